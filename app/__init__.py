@@ -1,0 +1,1 @@
+"""The Flask application: a small core, one folder per feature, enforced floors."""

@@ -1,0 +1,50 @@
+"""Who acts: a user with dated posts, on a session, perhaps from an enrolled phone."""
+
+from dataclasses import dataclass
+
+from flask import g
+
+ROLES = ("gw", "vl", "ts", "cm", "au", "da")
+OFFICE_ROLES = frozenset({"vl", "ts", "cm"})
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Somebody serves an area in a role from one moment to another.
+
+    Attributes:
+        path: the area's path, ids of its ancestors and itself ("1.7.85.913.").
+        starts_ms, ends_ms: in ms since 1970; no end means until further notice.
+    """
+
+    role: str
+    area_id: int
+    path: str
+    level: str
+    starts_ms: int
+    ends_ms: int | None = None
+
+    def holds_at(self, ms: int) -> bool:
+        """Tell whether the post is held at a moment."""
+        return self.starts_ms <= ms and (self.ends_ms is None or ms < self.ends_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The person behind a request, with all posts, past ones too."""
+
+    user_id: int
+    posts: tuple[Post, ...]
+    session_id: str | None = None
+    enrolment: str | None = None
+    name: str = ""
+
+    def posts_at(self, ms: int) -> tuple[Post, ...]:
+        """Return the posts held at a moment."""
+        return tuple(post for post in self.posts if post.holds_at(ms))
+
+
+def current_actor() -> Actor:
+    """Return who makes this request; the guard has set it."""
+    actor: Actor = g.actor
+    return actor

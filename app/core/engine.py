@@ -1,0 +1,129 @@
+"""The sync engine as this application runs it: kinds, tables, seal, and the one way in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from app.core.actor import Actor
+from app.core.cipher import BodySeal, Cipher, derive_key
+from app.core.conflicts import ConflictTable, mask_conflict
+from app.core.database import begin_writing
+from app.core.feature import KindPolicy
+from app.core.gate import Paths, PolicyGate
+from app.core.identifiers import new_id
+from app.core.moments import now_ms
+from app.core.records import KindTable, sync_tables
+from sync.clock import Anchors
+from sync.conflicts import CONFLICT
+from sync.edits import Draft, Edit
+from sync.errors import Problem, Stale
+from sync.kinds import Kinds
+from sync.push import Push, PushReply, push
+from sync.stores.sql import SqlStore
+
+ATTEMPTS_MAX = 20
+
+
+@dataclass
+class Engine:
+    """What the requests share: built once by the factory."""
+
+    cipher: Cipher
+    anchors: Anchors
+    paths: Paths
+    policies: Mapping[str, KindPolicy]
+    tables: Mapping[str, KindTable] = field(init=False)
+    kinds: Kinds = field(init=False)
+    seal: BodySeal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tables = {
+            name: KindTable(one.model, self.cipher) for name, one in self.policies.items()
+        }
+        kinds = [table.kind for table in self.tables.values()]
+        self.kinds = Kinds(kinds)
+        self.seal = BodySeal(self.cipher, frozenset(k.name for k in kinds if not k.sealed))
+
+    def mask(self, kind: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values of a record as somebody sees them who may not see personal ones."""
+        table = self.tables.get(kind)
+        return table.mask(values) if table else mask_conflict(values)
+
+    def store(self, session: Session) -> SqlStore:
+        """Return the store within a session's transaction."""
+        tables = {**self.tables, CONFLICT.name: ConflictTable()}
+        return SqlStore(session, sync_tables, tables, self.seal, begin_writing)
+
+    def push(
+        self, session: Session, actor: Actor, device: str, drafts: Sequence[Draft], now_ms: int
+    ) -> PushReply:
+        """Apply edits in the open transaction, judged for this actor."""
+        gate = PolicyGate(session, actor, self.policies, self.paths, device=device, now_ms=now_ms)
+        context = Push(device, actor.user_id, now_ms, self.anchors, gate, self.kinds)
+        return push(self.store(session), drafts, context)
+
+
+def build_engine(
+    secret_key: str, cipher: Cipher, policies: Sequence[KindPolicy], paths: Paths
+) -> Engine:
+    """Return the engine of an application."""
+    anchors = Anchors(derive_key(secret_key, "wangge anchors"))
+    return Engine(cipher, anchors, paths, {one.model.kind: one for one in policies})
+
+
+def current_engine() -> Engine:
+    """Return the engine of the running application."""
+    engine: Engine = current_app.extensions["wangge_engine"]
+    return engine
+
+
+def write_as_office(
+    session: Session, actor: Actor, edit: Edit, *, wanted: str | None = None
+) -> Mapping[str, Any]:
+    """Write one edit from the office through the same door as a phone's.
+
+    The office's device is the user's own; its numbers are given here, in the transaction.
+
+    Args:
+        edit: its number is ignored.
+        wanted: an Idempotency-Key; the same key again returns the first receipt.
+
+    Returns:
+        The receipt. The caller turns a refusal in it into an answer.
+    """
+    engine, now = current_engine(), now_ms()
+    device = _office_device(session, actor)
+    if wanted:
+        known = engine.store(session).known([wanted])
+        if wanted in known:
+            if known[wanted].digest != edit.digest():
+                raise Problem(409, "edit_id_reused")
+            return {**known[wanted].receipt, "status": "duplicate"}
+    numbered = Edit(
+        n=device.last_n + 1, id=wanted or new_id(), op=edit.op, kind=edit.kind, rec=edit.rec,
+        base=edit.base, set=edit.set, at={"claimed": now},
+    )  # fmt: skip
+    try:
+        reply = engine.push(session, actor, device.id, [Draft(numbered)], now)
+    except Stale:
+        raise Problem(503, "retry") from None
+    return reply.results[0]
+
+
+def _office_device(session: Session, actor: Actor) -> Any:
+    """Return the device row of an office user, made at the first write."""
+    t = sync_tables.device
+    query = sa.select(t.c.id, t.c.last_n).where(
+        t.c.user_id == actor.user_id, t.c.enrolment.is_(None)
+    )
+    found = session.execute(query.with_for_update()).first()
+    if found:
+        return found
+    row = {"id": new_id(), "user_id": actor.user_id, "last_n": 0, "last_ms": 0, "made_ms": now_ms(),
+           "schema": 1, "app": "office"}  # fmt: skip
+    session.execute(sa.insert(t).values(**row))
+    return session.execute(query).one()

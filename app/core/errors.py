@@ -1,0 +1,84 @@
+"""The outer door: every failure leaves as a problem with a stable code, and is logged once."""
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, g, request
+from sqlalchemy import exc
+from werkzeug.exceptions import HTTPException
+
+from app.core.problems import problem
+from sync.errors import Problem, Stale
+
+log = logging.getLogger("wangge")
+
+_BY_STATUS = {
+    400: "bad_request", 401: "token_missing", 403: "not_allowed", 404: "not_found",
+    405: "method_not_allowed", 406: "not_acceptable", 412: "version_changed", 413: "too_large",
+    414: "too_large", 415: "unsupported_media_type", 428: "precondition_required",
+    431: "too_large", 429: "too_many_requests",
+}  # fmt: skip
+DISK_FULL = ("disk is full", "disk full", "No space left")
+
+
+def register(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(Problem, on_problem)
+    app.register_error_handler(HTTPException, on_http)
+    app.register_error_handler(Stale, on_busy)
+    app.register_error_handler(exc.DBAPIError, on_database)
+    app.register_error_handler(exc.TimeoutError, on_busy)
+    app.register_error_handler(Exception, on_bug)
+
+
+def on_problem(error: Problem) -> Response:
+    """Answer what the code raised on purpose."""
+    return problem(error.status, error.code, error.extra)
+
+
+def on_http(error: HTTPException) -> Response:
+    """Answer what Flask and the libraries raise."""
+    status = error.code or 400
+    if status >= 500:
+        return on_bug(error)
+    response = problem(status, _BY_STATUS.get(status, "bad_request"))
+    allow: Any = getattr(error, "valid_methods", None)
+    if allow:
+        response.headers["Allow"] = ", ".join(sorted(allow))
+    return response
+
+
+def on_busy(_error: Exception) -> Response:
+    """Answer what will pass: nothing was written, the same request may come again."""
+    return problem(503, "retry")
+
+
+def on_database(error: exc.DBAPIError) -> Response:
+    """Tell a full disk and a busy or restarting database from a bug."""
+    text = str(error.orig)
+    if any(word in text for word in DISK_FULL):
+        log.error("database: disk full", extra={"path": request.path})
+        return problem(507, "storage_full")
+    if isinstance(error, exc.OperationalError | exc.InterfaceError):
+        log.warning("database not available: %s", type(error.orig).__name__)
+        return problem(503, "retry")
+    return on_bug(error)
+
+
+def on_bug(error: Exception) -> Response:
+    """Log a bug once, without any of the request's values; the phone tries again later."""
+    trail = []
+    step = error.__traceback__
+    while step:
+        trail.append(f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}")
+        step = step.tb_next
+    actor = getattr(g, "actor", None)
+    log.error(
+        "bug: %s in %s %s by user %s at %s",
+        type(error).__name__,
+        request.method,
+        request.url_rule,
+        actor.user_id if actor else None,
+        " > ".join(trail[-6:]),
+    )
+    return problem(503, "retry")

@@ -1,0 +1,68 @@
+"""The API document: OpenAPI 3.1, with problems as the one shape of every error."""
+
+from typing import Any
+
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from flask_smorest import Api
+from marshmallow import Schema, fields
+
+from app.core.problems import PROBLEM_JSON
+from app.core.settings import Settings
+
+
+class ProblemOut(Schema):
+    """An error answer (RFC 9457)."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    title_zh = fields.String(required=True)
+    status = fields.Integer(required=True)
+    code = fields.String(required=True, metadata={"description": "stable; decide by this"})
+    detail = fields.String(metadata={"description": "what to do next"})
+    errors = fields.List(fields.Dict(), metadata={"description": "one entry for each wrong field"})
+
+
+class HouseApi(Api):
+    """flask-smorest with our own error shape."""
+
+    ERROR_SCHEMA = ProblemOut
+
+    def _register_error_handlers(self) -> None:
+        """Leave the errors to the outer door (app.core.errors)."""
+
+    def _register_responses(self) -> None:
+        """Document problems with their own content type."""
+        self.spec.components.response(
+            self.DEFAULT_ERROR_RESPONSE_NAME,
+            {
+                "description": "A problem; see `code`",
+                "content": {PROBLEM_JSON: {"schema": ProblemOut}},
+            },
+        )
+
+
+def _name_of(schema: Any) -> str:
+    """Name a schema in the document; partial ones get a name of their own."""
+    cls = schema if isinstance(schema, type) else type(schema)
+    name = cls.__name__.removesuffix("Schema")
+    partial = not isinstance(schema, type) and bool(getattr(schema, "partial", False))
+    return f"{name}Part" if partial else name
+
+
+def init_api(app: Flask, settings: Settings) -> HouseApi:
+    """Make the API and, unless switched off, serve its document."""
+    app.config.update(
+        API_TITLE="Wangge", API_VERSION="v1", OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api/v1" if settings.api_docs else None,
+        OPENAPI_JSON_PATH="openapi.json",
+    )  # fmt: skip
+    api = HouseApi(
+        spec_kwargs={
+            "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_name_of),
+            "security": [{"bearer": []}],
+        }
+    )
+    api.init_app(app)
+    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    return api

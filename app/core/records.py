@@ -1,0 +1,197 @@
+"""Declare a synced record once: from ``synced(...)`` come wire, column, merge rule and privacy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
+
+from app.core.cipher import Cipher
+from app.core.database import Base, BigInt, UTCDateTime
+from app.core.spatial import ewkt_point, point_type
+from sync import values as v
+from sync.edits import Record as SyncRecord
+from sync.kinds import Field, Kind, Rule, Workflow
+from sync.stores.tables import SyncTables
+
+P0, P1, P2, P3 = "P0", "P1", "P2", "P3"
+SEALED_MAX = 400
+
+sync_tables = SyncTables.describe(Base.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What one declaration says of a field.
+
+    Attributes:
+        privacy: class P0 (open) to P3 (sensitive).
+        purpose: why we hold it; a field without a purpose is not held.
+        retention: how long we hold it.
+        mask: what a role sees that may not see the value; None hides it.
+    """
+
+    type: v.ValueType
+    rule: Rule
+    group: str | None
+    required: bool
+    refers: str | None
+    sealed: bool
+    privacy: str
+    purpose: str
+    retention: str
+    mask: Callable[[Any], Any] | None
+
+
+def synced(
+    type_: v.ValueType,
+    *,
+    privacy: str,
+    purpose: str,
+    retention: str = "life of record",
+    rule: Rule = Rule.LATEST,
+    group: str | None = None,
+    required: bool = False,
+    refers: str | None = None,
+    sealed: bool = False,
+    index: bool = False,
+    mask: Callable[[Any], Any] | None = None,
+) -> MappedColumn[Any]:
+    """Declare one synced field; see :class:`Declared` and ``sync.kinds`` for the words."""
+    declared = Declared(
+        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask
+    )
+    column = sa.Text() if sealed else column_type(type_)
+    return mapped_column(column, nullable=True, index=index, info={"synced": declared})
+
+
+def column_type(type_: v.ValueType) -> Any:
+    """Return the column type that holds values of a wire type."""
+    match type_:
+        case v.Text(most=most):
+            return sa.String(most)
+        case v.Choice():
+            return sa.String(40)
+        case v.Whole():
+            return BigInt
+        case v.Number():
+            return sa.Float()
+        case v.Truth():
+            return sa.Boolean()
+        case v.Identity():
+            return sa.Uuid(as_uuid=False)
+        case v.Moment():
+            return UTCDateTime()
+        case v.Position():
+            return point_type()
+        case v.Phone():
+            return sa.String(20)
+        case _:
+            return sa.JSON()
+
+
+def _to_column(type_: v.ValueType, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(type_, v.Moment):
+        return datetime.fromisoformat(value)
+    if isinstance(type_, v.Position):
+        return ewkt_point(*value)
+    return value
+
+
+class Record(Base):
+    """The base of every synced kind: identity, version, marks, and the ready body."""
+
+    __abstract__ = True
+    kind: ClassVar[str]
+    workflow: ClassVar[Workflow | None] = None
+
+    id: Mapped[str] = mapped_column(sa.Uuid(as_uuid=False), primary_key=True)
+    rv: Mapped[int] = mapped_column(BigInt, nullable=False)
+    deleted: Mapped[str | None] = mapped_column(sa.String(10))
+    marks: Mapped[str] = mapped_column(sa.Text, nullable=False)
+    body: Mapped[str] = mapped_column(sa.Text, nullable=False)
+
+    @staticmethod
+    def scopes_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the scopes that see a record of these values: its grid, unless said otherwise."""
+        grid = values.get("grid")
+        return (f"grid:{grid}",) if type(grid) is int else ()
+
+    @staticmethod
+    def rank_of(_values: Mapping[str, Any]) -> int:
+        """Return the place in the order of a pull; smaller comes first."""
+        return 60
+
+    @staticmethod
+    def settled(_one: Mapping[str, Any], _other: Mapping[str, Any]) -> bool:
+        """Tell whether two clashing values of an open unit need no human."""
+        return False
+
+
+class KindTable:
+    """One kind of record as the engine and the store see it, derived from its model."""
+
+    def __init__(self, model: type[Record], cipher: Cipher) -> None:
+        self.model = model
+        self.table: sa.Table = model.__table__  # type: ignore[assignment]
+        self.cipher = cipher
+        self.declared: dict[str, Declared] = {
+            column.name: column.info["synced"]
+            for column in self.table.columns
+            if "synced" in column.info
+        }
+
+    @cached_property
+    def kind(self) -> Kind:
+        """Return the engine's view of the kind."""
+        model = self.model
+        return Kind(
+            name=model.kind,
+            fields=tuple(
+                Field(name, d.type, d.rule, d.group, d.required, d.refers)
+                for name, d in self.declared.items()
+            ),
+            scopes=model.scopes_of,
+            rank=model.rank_of,
+            settled=model.settled,
+            workflow=model.workflow,
+            sealed=any(d.sealed for d in self.declared.values()),
+        )
+
+    @cached_property
+    def masked(self) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+        """Return the fields that a masked view hides, with their masks."""
+        return tuple((name, d.mask) for name, d in self.declared.items() if d.privacy in (P2, P3))
+
+    def row(self, record: SyncRecord) -> dict[str, Any]:
+        """Return the typed columns of a record; sealed ones sealed, with their blind index."""
+        row: dict[str, Any] = {}
+        for name, declared in self.declared.items():
+            value = record.values.get(name)
+            if declared.sealed:
+                row |= self._sealed(name, value, record.id)
+            else:
+                row[name] = _to_column(declared.type, value)
+        return row
+
+    def _sealed(self, name: str, value: Any, record: str) -> dict[str, Any]:
+        place = f"{self.table.name}/{name}/{record}"
+        row = {name: None if value is None else self.cipher.seal(str(value), place)}
+        blind = f"{name}_blind"
+        if blind in self.table.columns:
+            column = f"{self.table.name}.{name}"
+            row[blind] = None if value is None else self.cipher.blind(str(value), column)
+        return row
+
+    def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values as somebody sees them who may not see personal ones."""
+        shown = dict(values)
+        for name, mask in self.masked:
+            value = shown.get(name)
+            shown[name] = mask(value) if mask and value is not None else None
+        return shown

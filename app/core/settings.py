@@ -1,0 +1,86 @@
+"""Every setting of the server, read once from the environment.
+
+A secret ``NAME`` may also come from a file named by ``NAME_FILE``. In the development profile
+missing secrets are made once and kept beside the database; production refuses to start.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEVELOPMENT, PRODUCTION = "development", "production"
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or unsafe; the message says what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, ready to use; the names in the environment are these in capitals."""
+
+    profile: str
+    database_url: str
+    data_dir: Path
+    secret_key: str
+    field_key: str
+    public_url: str
+    api_docs: bool
+    pool_size: int
+    trusted_proxies: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read all settings.
+
+        Raises:
+            SettingsError: one is missing in production, or makes no sense.
+        """
+        profile = environment.get("PROFILE", DEVELOPMENT)
+        if profile not in (DEVELOPMENT, PRODUCTION):
+            raise SettingsError(f"PROFILE={profile}: say {DEVELOPMENT} or {PRODUCTION}")
+        data_dir = Path(environment.get("DATA_DIR", "var")).absolute()
+        docs = environment.get("API_DOCS", "0" if profile == PRODUCTION else "1")
+        return cls(
+            profile=profile,
+            database_url=environment.get("DATABASE_URL", f"sqlite:///{data_dir}/wangge.db"),
+            data_dir=data_dir,
+            secret_key=_secret(environment, "SECRET_KEY", profile, data_dir),
+            field_key=_secret(environment, "FIELD_KEY", profile, data_dir),
+            public_url=environment.get("PUBLIC_URL", "http://127.0.0.1:8080").rstrip("/"),
+            api_docs=docs == "1",
+            pool_size=_whole(environment, "POOL_SIZE", 16),
+            trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0),
+        )
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal():
+        raise SettingsError(f"{name}={text}: say a whole number")
+    return int(text)
+
+
+def _secret(environment: Mapping[str, str], name: str, profile: str, data_dir: Path) -> str:
+    value = environment.get(name, "")
+    if not value and (source := environment.get(f"{name}_FILE")):
+        value = Path(source).read_text(encoding="utf-8").strip()
+    if not value and profile == DEVELOPMENT:
+        value = _kept_secret(data_dir / f"{name.lower()}.txt")
+    if len(value) < 32:
+        raise SettingsError(f"{name} (or {name}_FILE) must hold at least 32 characters")
+    return value
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="utf-8").strip()
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        value = secrets.token_urlsafe(48)
+        file.write(value)
+    return value

@@ -1,0 +1,206 @@
+"""The guard of every route: who asks, may he, in which transaction; and strict bodies."""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+import flask_smorest
+from flask import Request, Response, current_app, g, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from webargs import core
+from webargs.flaskparser import FlaskParser
+
+from app.core import policy
+from app.core.actor import Actor
+from app.core.database import Mode, current_database
+from app.core.moments import now_ms
+from sync.errors import Problem
+from sync.wire import BODY_BYTES_MAX, NotJson, read_json
+
+PUBLIC = "public"
+INFLATED_BYTES_MAX = 8 * 1024 * 1024
+INFLATE_RATIO_MAX = 100
+GZIP_FROM_BYTES = 1_000
+GZIP_LEVEL = 1
+CHUNK_BYTES = 64 * 1024
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+View = Callable[..., ResponseReturnValue]
+Authenticate = Callable[[Session, str], Actor]
+
+
+def read_body() -> bytes:
+    """Return the body, inflated if it was packed, never more than the limits allow.
+
+    Raises:
+        Problem: 413, 415 or 400, before more than the limit was read.
+    """
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        raise Problem(413, "too_large", most_bytes=BODY_BYTES_MAX)
+    raw = request.get_data(cache=True)
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding == "identity":
+        return raw
+    if encoding != "gzip":
+        raise Problem(415, "unsupported_media_type", encodings=["gzip", "identity"])
+    return _inflated(raw)
+
+
+def _inflated(raw: bytes) -> bytes:
+    most = min(INFLATED_BYTES_MAX, max(CHUNK_BYTES, len(raw) * INFLATE_RATIO_MAX))
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        data = inflater.decompress(raw, most)
+    except zlib.error:
+        raise Problem(400, "bad_gzip") from None
+    if inflater.unconsumed_tail:
+        raise Problem(413, "too_large", most_bytes=INFLATED_BYTES_MAX)
+    if not inflater.eof:
+        raise Problem(400, "bad_gzip")
+    return data
+
+
+def read_json_body() -> Any:
+    """Return the JSON of the body, strictly read.
+
+    Raises:
+        Problem: 415 for another content type, 400 for what is not strict JSON.
+    """
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", types=["application/json"])
+    try:
+        return read_json(read_body())
+    except NotJson as fault:
+        raise Problem(400, fault.code) from None
+
+
+class StrictParser(FlaskParser):
+    """Read bodies with the strict decoder; unknown arguments are errors."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": "raise", "query": "raise",
+    }  # fmt: skip
+
+    def load_json(self, req: Request, schema: Any) -> Any:
+        """Return the body as JSON; an empty one counts as missing."""
+        if not req.get_data(cache=True) and not req.content_type:
+            return core.missing
+        return read_json_body()
+
+    def handle_error(
+        self,
+        error: Any,
+        req: Request,
+        schema: Any,
+        *,
+        error_status_code: int | None,
+        error_headers: Any,
+    ) -> Any:
+        """Turn marshmallow's messages into field errors with pointers."""
+        raise Problem(422, "invalid_fields", errors=_field_errors(error.messages))
+
+
+def _field_errors(messages: Any, path: str = "") -> list[dict[str, str]]:
+    if isinstance(messages, dict):
+        return [one for name, below in messages.items()
+                for one in _field_errors(below, f"{path}/{name}")]  # fmt: skip
+    texts = messages if isinstance(messages, list) else [messages]
+    field = path.split("/")[-1]
+    return [{"field": field, "pointer": path, "code": _code_of(str(text)), "detail": str(text)}
+            for text in texts]  # fmt: skip
+
+
+def _code_of(text: str) -> str:
+    if text.startswith("Missing data"):
+        return "required"
+    if text.startswith("Unknown field"):
+        return "unknown_field"
+    return "invalid"
+
+
+def enter(session: Session, action: str) -> Actor:
+    """Find out who asks, and refuse him if no post of his has any right to the action.
+
+    Raises:
+        Problem: 401 or 403.
+    """
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Problem(401, "token_missing")
+    authenticate = cast(Authenticate, current_app.extensions["wangge_authenticate"])
+    actor = authenticate(session, token.strip())
+    if not policy.might(actor, action, now_ms()):
+        raise Problem(403, "not_allowed", action=action)
+    g.actor = actor
+    return actor
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A blueprint whose routes are all guarded; a house test finds the one that is not."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def guard(self, action: str, mode: Mode | None = Mode.READ) -> Callable[[View], View]:
+        """Guard a view: authenticate, open its transaction, commit before the answer leaves.
+
+        Args:
+            action: an action of the authorisation table, or ``PUBLIC``.
+            mode: the transaction; None when the view opens its own (the sync endpoints).
+        """
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+                if mode is None:
+                    return view(*args, **kwargs)
+                with current_database().transaction(mode) as session:
+                    g.session = session
+                    if action != PUBLIC:
+                        enter(session, action)
+                    return view(*args, **kwargs)
+
+            guarded.action = action  # type: ignore[attr-defined]
+            _document(guarded, action)
+            return guarded
+
+        return decorate
+
+
+def _document(view: Any, action: str) -> None:
+    """Write the guard into the API document."""
+    doc = dict(getattr(view, "_apidoc", {}))
+    manual = dict(doc.get("manual_doc", {}))
+    manual["x-action"] = action
+    if action == PUBLIC:
+        manual["security"] = []
+    doc["manual_doc"] = manual
+    view._apidoc = doc
+
+
+def finish(response: Response) -> Response:
+    """Put the headers of the house on a reply, and pack it if that pays."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if (
+        response.direct_passthrough
+        or response.content_length is None
+        or response.content_length < GZIP_FROM_BYTES
+        or "gzip" not in request.accept_encodings
+        or "Content-Encoding" in response.headers
+    ):
+        return response
+    response.set_data(gzip.compress(response.get_data(), GZIP_LEVEL))
+    response.headers["Content-Encoding"] = "gzip"
+    response.vary.add("Accept-Encoding")
+    return response

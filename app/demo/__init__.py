@@ -1,0 +1,5 @@
+"""Demo areas: an invented township or city of the true size on the real divisions of Baiyin."""
+
+from app.core.feature import Feature
+
+feature = Feature(name="demo")

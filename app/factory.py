@@ -1,0 +1,70 @@
+"""Build the application: the core, and one line for each feature."""
+
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from app import areas, demo, households, identity, incidents, phone, sync_api, tasks
+from app.core import docs, errors, health, web
+from app.core.cipher import Cipher
+from app.core.database import Database
+from app.core.engine import build_engine
+from app.core.feature import Feature
+from app.core.openapi import HouseApi, init_api
+from app.core.problems import CATALOGUE
+from app.core.settings import Settings
+
+FEATURES: tuple[Feature, ...] = (
+    areas.feature,
+    identity.feature,
+    households.feature,
+    tasks.feature,
+    incidents.feature,
+    sync_api.feature,
+    demo.feature,
+    phone.feature,
+)
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application, ready to serve.
+
+    Raises:
+        SettingsError: a setting is missing or unsafe.
+    """
+    settings = settings or Settings.from_environment()
+    app = Flask("wangge", static_folder=None)
+    app.config["SECRET_KEY"] = settings.secret_key
+    app.config["MAX_CONTENT_LENGTH"] = web.BODY_BYTES_MAX
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    database = Database(settings.database_url, pool_size=settings.pool_size)
+    cipher = Cipher(settings.field_key)
+    app.extensions.update(
+        wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,
+        wangge_engine=build_engine(
+            settings.secret_key, cipher,
+            [one for feature in FEATURES for one in feature.policies], areas.paths_of,
+        ),
+    )  # fmt: skip
+    Migrate(app, database, directory=str(MIGRATIONS))  # type: ignore[arg-type]
+    _open_doors(app, init_api(app, settings), settings)
+    return app
+
+
+def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
+    errors.register(app)
+    app.after_request(web.finish)
+    app.register_blueprint(health.blueprint)
+    if settings.api_docs:
+        app.register_blueprint(docs.blueprint)
+    for feature in FEATURES:
+        CATALOGUE.update(feature.problems)
+        for blueprint in feature.blueprints:
+            api.register_blueprint(blueprint)
+        for command in feature.commands:
+            app.cli.add_command(command)
+        if feature.init_app:
+            feature.init_app(app)

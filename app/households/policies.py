@@ -1,0 +1,93 @@
+"""Who may change a household or a contact, and what follows from a change."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core.actor import Actor
+from app.core.moments import as_text
+from app.households.models import Contact, Household
+from app.households.rules import people_add_up
+from sync.errors import FieldError, Refusal
+from sync.gate import Work
+
+Values = Mapping[str, Any]
+
+
+def _own_grid(work: Work, values: Values) -> tuple[int, ...]:
+    """Return the grid a record lies in and the one it would move to."""
+    here = work.record.values.get("grid") if work.record else None
+    there = values.get("grid")
+    return tuple({grid for grid in (here, there) if type(grid) is int})
+
+
+class HouseholdPolicy:
+    """Rights and rules of households."""
+
+    model = Household
+    propose_action = "household.update"
+    _ACTIONS = {
+        "create": "household.create", "update": "household.update", "delete": "household.delete",
+    }  # fmt: skip
+
+    def action(self, work: Work, values: Values) -> str:
+        """Return the action; a change of grid is a transfer."""
+        if work.record and "grid" in values and values["grid"] != work.record.values.get("grid"):
+            return "household.transfer"
+        return self._ACTIONS.get(work.edit.op, "household.update")
+
+    def prepare(self, session: Session, works: Sequence[Work]) -> None:
+        """Need nothing."""
+
+    def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
+        """Return the grids that the edit touches."""
+        return _own_grid(work, values)
+
+    def own(self, actor: Actor, work: Work, values: Values) -> bool:
+        """Households belong to nobody."""
+        return False
+
+    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+        """Check the sums, and note when the household was last looked at."""
+        people = {**(work.record.values if work.record else {}), **values}
+        if not people_add_up(people):
+            raise Refusal("invalid_fields", FieldError("residents_count", "bands_exceed_total"))
+        if work.edit.op == "delete":
+            return values
+        return {**values, "last_confirmed_at": as_text(work.act.ms)}
+
+
+class ContactPolicy:
+    """Rights and rules of contacts: they follow their household."""
+
+    model = Contact
+    propose_action = "resident.update"
+    _ACTIONS = {
+        "create": "resident.create", "update": "resident.update", "delete": "consent.withdraw",
+    }  # fmt: skip
+
+    def action(self, work: Work, values: Values) -> str:
+        """Return the action; to delete a contact is to withdraw the consent behind it."""
+        return self._ACTIONS.get(work.edit.op, "resident.update")
+
+    def prepare(self, session: Session, works: Sequence[Work]) -> None:
+        """Need nothing: the engine has read the households named."""
+
+    def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
+        """Return the grid of the contact and of the household it names."""
+        records = (work.record, work.referred.get("household"))
+        return tuple({record.values["grid"] for record in records if record})
+
+    def own(self, actor: Actor, work: Work, values: Values) -> bool:
+        """Contacts belong to nobody."""
+        return False
+
+    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+        """Give the contact the grid of its household."""
+        if "household" not in values:
+            return values
+        household = work.referred.get("household")
+        if household is None:
+            raise Refusal("invalid_fields", FieldError("household", "unknown_record"))
+        return {**values, "grid": household.values["grid"]}

@@ -1,0 +1,35 @@
+"""Pure rules of households: sums that must be true, and what a masked view shows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+AGE_BANDS = ("count_0_5", "count_6_13", "count_14_17", "count_18_59", "count_60_79", "count_80_up")
+MASKED_DECIMALS = 3
+
+
+def people_add_up(values: Mapping[str, Any]) -> bool:
+    """Tell whether the age bands fit into the number of residents."""
+    total = values.get("residents_count")
+    counted = sum(values.get(band) or 0 for band in AGE_BANDS)
+    return total is None or counted <= total
+
+
+def mask_name(name: str) -> str:
+    """Show the first character of a name."""
+    return name[:1] + "*"
+
+
+def mask_phone(phone: str) -> str:
+    """Show the beginning and the end of a telephone number."""
+    digits = phone.removeprefix("+86")
+    return f"{digits[:3]}****{digits[-4:]}"
+
+
+def hide_all(_value: Any) -> str:
+    """Show that something is there."""
+    return "***"
+
+
+def round_position(position: list[float]) -> list[float]:
+    """Show a position to about a hundred metres."""
+    return [round(position[0], MASKED_DECIMALS), round(position[1], MASKED_DECIMALS)]

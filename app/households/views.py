@@ -1,0 +1,110 @@
+"""The office's view of households and contacts."""
+
+from typing import Any
+from uuid import UUID
+
+from marshmallow import fields, validate
+
+from app.core import audit
+from app.core.actor import current_actor
+from app.core.database import Mode, current_session
+from app.core.pagination import PageQuery, page
+from app.core.web import Blueprint
+from app.households.models import Contact, Household
+from app.office import writing
+from app.office.reading import list_records, read_record, with_etag
+from app.office.schemas import in_schema, out_schema
+
+blueprint = Blueprint("households", __name__, url_prefix="/api/v1", description="Who is served")
+
+HouseholdOut = out_schema(Household, "Household")
+HouseholdNew = in_schema(Household, "HouseholdNew", creating=True)
+HouseholdChange = in_schema(Household, "HouseholdChange", creating=False)
+ContactOut = out_schema(Contact, "Contact")
+ContactNew = in_schema(Contact, "ContactNew", creating=True)
+
+
+class HouseholdQuery(PageQuery):
+    """Which households to list."""
+
+    grid = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
+
+
+class ContactQuery(PageQuery):
+    """Whose contacts to list."""
+
+    household = fields.UUID(load_default=None)
+
+
+@blueprint.route("/households")
+@blueprint.guard("household.list")
+@blueprint.arguments(HouseholdQuery, location="query")
+@blueprint.response(200, HouseholdOut(many=True))
+def list_households(query: dict[str, Any]) -> Any:
+    """List households, personal fields masked as the role demands."""
+    filters = [Household.grid == query["grid"]] if query["grid"] else []
+    rows = list_records(
+        current_session(), current_actor(), Household, "household.list", limit=query["limit"],
+        cursor=query["cursor"], filters=filters,
+    )  # fmt: skip
+    return page(rows, query["limit"], lambda row: (row["id"],))
+
+
+@blueprint.route("/households/<uuid:record>")
+@blueprint.guard("household.read", Mode.WRITE)
+@blueprint.response(200, HouseholdOut)
+def read_household(record: UUID) -> Any:
+    """Read one household; the read is written down"""
+    session, actor = current_session(), current_actor()
+    shown = read_record(session, actor, Household, str(record), "household.read")
+    audit.record(session, "household.read", user_id=actor.user_id, subject=str(record))
+    return with_etag(shown)
+
+
+@blueprint.route("/households", methods=["POST"])
+@blueprint.guard("household.create", Mode.WRITE)
+@blueprint.arguments(HouseholdNew)
+@blueprint.response(201, HouseholdOut)
+def create_household(body: dict[str, Any]) -> Any:
+    """Capture a household."""
+    session, actor = current_session(), current_actor()
+    record = writing.create(session, actor, "household", body)
+    return read_record(session, actor, Household, record, "household.read")
+
+
+@blueprint.route("/households/<uuid:record>", methods=["PATCH"])
+@blueprint.guard("household.update", Mode.WRITE)
+@blueprint.arguments(HouseholdChange)
+@blueprint.response(200, HouseholdOut)
+def change_household(body: dict[str, Any], record: UUID) -> Any:
+    """Change a household of which you saw the version in If-Match."""
+    session, actor = current_session(), current_actor()
+    shown = read_record(session, actor, Household, str(record), "household.read")
+    base = writing.unchanged_since(shown)
+    writing.change(session, actor, "household", str(record), body, base=base)
+    return with_etag(read_record(session, actor, Household, str(record), "household.read"))
+
+
+@blueprint.route("/contacts")
+@blueprint.guard("resident.list")
+@blueprint.arguments(ContactQuery, location="query")
+@blueprint.response(200, ContactOut(many=True))
+def list_contacts(query: dict[str, Any]) -> Any:
+    """List contacts, names and numbers masked as the role demands."""
+    filters = [Contact.household == str(query["household"])] if query["household"] else []
+    rows = list_records(
+        current_session(), current_actor(), Contact, "resident.list", limit=query["limit"],
+        cursor=query["cursor"], filters=filters,
+    )  # fmt: skip
+    return page(rows, query["limit"], lambda row: (row["id"],))
+
+
+@blueprint.route("/contacts", methods=["POST"])
+@blueprint.guard("resident.create", Mode.WRITE)
+@blueprint.arguments(ContactNew)
+@blueprint.response(201, ContactOut)
+def create_contact(body: dict[str, Any]) -> Any:
+    """Note how a household wishes to be reached."""
+    session, actor = current_session(), current_actor()
+    record = writing.create(session, actor, "contact", body)
+    return read_record(session, actor, Contact, record, "resident.read")

@@ -1,0 +1,30 @@
+"""People, their posts, their phones, and how they prove who they are."""
+
+from datetime import UTC, datetime
+
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from app.core.actor import Actor
+from app.core.feature import Feature
+from app.identity import commands, gatehouse, views
+from app.identity.authentication import authenticate
+from app.identity.problems import PROBLEMS
+
+
+def _init_app(app: Flask) -> None:
+    house = gatehouse.build(app)
+
+    def by_token(session: Session, token: str) -> Actor:
+        return authenticate(session, token, house.keys, datetime.now(UTC))
+
+    app.extensions["wangge_authenticate"] = by_token
+
+
+feature = Feature(
+    name="identity",
+    blueprints=[views.auth, views.users, views.posts, views.devices],
+    problems=PROBLEMS,
+    commands=[commands.group],
+    init_app=_init_app,
+)

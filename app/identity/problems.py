@@ -1,0 +1,50 @@
+"""The problems that only identity raises, in words."""
+
+from collections.abc import Mapping
+
+from app.core.problems import Words
+
+PROBLEMS: Mapping[str, Words] = {
+    "wrong_credentials": Words(
+        "Login or password is wrong", "用户名或密码错误", "Check both; upper and lower case count."
+    ),
+    "session_expired": Words(
+        "The session has expired", "会话已过期", "Sign in, or enrol the phone, again."
+    ),
+    "token_reused": Words(
+        "An old refresh token came back: this session was ended", "旧令牌被重复使用，会话已终止",
+        "Sign in, or enrol the phone, again; tell your supervisor if this was not you.",
+    ),
+    "bad_proof": Words(
+        "The proof of the device key is missing or wrong", "设备密钥证明缺失或错误",
+        "Sign the refresh token and the time with the key of this phone.",
+    ),
+    "stale_proof": Words(
+        "The proof is too old, or was used before", "设备密钥证明已过期",
+        "Take the time from `now`, later than `after`, and sign again.",
+    ),
+    "code_unknown": Words("This code is not known", "登记码无效", "Ask for a new code."),
+    "code_expired": Words("This code has expired", "登记码已过期", "Ask for a new code."),
+    "code_used": Words("Another phone has used this code", "登记码已被使用", "Ask for a new code."),
+    "no_serving_post": Words(
+        "This person serves nowhere with a phone", "此人没有需要手机的岗位",
+        "Give a post as grid worker, village lead or township supervisor first.",
+    ),
+    "above_your_level": Words(
+        "Nobody gives rights above the own level", "不能授予高于本人级别的权限",
+        "Ask the next level up.",
+    ),
+    "not_to_yourself": Words(
+        "Nobody gives rights to himself", "不能给自己授权", "Ask a colleague or your supervisor."
+    ),
+    "login_taken": Words("This login is taken", "用户名已被占用", "Choose another one."),
+    "post_held": Words(
+        "This post is held already", "此岗位已存在", "End the other one first, or change the dates."
+    ),
+    "key_reused": Words(
+        "This Idempotency-Key came before with another body", "幂等键重复使用", "Use a new key."
+    ),
+    "device_wipe": Words(
+        "This phone is to erase what it holds", "本机须清除数据", "Erase everything of Wangge."
+    ),
+}  # fmt: skip

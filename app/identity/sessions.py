@@ -1,0 +1,276 @@
+"""Open, renew and end sessions: sign-in, refresh, sign-out."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core import audit
+from app.core.database import begin_writing, lock_rows
+from app.core.identifiers import new_id
+from app.identity import credentials, rules
+from app.identity.authentication import refuse_if_withdrawn
+from app.identity.credentials import Claims, RefreshToken
+from app.identity.gatehouse import Gatehouse
+from app.identity.models import AuthSession, Enrolment, User
+from sync.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a session hands to its device."""
+
+    access_token: str
+    refresh_token: str
+    session_id: str
+    user_id: int
+    name: str
+    enrolment_id: str | None
+    idle_until: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A copy of an old token came back: the family was revoked, and that must be committed."""
+
+    code: str = "token_reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A phone's signature over its refresh token and the time."""
+
+    signature: str
+    at_ms: int
+
+
+def sign_in(
+    session: Session, house: Gatehouse, *, login: str, password: str, address: str, now: datetime
+) -> Tokens:
+    """Open an office session.
+
+    Raises:
+        Problem: 401 ``wrong_credentials``; 429 after many failures from this address.
+    """
+    account = normal_login(login)
+    user = session.scalars(sa.select(User).where(User.login == account)).first()
+    kept = user.password_hash if user else None
+    door = f"login {account}"
+    right = _is_right(house, kept, password, address=address, door=door, now=now)
+    if not right or user is None or kept is None or not user.active:
+        raise Problem(401, "wrong_credentials")
+    house.doors.passed(address, door)
+    renewed = house.passwords.hash(password) if house.passwords.is_outdated(kept) else None
+    begin_writing(session)
+    if renewed:
+        session.execute(sa.update(User).where(User.id == user.id).values(password_hash=renewed))
+    first = RefreshToken(new_id(), 0, secrets.token_bytes(credentials.SECRET_BYTES))
+    tokens = open_session(session, house, user, first, enrolment_id=None, now=now)
+    audit.record(session, "auth.sign_in", user_id=user.id, subject=f"session:{first.session_id}")
+    return tokens
+
+
+def _is_right(
+    house: Gatehouse, kept: str | None, password: str, *, address: str, door: str, now: datetime
+) -> bool:
+    house.doors.enter(address, door, now.timestamp())
+    try:
+        return house.passwords.check(kept, password)
+    except Problem:
+        house.doors.undecided(address, door)
+        raise
+
+
+def normal_login(login: str) -> str:
+    """Return the form in which a login is kept and compared."""
+    return rules.prepared_password(login).strip().lower()
+
+
+def open_session(
+    session: Session,
+    house: Gatehouse,
+    user: User,
+    first: RefreshToken,
+    *,
+    enrolment_id: str | None,
+    now: datetime,
+) -> Tokens:
+    """Write a new session with its first refresh token."""
+    idle = rules.PHONE_IDLE if enrolment_id else rules.OFFICE_IDLE
+    absolute = rules.PHONE_ABSOLUTE if enrolment_id else rules.OFFICE_ABSOLUTE
+    row = AuthSession(
+        id=first.session_id, user_id=user.id, enrolment_id=enrolment_id, generation=0,
+        refresh_hash=first.hash, rotated_at=now, proof_ms=0, made=now, idle_until=now + idle,
+        absolute_until=now + absolute,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return hand_out(house, row, user.name, first, now)
+
+
+def hand_out(
+    house: Gatehouse, row: AuthSession, name: str, token: RefreshToken, now: datetime
+) -> Tokens:
+    """Return a session's tokens with a fresh access token."""
+    claims = Claims(row.user_id, row.id, row.enrolment_id)
+    return Tokens(
+        credentials.make_access(claims, house.keys, now), token.text(house.keys), row.id,
+        row.user_id, name, row.enrolment_id, row.idle_until, now,
+    )  # fmt: skip
+
+
+def refresh(
+    session: Session,
+    house: Gatehouse,
+    *,
+    text: str,
+    proof: Proof | None,
+    address: str,
+    now: datetime,
+) -> Tokens | Ended:
+    """Change a refresh token for its successor.
+
+    The same successor is given again when the reply was lost, the successor has not been used
+    and the phone proves that it is the same phone. Any other old token is a copy.
+
+    Raises:
+        Problem: 401 ``invalid_token``, ``revoked``, ``session_expired``, ``bad_proof`` or
+            ``stale_proof``; 403 ``device_wipe``.
+    """
+    token = credentials.read_refresh(text, house.keys)
+    if token is None:
+        house.doors.enter(address, "refresh", now.timestamp())
+        raise Problem(401, "invalid_token")
+    begin_writing(session)
+    row = _locked(session, token.session_id)
+    _refuse_unfit(session, row, now)
+    key = _device_key(session, row)
+    if key is not None and _is_recent(row, token):
+        _check_proof(row, key, text, proof, now)
+    if _is_current(row, token):
+        return _rotate(session, house, row, token, now)
+    if key is not None and _is_repeated(row, token, now):
+        session.flush()
+        return hand_out(house, row, _name(session, row), token.successor(house.keys), now)
+    return _end_family(session, row, token, now)
+
+
+def _end_family(session: Session, row: AuthSession, token: RefreshToken, now: datetime) -> Ended:
+    revoke_sessions(session, AuthSession.id == row.id, why="reuse", now=now)
+    audit.record(
+        session,
+        "auth.token_reused",
+        user_id=row.user_id,
+        subject=f"session:{row.id}",
+        generation=token.generation,
+        current=row.generation,
+    )
+    return Ended()
+
+
+def sign_out(session: Session, house: Gatehouse, *, text: str, now: datetime) -> None:
+    """End the session of a refresh token; for a text that is none there is nothing to end."""
+    token = credentials.read_refresh(text, house.keys)
+    if token is None:
+        return
+    begin_writing(session)
+    revoke_sessions(session, AuthSession.id == token.session_id, why="sign_out", now=now)
+
+
+def revoke_sessions(
+    session: Session, which: sa.ColumnElement[bool], *, why: str, now: datetime
+) -> int:
+    """End the open sessions that a condition names, at once and everywhere.
+
+    Returns:
+        How many there were.
+    """
+    statement = (
+        sa.update(AuthSession)
+        .where(which, AuthSession.revoked_at.is_(None))
+        .values(revoked_at=now, revoked_why=why)
+        .execution_options(synchronize_session=False)
+    )
+    result: Any = session.execute(statement)
+    return int(result.rowcount)
+
+
+def _locked(session: Session, session_id: str) -> AuthSession:
+    query = lock_rows(sa.select(AuthSession).where(AuthSession.id == session_id))
+    found: AuthSession | None = session.scalars(query).first()
+    if found is None:
+        raise Problem(401, "invalid_token")
+    return found
+
+
+def _refuse_unfit(session: Session, row: AuthSession, now: datetime) -> None:
+    if row.idle_until <= now or row.absolute_until <= now:
+        raise Problem(401, "session_expired")
+    standing = session.execute(
+        sa.select(
+            AuthSession.revoked_at, AuthSession.absolute_until, User.active,
+            Enrolment.revoked_at.label("phone_revoked_at"), Enrolment.wipe_asked_at,
+        )
+        .join(User, User.id == AuthSession.user_id)
+        .join(Enrolment, Enrolment.id == AuthSession.enrolment_id, isouter=True)
+        .where(AuthSession.id == row.id)
+    ).one()  # fmt: skip
+    refuse_if_withdrawn(standing, now)
+
+
+def _device_key(session: Session, row: AuthSession) -> bytes | None:
+    if row.enrolment_id is None:
+        return None
+    query = sa.select(Enrolment.public_key).where(Enrolment.id == row.enrolment_id)
+    return session.execute(query).scalar_one()
+
+
+def _is_current(row: AuthSession, token: RefreshToken) -> bool:
+    return token.generation == row.generation and token.hash == row.refresh_hash
+
+
+def _is_previous(row: AuthSession, token: RefreshToken) -> bool:
+    return token.generation == row.generation - 1 and token.hash == row.previous_hash
+
+
+def _is_recent(row: AuthSession, token: RefreshToken) -> bool:
+    return _is_current(row, token) or _is_previous(row, token)
+
+
+def _is_repeated(row: AuthSession, token: RefreshToken, now: datetime) -> bool:
+    return _is_previous(row, token) and now - row.rotated_at <= rules.REPLY_LOST_WITHIN
+
+
+def _check_proof(
+    row: AuthSession, key: bytes, text: str, proof: Proof | None, now: datetime
+) -> None:
+    """Take a proof that is right, of these minutes, and later than the one before."""
+    if proof is None:
+        raise Problem(401, "bad_proof")
+    if not credentials.proves(key, proof.signature, credentials.proof_message(text, proof.at_ms)):
+        raise Problem(401, "bad_proof")
+    now_ms = rules.ms_of(now)
+    drift_ms = rules.PROOF_DRIFT.total_seconds() * 1000
+    if abs(now_ms - proof.at_ms) > drift_ms or proof.at_ms <= row.proof_ms:
+        raise Problem(401, "stale_proof", now=now_ms, after=row.proof_ms)
+    row.proof_ms = proof.at_ms
+
+
+def _rotate(
+    session: Session, house: Gatehouse, row: AuthSession, token: RefreshToken, now: datetime
+) -> Tokens:
+    successor = token.successor(house.keys)
+    idle = rules.PHONE_IDLE if row.enrolment_id else rules.OFFICE_IDLE
+    row.generation, row.previous_hash = successor.generation, row.refresh_hash
+    row.refresh_hash, row.rotated_at = successor.hash, now
+    row.idle_until = min(now + idle, row.absolute_until)
+    session.flush()
+    return hand_out(house, row, _name(session, row), successor, now)
+
+
+def _name(session: Session, row: AuthSession) -> str:
+    return session.execute(sa.select(User.name).where(User.id == row.user_id)).scalar_one()

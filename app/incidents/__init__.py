@@ -1,0 +1,10 @@
+"""Incidents: what workers see and report, with its place."""
+
+from app.core.feature import Feature
+from app.incidents.commands import incidents
+from app.incidents.policies import IncidentPolicy
+from app.incidents.views import blueprint
+
+feature = Feature(
+    name="incidents", blueprints=(blueprint,), policies=(IncidentPolicy(),), commands=(incidents,)
+)

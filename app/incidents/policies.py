@@ -1,0 +1,116 @@
+"""Who may do what with an incident; the server finds its grid and its priority."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.areas.places import AreaAt, areas_at
+from app.core.actor import Actor
+from app.core.moments import as_text
+from app.incidents.models import Incident, IncidentCategory
+from app.incidents.rules import ACTION_OF_STATE, NEAREST_WITHIN_M
+from sync.errors import FieldError, Refusal
+from sync.gate import Work
+from sync.values import Invalid, Position
+
+Values = Mapping[str, Any]
+Place = tuple[float, float]
+NEEDS_REASON = ("rejected", "cancelled", "not_filed", "appealed")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the batch's incidents need: priorities by category, grids by position."""
+
+    priorities: Mapping[str, int | None]
+    grids: Mapping[Place, AreaAt | None]
+
+
+class IncidentPolicy:
+    """Rights and rules of incidents."""
+
+    model = Incident
+    propose_action = "incident.update"
+
+    def action(self, work: Work, values: Values) -> str:
+        """Return the action: by the state it asks for, else a plain change."""
+        if work.edit.op == "create":
+            return "incident.create"
+        if work.edit.op == "delete":
+            return "incident.delete"
+        if "grid" in values:
+            return "incident.assign"
+        return ACTION_OF_STATE.get(str(values.get("state")), "incident.update")
+
+    def prepare(self, session: Session, works: Sequence[Work]) -> Found:
+        """Read the categories named and the grids of the positions."""
+        codes = {str(work.edit.set["category"]) for work in works if "category" in work.edit.set}
+        rows = session.execute(
+            sa.select(IncidentCategory.code, IncidentCategory.priority).where(
+                IncidentCategory.code.in_(codes), IncidentCategory.level == 2
+            )
+        ) if codes else ()  # fmt: skip
+        places = sorted({place for work in works if (place := _place(work.edit.set))})
+        found = areas_at(session, places, within_m=NEAREST_WITHIN_M) if places else []
+        return Found({row[0]: row[1] for row in rows}, dict(zip(places, found, strict=True)))
+
+    def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
+        """Return the grid of the record, of the position, and the one that was named."""
+        grids = {work.record.values.get("grid") if work.record else None}
+        place = _place(values)
+        if place and found and found.grids.get(place):
+            grids.add(found.grids[place].area_id)  # type: ignore[union-attr]
+        elif work.record is None or "grid" in values:
+            grids.add(values.get("grid"))
+        return tuple(grid for grid in grids if type(grid) is int)
+
+    def own(self, actor: Actor, work: Work, values: Values) -> bool:
+        """Tell whether the actor reported it."""
+        return work.record is not None and work.record.values.get("reporter") == actor.user_id
+
+    def derive(self, work: Work, values: Values, found: Found, actor: Actor) -> Values:
+        """Find priority and grid; note who reported it and when."""
+        added: dict[str, Any] = {}
+        if "category" in values:
+            if values["category"] not in found.priorities:
+                raise Refusal("invalid_fields", FieldError("category", "unknown_code"))
+            added["priority"] = found.priorities[values["category"]]
+        added |= self._grid(work, values, found)
+        self._check_reason(work, values)
+        if work.edit.op == "create":
+            added["reporter"] = actor.user_id
+        if values.get("state") == "reported":
+            added["reported_at"] = as_text(work.act.ms)
+        return {**values, **added}
+
+    def _grid(self, work: Work, values: Values, found: Found) -> dict[str, Any]:
+        place = _place(values)
+        if place is None:
+            if work.edit.op == "create" and not (values.get("grid") and values.get("address_text")):
+                raise Refusal("invalid_fields", FieldError("point", "place_or_address_needed"))
+            return {}
+        grid = found.grids.get(place)
+        if grid is None:
+            limits = {"within_m": NEAREST_WITHIN_M}
+            raise Refusal("invalid_fields", FieldError("point", "outside_all_grids", limits))
+        return {"grid": grid.area_id, "grid_distance_m": round(grid.distance_m)}
+
+    def _check_reason(self, work: Work, values: Values) -> None:
+        merged = {**(work.record.values if work.record else {}), **values}
+        state = values.get("state")
+        if state in NEEDS_REASON and not values.get("state_reason"):
+            raise Refusal("invalid_fields", FieldError("state_reason", "required"))
+        if state == "closed" and not merged.get("result_text"):
+            raise Refusal("invalid_fields", FieldError("result_text", "required"))
+
+
+def _place(values: Values) -> Place | None:
+    """Return the position in an edit's values, if it has one that makes sense."""
+    try:
+        lon, lat = Position().check(values.get("point"))
+    except Invalid:
+        return None
+    return lon, lat

@@ -1,0 +1,152 @@
+"""The office's view of incidents: report them, find them on a map, take the first decisions."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from marshmallow import Schema, fields, validate
+
+from app.core.actor import current_actor
+from app.core.database import Mode, current_session
+from app.core.pagination import PageQuery, page
+from app.core.spatial import in_box
+from app.core.web import Blueprint
+from app.incidents import services
+from app.incidents.models import Incident
+from app.incidents.rules import STATES
+from app.office import writing
+from app.office.reading import list_records, read_record, with_etag
+from app.office.schemas import in_schema, out_schema
+from sync.errors import Problem
+
+blueprint = Blueprint("incidents", __name__, url_prefix="/api/v1", description="What was reported")
+
+PROGRESS = ("state", "round", "state_reason", "result_text")
+IncidentOut = out_schema(Incident, "Incident")
+IncidentNew = in_schema(Incident, "IncidentNew", creating=True, without=PROGRESS)
+IncidentChange = in_schema(Incident, "IncidentChange", creating=False, without=PROGRESS)
+
+
+class IncidentQuery(PageQuery):
+    """Which incidents to list."""
+
+    grid = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
+    state = fields.String(load_default=None, validate=validate.OneOf(STATES))
+    category = fields.String(load_default=None, validate=validate.Length(2, 4))
+    bbox = fields.String(
+        load_default=None, validate=validate.Length(max=120),
+        metadata={"description": "west,south,east,north in degrees"},
+    )  # fmt: skip
+
+
+class IncidentMoveBody(Schema):
+    """A step of the workflow."""
+
+    state = fields.String(required=True, validate=validate.OneOf(STATES))
+    reason = fields.String(validate=validate.Length(1, 500))
+    result_text = fields.String(validate=validate.Length(1, 2000))
+
+
+class CategoryOut(Schema):
+    """A category of incident."""
+
+    code = fields.String()
+    parent_code = fields.String()
+    level = fields.Integer()
+    name_zh = fields.String()
+    name_en = fields.String()
+    priority = fields.Integer()
+    accept_minutes = fields.Integer()
+    handle_hours = fields.Integer()
+    photo = fields.String()
+    emergency_call = fields.String()
+
+
+@blueprint.route("/incident-categories")
+@blueprint.guard("codelist.read")
+@blueprint.response(200, CategoryOut(many=True))
+def list_categories() -> Any:
+    """List the categories."""
+    return services.categories(current_session())
+
+
+@blueprint.route("/incidents")
+@blueprint.guard("incident.list")
+@blueprint.arguments(IncidentQuery, location="query")
+@blueprint.response(200, IncidentOut(many=True))
+def list_incidents(query: dict[str, Any]) -> Any:
+    """List incidents of your area."""
+    rows = list_records(
+        current_session(), current_actor(), Incident, "incident.list", limit=query["limit"],
+        cursor=query["cursor"], filters=_filters(query),
+    )  # fmt: skip
+    return page(rows, query["limit"], lambda row: (row["id"],))
+
+
+def _filters(query: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
+    wanted: list[sa.ColumnElement[bool]] = []
+    if query["grid"] is not None:
+        wanted.append(Incident.grid == query["grid"])
+    if query["state"] is not None:
+        wanted.append(Incident.state == query["state"])
+    if query["category"] is not None:
+        wanted.append(Incident.category.startswith(query["category"], autoescape=True))
+    if query["bbox"] is not None:
+        wanted.append(in_box(Incident.__table__.c.point, *_box(query["bbox"])))
+    return wanted
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise Problem(
+            422, "invalid_fields", errors=[{"field": "bbox", "code": "invalid"}]
+        ) from None
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise Problem(422, "invalid_fields", errors=[{"field": "bbox", "code": "out_of_range"}])
+    return west, south, east, north
+
+
+def _read(record: str) -> dict[str, Any]:
+    return read_record(
+        current_session(), current_actor(), Incident, record, "incident.read", own_field="reporter"
+    )
+
+
+@blueprint.route("/incidents/<uuid:record>")
+@blueprint.guard("incident.read")
+@blueprint.response(200, IncidentOut)
+def read_incident(record: UUID) -> Any:
+    """Read one incident."""
+    return with_etag(_read(str(record)))
+
+
+@blueprint.route("/incidents", methods=["POST"])
+@blueprint.guard("incident.create", Mode.WRITE)
+@blueprint.arguments(IncidentNew)
+@blueprint.response(201, IncidentOut)
+def create_incident(body: dict[str, Any]) -> Any:
+    """Report an incident; its grid follows from the position."""
+    return _read(services.create(current_session(), current_actor(), body))
+
+
+@blueprint.route("/incidents/<uuid:record>", methods=["PATCH"])
+@blueprint.guard("incident.update", Mode.WRITE)
+@blueprint.arguments(IncidentChange)
+@blueprint.response(200, IncidentOut)
+def change_incident(body: dict[str, Any], record: UUID) -> Any:
+    """Change an incident of which you saw the version in If-Match."""
+    base = writing.unchanged_since(_read(str(record)))
+    writing.change(current_session(), current_actor(), "incident", str(record), body, base=base)
+    return with_etag(_read(str(record)))
+
+
+@blueprint.route("/incidents/<uuid:record>/moves", methods=["POST"])
+@blueprint.guard("incident.read", Mode.WRITE)
+@blueprint.arguments(IncidentMoveBody)
+@blueprint.response(200, IncidentOut)
+def move_incident(body: dict[str, Any], record: UUID) -> Any:
+    """Take an incident one step on: verify, reject, file, close, cancel."""
+    services.move(current_session(), current_actor(), _read(str(record)), body)
+    return with_etag(_read(str(record)))

@@ -1,0 +1,30 @@
+"""Which scopes somebody sees: computed from dated posts at each pull, never stored."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.areas.models import Area
+from app.areas.services import ancestors_of, below_any
+from app.core import policy
+from app.core.actor import Actor
+
+SCOPES_MAX = 1_000
+
+
+def scopes_of(session: Session, actor: Actor, now_ms: int) -> list[str]:
+    """Return the scopes granted at a moment: his own, the lists, his areas, his grids."""
+    posts = actor.posts_at(now_ms)
+    above = {area for post in posts for area in (*ancestors_of(post.path), post.area_id)}
+    grids = {post.area_id for post in posts if post.level == "grid"}
+    wide = [
+        path
+        for path in policy.reach(actor, "sync.pull", now_ms).paths
+        if path not in {post.path for post in posts if post.level == "grid"}
+    ]
+    if wide:
+        rows = session.scalars(
+            select(Area.id).where(below_any(wide), Area.level == "grid", Area.valid_until.is_(None))
+        )
+        grids |= set(rows)
+    areas = [f"area:{area}" for area in sorted(above - grids)]
+    return [f"me:{actor.user_id}", "ref", *areas, *(f"grid:{grid}" for grid in sorted(grids))]

@@ -1,0 +1,159 @@
+"""Take what a phone sends, and answer with what it has not seen."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.orm import Session
+
+from app.core import policy
+from app.core.actor import Actor
+from app.core.database import Database, Mode
+from app.core.engine import ATTEMPTS_MAX, Engine
+from app.core.identifiers import new_id
+from app.core.moments import now_ms
+from app.core.records import sync_tables
+from app.sync_api.scopes import scopes_of
+from sync.edits import Device, Draft
+from sync.errors import Problem, Stale
+from sync.pull import PAGE_BYTES, Page, Pull, pull
+from sync.push import PushReply
+
+REFUSED = "database_refused"
+
+
+@dataclass(frozen=True)
+class Phone:
+    """The server's side of one phone's request.
+
+    Attributes:
+        enter: finds out who asks, within a transaction; raises when he may not.
+    """
+
+    database: Database
+    engine: Engine
+    enter: Callable[[Session, str], Actor]
+    device: str
+
+    def push(self, drafts: Sequence[Draft]) -> PushReply:
+        """Apply edits; a batch that the database itself refuses is tried again one by one.
+
+        Raises:
+            Problem: the request cannot be taken.
+        """
+        try:
+            return self._push(drafts)
+        except (exc.IntegrityError, exc.DataError):
+            return self._one_by_one(drafts)
+
+    def _push(self, drafts: Sequence[Draft]) -> PushReply:
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                with self.database.transaction(Mode.MERGE) as session:
+                    actor = self.enter(session, "sync.push")
+                    self._own(session, actor)
+                    return self.engine.push(session, actor, self.device, drafts, now_ms())
+            except Stale:
+                continue
+        raise Problem(503, "retry")
+
+    def _one_by_one(self, drafts: Sequence[Draft]) -> PushReply:
+        """Find the edit that the database refuses and park it; the others go through."""
+        results: list[Mapping[str, Any]] = []
+        for draft in drafts:
+            try:
+                reply = self._push([draft])
+            except (exc.IntegrityError, exc.DataError):
+                reply = self._push([replace(draft, code=REFUSED)])
+            results += reply.results
+        return PushReply(reply.expected, reply.last_id, results)
+
+    def pull(self, cursor: str | None, want_bytes: int) -> Page:
+        """Return the next page, from one snapshot."""
+        with self.database.transaction(Mode.READ) as session:
+            actor = self.enter(session, "sync.pull")
+            device = self._own(session, actor)
+            now = now_ms()
+            request = Pull(
+                scopes_of(session, actor, now), cursor, device, want_bytes,
+                projection(self.engine, actor, now),
+            )  # fmt: skip
+            return pull(self.engine.store(session), request)
+
+    def _own(self, session: Session, actor: Actor) -> Device:
+        """Return the device, after checking that it belongs to this enrolment.
+
+        Raises:
+            Problem: 404 ``unknown_device``.
+        """
+        t = sync_tables.device
+        row = session.execute(
+            sa.select(t.c.id, t.c.user_id, t.c.last_n, t.c.last_id, t.c.last_ms).where(
+                t.c.id == self.device,
+                t.c.user_id == actor.user_id,
+                t.c.enrolment == actor.enrolment,
+            )
+        ).first()
+        if row is None or actor.enrolment is None:
+            raise Problem(404, "unknown_device")
+        return Device(*row)
+
+
+def projection(engine: Engine, actor: Actor, at_ms: int) -> Callable[[str, str], str]:
+    """Return what turns a ready body into what this actor may see of it.
+
+    A worker sees the households of his grid as they are: the body goes out untouched. Who may
+    only see masked lists gets masked bodies.
+    """
+    masked = {
+        kind
+        for kind, action in (("household", "household.list"), ("contact", "resident.list"))
+        if policy.reach(actor, action, at_ms).masked
+    }
+
+    def project(kind: str, body: str) -> str:
+        if kind not in masked:
+            return body
+        shown = engine.tables[kind].mask(json.loads(body))
+        return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+
+    return project
+
+
+def add_device(session: Session, actor: Actor, *, app: str, schema: int) -> str:
+    """Give an enrolled phone a new device id, at its first contact or after a fork.
+
+    Raises:
+        Problem: 403 when the caller is not an enrolled phone.
+    """
+    if actor.enrolment is None:
+        raise Problem(403, "not_allowed", action="sync.push")
+    device = new_id()
+    session.execute(
+        sa.insert(sync_tables.device).values(
+            id=device,
+            user_id=actor.user_id,
+            enrolment=actor.enrolment,
+            last_n=0,
+            last_ms=0,
+            app=app,
+            schema=schema,
+            made_ms=now_ms(),
+        )
+    )
+    return device
+
+
+def want_bytes(body: Mapping[str, Any]) -> int:
+    """Return how many bytes of records a phone wants.
+
+    Raises:
+        Problem: 400 when it says something else.
+    """
+    wanted = body.get("want_bytes", PAGE_BYTES)
+    if type(wanted) is not int or not 0 < wanted < 2**40:
+        raise Problem(400, "malformed_request", pointer="/want_bytes")
+    return wanted

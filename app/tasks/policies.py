@@ -1,0 +1,105 @@
+"""Who may do what with a task, and what follows from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core.actor import Actor
+from app.core.moments import as_text
+from app.identity.models import Post
+from app.tasks.models import Task, TaskKind
+from app.tasks.rules import ACTION_OF_STATE, missing_reason
+from sync.errors import FieldError, Refusal
+from sync.gate import Work
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the batch's tasks need: the known kinds, and who serves in which grid today."""
+
+    kinds: frozenset[str]
+    serving: frozenset[tuple[int, int]]
+
+
+class TaskPolicy:
+    """Rights and rules of tasks."""
+
+    model = Task
+    propose_action = "task.report"
+
+    def action(self, work: Work, values: Values) -> str:
+        """Return the action: by the state it asks for, else by the fields it touches."""
+        if work.edit.op == "create":
+            return "task.create"
+        if work.edit.op == "delete":
+            return "task.cancel"
+        if "state" in values:
+            return ACTION_OF_STATE.get(str(values["state"]), "task.update")
+        if "assignee" in values:
+            return "task.assign"
+        reporting = {"report_text", "report_count", "decline_reason"}
+        return "task.report" if set(values) <= reporting else "task.update"
+
+    def prepare(self, session: Session, works: Sequence[Work]) -> Found:
+        """Read the kinds of task named and the posts of the assignees."""
+        wanted = {str(work.edit.set.get("task_kind")) for work in works}
+        people = {work.edit.set.get("assignee") for work in works}
+        users = [user for user in people if type(user) is int and 0 < user < 2**53]
+        kinds = session.scalars(sa.select(TaskKind.code).where(TaskKind.code.in_(wanted)))
+        now = datetime.now(UTC)
+        posts = session.execute(
+            sa.select(Post.user_id, Post.area_id).where(
+                Post.user_id.in_(users), Post.role == "gw", Post.starts <= now,
+                sa.or_(Post.ends.is_(None), Post.ends > now),
+            )
+        ) if users else ()  # fmt: skip
+        return Found(frozenset(kinds), frozenset((row[0], row[1]) for row in posts))
+
+    def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
+        """Return the grid of the task and the one it would move to."""
+        here = work.record.values.get("grid") if work.record else None
+        return tuple({grid for grid in (here, values.get("grid")) if type(grid) is int})
+
+    def own(self, actor: Actor, work: Work, values: Values) -> bool:
+        """Tell whether the task is assigned to the actor."""
+        return work.record is not None and work.record.values.get("assignee") == actor.user_id
+
+    def derive(self, work: Work, values: Values, found: Found, actor: Actor) -> Values:
+        """Check codes, assignee and reasons; note who assigned and when it was done."""
+        if "task_kind" in values and values["task_kind"] not in found.kinds:
+            raise Refusal("invalid_fields", FieldError("task_kind", "unknown_code"))
+        self._check_references(work, values)
+        self._check_assignee(work, values, found)
+        merged = {**(work.record.values if work.record else {}), **values}
+        reason = missing_reason(values.get("state"), merged)
+        if reason:
+            raise Refusal("invalid_fields", FieldError(reason, "required"))
+        added: dict[str, Any] = {}
+        if work.edit.op == "create" or "assignee" in values:
+            added["assigned_by"] = actor.user_id
+        if values.get("state") == "done":
+            added["done_at"] = as_text(work.act.ms)
+        return {**values, **added}
+
+    def _check_references(self, work: Work, values: Values) -> None:
+        grid = values.get("grid") or (work.record.values.get("grid") if work.record else None)
+        for name in ("household", "incident"):
+            if values.get(name) is None:
+                continue
+            other = work.referred.get(name)
+            if other is None or other.values.get("grid") != grid:
+                raise Refusal("invalid_fields", FieldError(name, "unknown_record"))
+
+    def _check_assignee(self, work: Work, values: Values, found: Found) -> None:
+        assignee = values.get("assignee")
+        if assignee is None:
+            return
+        grid = values.get("grid") or (work.record.values.get("grid") if work.record else None)
+        if (assignee, grid) not in found.serving:
+            raise Refusal("invalid_fields", FieldError("assignee", "does_not_serve_grid"))

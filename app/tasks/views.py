@@ -1,0 +1,139 @@
+"""The office's view of tasks: assign them, see where they wait, settle them."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from marshmallow import Schema, fields, validate
+
+from app.core.actor import current_actor
+from app.core.database import Mode, current_session
+from app.core.pagination import PageQuery, page
+from app.core.web import Blueprint
+from app.office import writing
+from app.office.reading import list_records, read_record, with_etag
+from app.office.schemas import in_schema, out_schema
+from app.tasks import services
+from app.tasks.models import Task
+from app.tasks.rules import OPEN_STATES, STATES
+
+blueprint = Blueprint("tasks", __name__, url_prefix="/api/v1", description="Tasks of workers")
+
+TaskOut = out_schema(Task, "Task")
+PROGRESS = ("state", "round", "report_text", "report_count")
+TaskNew = in_schema(Task, "TaskNew", creating=True, without=PROGRESS)
+TaskChange = in_schema(Task, "TaskChange", creating=False, without=PROGRESS)
+
+
+class TaskQuery(PageQuery):
+    """Which tasks to list."""
+
+    grid = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
+    state = fields.String(load_default=None, validate=validate.OneOf([*STATES, "open"]))
+    assignee = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
+    task_kind = fields.String(load_default=None, validate=validate.Length(1, 40))
+    due_before = fields.AwareDateTime(load_default=None)
+    household = fields.UUID(load_default=None)
+
+
+class MoveBody(Schema):
+    """A step of the workflow."""
+
+    state = fields.String(required=True, validate=validate.OneOf(STATES))
+    reason = fields.String(validate=validate.Length(1, 500))
+    report_text = fields.String(validate=validate.Length(max=2000))
+    report_count = fields.Integer(strict=True, validate=validate.Range(0, 100_000))
+
+
+class TaskKindOut(Schema):
+    """A kind of task."""
+
+    code = fields.String()
+    name_zh = fields.String()
+    name_en = fields.String()
+    target = fields.String()
+    default_due_days = fields.Integer()
+    result_type = fields.String()
+    photo = fields.String()
+
+
+@blueprint.route("/task-kinds")
+@blueprint.guard("codelist.read")
+@blueprint.response(200, TaskKindOut(many=True))
+def list_task_kinds() -> Any:
+    """List the kinds of task."""
+    return services.kinds(current_session())
+
+
+@blueprint.route("/tasks")
+@blueprint.guard("task.list")
+@blueprint.arguments(TaskQuery, location="query")
+@blueprint.response(200, TaskOut(many=True))
+def list_tasks(query: dict[str, Any]) -> Any:
+    """List tasks: a worker sees his own, the office those of its area."""
+    actor = current_actor()
+    rows = list_records(
+        current_session(), actor, Task, "task.list", limit=query["limit"],
+        cursor=query["cursor"], filters=_filters(query), own=Task.assignee == actor.user_id,
+    )  # fmt: skip
+    return page(rows, query["limit"], lambda row: (row["id"],))
+
+
+def _filters(query: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
+    wanted: list[sa.ColumnElement[bool]] = []
+    for name in ("grid", "assignee", "task_kind"):
+        if query[name] is not None:
+            wanted.append(getattr(Task, name) == query[name])
+    if query["household"]:
+        wanted.append(Task.household == str(query["household"]))
+    if query["state"]:
+        states = OPEN_STATES if query["state"] == "open" else (query["state"],)
+        wanted.append(Task.state.in_(states))
+    if query["due_before"]:
+        wanted.append(Task.due_at < query["due_before"])
+    return wanted
+
+
+@blueprint.route("/tasks/<uuid:record>")
+@blueprint.guard("task.read")
+@blueprint.response(200, TaskOut)
+def read_task(record: UUID) -> Any:
+    """Read one task."""
+    return with_etag(_read(str(record)))
+
+
+def _read(record: str) -> dict[str, Any]:
+    return read_record(
+        current_session(), current_actor(), Task, record, "task.read", own_field="assignee"
+    )
+
+
+@blueprint.route("/tasks", methods=["POST"])
+@blueprint.guard("task.create", Mode.WRITE)
+@blueprint.arguments(TaskNew)
+@blueprint.response(201, TaskOut)
+def create_task(body: dict[str, Any]) -> Any:
+    """Assign a task; every phone of the grid learns of it at its next contact."""
+    session, actor = current_session(), current_actor()
+    return _read(services.create(session, actor, body))
+
+
+@blueprint.route("/tasks/<uuid:record>", methods=["PATCH"])
+@blueprint.guard("task.update", Mode.WRITE)
+@blueprint.arguments(TaskChange)
+@blueprint.response(200, TaskOut)
+def change_task(body: dict[str, Any], record: UUID) -> Any:
+    """Change a task of which you saw the version in If-Match."""
+    base = writing.unchanged_since(_read(str(record)))
+    writing.change(current_session(), current_actor(), "task", str(record), body, base=base)
+    return with_etag(_read(str(record)))
+
+
+@blueprint.route("/tasks/<uuid:record>/moves", methods=["POST"])
+@blueprint.guard("task.read", Mode.WRITE)
+@blueprint.arguments(MoveBody)
+@blueprint.response(200, TaskOut)
+def move_task(body: dict[str, Any], record: UUID) -> Any:
+    """Take a task one step on: accept, start, report, verify, return, cancel."""
+    services.move(current_session(), current_actor(), _read(str(record)), body)
+    return with_etag(_read(str(record)))

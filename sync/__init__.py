@@ -1,0 +1,1 @@
+"""The sync engine: merges edits made offline; it knows no Flask, no feature and no place name."""

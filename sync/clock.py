@@ -1,0 +1,80 @@
+"""Bounded time: place an edit by the server's own clock, whatever the phone's owner has set."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+AHEAD_MS_MAX = 60_000
+SUSPECT_MS = 300_000
+_MAC_BYTES = 9
+_TIME_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Make and read anchors: the server's time, signed so that a phone cannot move it."""
+
+    key: bytes
+
+    def issue(self, now_ms: int, device: str) -> str:
+        """Return an anchor for a device."""
+        time = now_ms.to_bytes(_TIME_BYTES, "big")
+        return base64.urlsafe_b64encode(time + self._mac(time, device)).decode()
+
+    def read(self, anchor: Any, device: str) -> int | None:
+        """Return the server time in ms of an anchor, or None when it is not ours."""
+        if not isinstance(anchor, str) or len(anchor) != 20:
+            return None
+        try:
+            raw = base64.urlsafe_b64decode(anchor.encode("ascii"))
+        except ValueError:
+            return None
+        time, mac = raw[:_TIME_BYTES], raw[_TIME_BYTES:]
+        genuine = hmac.compare_digest(mac, self._mac(time, device))
+        return int.from_bytes(time, "big") if genuine else None
+
+    def _mac(self, time: bytes, device: str) -> bytes:
+        return hmac.digest(self.key, time + device.encode(), hashlib.sha256)[:_MAC_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class ActTime:
+    """When an edit was made.
+
+    Attributes:
+        ms: the best estimate, never later than its arrival.
+        anchored: True when it rests on the server's clock, not on the phone's.
+        suspect: True when the phone's clock was wrong by more than five minutes.
+    """
+
+    ms: int
+    anchored: bool
+    suspect: bool
+
+
+def act_time(at: Mapping[str, Any], *, received_ms: int, device: str, anchors: Anchors) -> ActTime:
+    """Tell when an edit was made, from its anchor or else from its claim.
+
+    The anchor may have been issued to an earlier device id of the same phone, which the edit
+    then names: an anchor only proves that the server's clock had already reached its time.
+    """
+    claimed = at.get("claimed")
+    claim = claimed if isinstance(claimed, int) and not isinstance(claimed, bool) else received_ms
+    elapsed = at.get("elapsed_ms")
+    holder = at.get("device", device)
+    anchor_ms = anchors.read(at.get("anchor"), holder if isinstance(holder, str) else device)
+    if anchor_ms is not None and isinstance(elapsed, int) and elapsed >= 0:
+        true = min(anchor_ms + elapsed, received_ms)
+        return ActTime(true, anchored=True, suspect=abs(claim - true) > SUSPECT_MS)
+    suspect = claim > received_ms + SUSPECT_MS
+    return ActTime(max(0, min(claim, received_ms)), anchored=False, suspect=suspect)
+
+
+def effective_stamp(
+    act: ActTime, *, received_ms: int, base_ms: int, device_ms: int
+) -> int:
+    """Return the stamp that decides merges: bounded by arrival, growing along each device."""
+    return min(max(act.ms, base_ms, device_ms + 1), max(received_ms + AHEAD_MS_MAX, device_ms + 1))

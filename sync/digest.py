@@ -1,0 +1,32 @@
+"""The digest of a scope: the XOR of a short hash of every record that it shows."""
+
+import hashlib
+from collections.abc import Iterable
+
+_SIGN = 1 << 63
+_RANGE = 1 << 64
+
+
+def record_digest(kind: str, record: str, rv: int) -> int:
+    """Return the first 8 bytes of SHA-256("kind:id:rv") as a signed 64-bit number."""
+    raw = hashlib.sha256(f"{kind}:{record}:{rv}".encode()).digest()[:8]
+    return int.from_bytes(raw, "big", signed=True)
+
+
+def scope_digest(rows: Iterable[tuple[str, str, int]]) -> int:
+    """Return the digest of a set of (kind, id, version)."""
+    total = 0
+    for kind, record, rv in rows:
+        total ^= record_digest(kind, record, rv)
+    return total
+
+
+def as_hex(digest: int) -> str:
+    """Write a digest as 16 hexadecimal figures."""
+    return f"{digest % _RANGE:016x}"
+
+
+def as_signed(number: int) -> int:
+    """Bring a number into the signed range that both engines store."""
+    number %= _RANGE
+    return number - _RANGE if number >= _SIGN else number

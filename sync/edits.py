@@ -1,0 +1,162 @@
+"""The plain values that the engine passes around: edits, records, receipts, devices."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+OPS = ("create", "update", "delete", "event", "resolve", "repair", "discard")
+BASE_UNIT = "*"
+
+
+class Mark(NamedTuple):
+    """Who last wrote a unit of a record: version, stamp in ms, device, edit."""
+
+    rv: int
+    ms: int
+    device: str
+    edit: str
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        """Return what decides between concurrent writers."""
+        return (self.ms, self.device, self.edit)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One edit, as a phone or an office made it."""
+
+    n: int
+    id: str
+    op: str
+    kind: str
+    rec: str
+    base: int = 0
+    set: Mapping[str, Any] = field(default_factory=dict)
+    was: Mapping[str, Any] = field(default_factory=dict)
+    schema: int = 1
+    at: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the wire shape."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def digest(self) -> str:
+        """Return a short fingerprint: the same id with another body is an error."""
+        body = (self.op, self.kind, self.rec, self.base, self.set)
+        text = json.dumps(body, ensure_ascii=False, sort_keys=True, default=dict)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record with the marks of its units.
+
+    Attributes:
+        marks: the mark of each unit; ``*`` stands for all that are not named.
+        deleted: None while it lives, else ``worker`` or ``office``: who deleted it.
+    """
+
+    kind: str
+    id: str
+    rv: int
+    values: Mapping[str, Any]
+    marks: Mapping[str, Mark]
+    deleted: str | None = None
+
+    def mark(self, unit: str) -> Mark:
+        """Return who last wrote a unit."""
+        return self.marks.get(unit) or self.marks[BASE_UNIT]
+
+    def stamp_at(self, base: int) -> int:
+        """Return the latest stamp that somebody who saw version ``base`` has seen."""
+        return max((mark.ms for mark in self.marks.values() if mark.rv <= base), default=0)
+
+    def written(self, values: Mapping[str, Any], units: Mapping[str, Mark], rv: int) -> "Record":
+        """Return the next version of the record."""
+        return replace(
+            self, rv=rv, values={**self.values, **values}, marks={**self.marks, **units}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What the server remembers of a device: the last edit taken and its stamp."""
+
+    id: str
+    user: int
+    last_n: int = 0
+    last_id: str | None = None
+    last_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The fate of one edit; kept as the bytes that were answered."""
+
+    n: int
+    id: str
+    status: str
+    rec: str
+    rv: int = 0
+    code: str | None = None
+    errors: tuple[Mapping[str, Any], ...] = ()
+    conflicts: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the wire shape, without what is empty."""
+        shape = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in shape.items() if value not in (None, ())}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One row of the ledger: the edit, what it found, what became of it."""
+
+    edit: Edit
+    device: str
+    user: int
+    receipt: Receipt
+    digest: str
+    ms: int
+    received_ms: int
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger remembers of an edit that was taken before."""
+
+    id: str
+    device: str
+    n: int
+    digest: str
+    receipt: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An edit that waits for a human, whole and with the reason."""
+
+    edit: Edit
+    device: str
+    user: int
+    code: str
+    errors: tuple[Mapping[str, Any], ...]
+    state: str
+    ms: int
+    parked_ms: int
+    waits_for: str
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An edit as it came in: readable, or with the fault that parks it."""
+
+    edit: Edit
+    code: str | None = None
+    errors: tuple[Mapping[str, Any], ...] = ()

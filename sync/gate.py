@@ -1,0 +1,53 @@
+"""What the engine asks the house: may this edit be, and what follows from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sync.clock import ActTime
+from sync.edits import Edit, Record
+from sync.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One edit with the record it found, as the gate is asked about it.
+
+    Attributes:
+        referred: for each field that names another record, that record as it stands now.
+    """
+
+    edit: Edit
+    kind: Kind
+    record: Record | None
+    act: ActTime
+    referred: Mapping[str, Record] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's answer: on which side of the desk the author sits, and remarks."""
+
+    office: bool = False
+    flags: tuple[str, ...] = ()
+
+
+class Gate(Protocol):
+    """The rights and rules of the features, behind one door."""
+
+    def prepare(self, work: Sequence[Work]) -> None:
+        """Read what the batch needs, with a constant number of statements."""
+
+    def judge(self, work: Work, values: Mapping[str, Any]) -> Verdict:
+        """Tell whether the author had the right at the time of the act.
+
+        Raises:
+            Refusal: he had not; the edit is parked for the present owner.
+        """
+
+    def derive(self, work: Work, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values an edit sets, with what the server adds to them.
+
+        Raises:
+            Refusal: a rule of the feature forbids it.
+        """

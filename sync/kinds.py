@@ -1,0 +1,200 @@
+"""What the engine knows of a kind of record: its fields, how each merges, where it is seen."""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sync.errors import FieldError, Refusal
+from sync.values import Invalid, ValueType
+
+Values = Mapping[str, Any]
+EXTRA_FIELDS_MAX = 40
+
+
+class Rule(enum.Enum):
+    """How concurrent edits of one field or group come together."""
+
+    LATEST = "latest"
+    """The larger stamp wins; the loser is kept as a settled conflict."""
+    OPEN = "open"
+    """The larger stamp wins; people decide (positions apart, long texts)."""
+    OFFICE = "office"
+    """A worker's value is never applied; it becomes a proposal."""
+    WORKFLOW = "workflow"
+    """The state further along wins; what was overtaken is kept for the supervisor."""
+    SERVER = "server"
+    """Only the server writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field on the wire."""
+
+    name: str
+    type: ValueType
+    rule: Rule = Rule.LATEST
+    group: str | None = None
+    required: bool = False
+    refers: str | None = None
+    """The kind of record whose id the value is; that record must be there first."""
+
+    @property
+    def unit(self) -> str:
+        """Return what is merged as a whole: the group, or the field alone."""
+        return self.group or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """States with a rank, and the moves between them; `round` grows with each return."""
+
+    ranks: Mapping[str, int]
+    moves: frozenset[tuple[str | None, str]]
+    """From which state to which; None stands for "not there yet"."""
+    new_round: frozenset[str] = frozenset()
+    """States that begin the next round."""
+
+    def order(self, values: Values) -> tuple[int, int]:
+        """Return the place of a record in the total order of (round, rank)."""
+        return (values.get("round") or 0, self.ranks.get(values.get("state") or "", -1))
+
+    def check(self, before: Values, after: Values) -> None:
+        """Refuse a move that the table does not have.
+
+        Raises:
+            Refusal: ``transition_not_allowed`` with the states that can be reached from here.
+        """
+        here, there = before.get("state"), after.get("state")
+        onward = sorted(to for origin, to in self.moves if origin == here)
+        round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
+        if there not in onward or (after.get("round") or 0) != round_:
+            limits = {"state": here, "round": round_, "possible": onward}
+            raise Refusal("transition_not_allowed", FieldError("state", "no_such_move", limits))
+
+
+def _rest(_values: Values) -> int:
+    return 60
+
+
+def _nowhere(_values: Values) -> tuple[str, ...]:
+    return ()
+
+
+def _alike(_one: Values, _other: Values) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of record.
+
+    Attributes:
+        scopes: which scopes see a record of these values.
+        rank: its place in the order of a pull; smaller comes first.
+        settled: tells that two clashing values of an ``OPEN`` unit are close enough to need no
+            human (two positions within 50 m).
+        sealed: True when bodies may never lie in the database as plain text.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    scopes: Callable[[Values], tuple[str, ...]] = _nowhere
+    rank: Callable[[Values], int] = _rest
+    settled: Callable[[Values, Values], bool] = _alike
+    workflow: Workflow | None = None
+    sealed: bool = False
+    schema: int = 1
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Field]:
+        """Return the fields by name."""
+        return {one.name: one for one in self.fields}
+
+    @cached_property
+    def units(self) -> Mapping[str, tuple[Field, ...]]:
+        """Return the fields of each unit of merging."""
+        units: dict[str, list[Field]] = {}
+        for one in self.fields:
+            units.setdefault(one.unit, []).append(one)
+        return {name: tuple(fields) for name, fields in units.items()}
+
+    def check(self, values: Values, *, creating: bool) -> dict[str, Any]:
+        """Return the values of an edit normalised; fields we do not know yet are kept.
+
+        Raises:
+            Refusal: with one error for every field that is wrong.
+        """
+        errors: list[FieldError] = []
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            self._check_one(name, value, checked, errors)
+        if creating:
+            missing = [f.name for f in self.fields if f.required and checked.get(f.name) is None]
+            known = {error.field for error in errors}
+            errors += [FieldError(name, "required") for name in missing if name not in known]
+        errors += self._halves(checked)
+        if errors:
+            raise Refusal("invalid_fields", *errors)
+        return checked
+
+    def _check_one(
+        self, name: str, value: Any, checked: dict[str, Any], errors: list[FieldError]
+    ) -> None:
+        known = self.by_name.get(name)
+        if known is None:
+            checked[name] = value
+            if len(checked) > len(self.fields) + EXTRA_FIELDS_MAX:
+                raise Refusal("too_many_fields")
+        elif known.rule is Rule.SERVER:
+            errors.append(FieldError(name, "read_only"))
+        elif value is None:
+            checked[name] = None
+            if known.required:
+                errors.append(FieldError(name, "required"))
+        else:
+            try:
+                checked[name] = known.type.check(value)
+            except Invalid as fault:
+                errors.append(FieldError(name, fault.code, fault.limits))
+
+    def _halves(self, checked: Values) -> list[FieldError]:
+        """Find groups of which only a part was given: halves of groups are never mixed."""
+        errors = []
+        for fields in self.units.values():
+            given = [one.name for one in fields if one.name in checked]
+            if len(fields) > 1 and given:
+                absent = [f for f in fields if f.name not in checked and f.rule is not Rule.SERVER]
+                errors += [FieldError(one.name, "group_incomplete") for one in absent]
+        return errors
+
+    @cached_property
+    def references(self) -> Mapping[str, str]:
+        """Return the fields that hold ids of other records, with the kind of each."""
+        return {one.name: one.refers for one in self.fields if one.refers}
+
+    def unit_of(self, name: str) -> str:
+        """Return the unit of merging of a field; an unknown field is its own."""
+        known = self.by_name.get(name)
+        return known.unit if known else name
+
+    def rule_of(self, unit: str) -> Rule:
+        """Return the rule of a unit; unknown fields merge like observations."""
+        fields = self.units.get(unit)
+        return fields[0].rule if fields else Rule.LATEST
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """All kinds of record that a store holds."""
+
+    kinds: Sequence[Kind]
+    by_name: Mapping[str, Kind] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {kind.name: kind for kind in self.kinds})
+
+    def get(self, name: str) -> Kind | None:
+        """Return the kind of this name, if there is one."""
+        return self.by_name.get(name)

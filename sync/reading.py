@@ -1,0 +1,114 @@
+"""What a batch has read before it is decided: records, parked edits, and what waits for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sync import conflicts, parking
+from sync.clock import Anchors, act_time
+from sync.edits import Edit, Parked, Record
+from sync.gate import Work
+from sync.kinds import Kind, Kinds
+from sync.store import Batch, Store
+from sync.values import as_identity
+
+Key = tuple[str, str]
+RELEASES = ("repair", "discard")
+
+
+@dataclass
+class Reading:
+    """The records and parked edits of one batch, as they stand while it is decided."""
+
+    store: Store
+    kinds: Kinds
+    batch: Batch
+    found: dict[Key, Record] = field(default_factory=dict)
+    parked: dict[str, Parked] = field(default_factory=dict)
+
+    def read(self, edits: Sequence[Edit]) -> None:
+        """Read all that these edits touch, name or wait for."""
+        self._read_parked(edits)
+        everything = [*edits, *(one.edit for one in self.parked.values())]
+        self.load({(e.kind, e.rec) for e in everything if self.kind(e) and e.op != "resolve"}
+                  | self._referred(everything))  # fmt: skip
+        resolving = {(conflicts.CONFLICT.name, e.rec) for e in edits if e.op == "resolve"}
+        self.load(resolving)
+        settled = [self.found[key] for key in resolving if key in self.found]
+        self.load({(one.values["kind"], one.values["record"]) for one in settled})
+
+    def _read_parked(self, edits: Sequence[Edit]) -> None:
+        """Read what is parked for these records; for a repair also what waits for its record."""
+        named = {edit.rec for edit in edits if edit.op in RELEASES}
+        wanted = {edit.rec for edit in edits} | {record for _, record in self._referred(edits)}
+        asked = [(frozenset(wanted), frozenset(named))]
+        self.parked = dict(self.store.parked_for(wanted, named))
+        deeper = {self.parked[name].edit.rec for name in named if name in self.parked}
+        deeper |= {one.waits_for for one in self.parked.values()}
+        if deeper:
+            asked.append((frozenset(deeper), frozenset()))
+            self.parked |= self.store.parked_for(deeper, ())
+        if self.parked:
+            self.batch.parked_asked = tuple(asked)
+            self.batch.parked_seen = {name: one.state for name, one in self.parked.items()}
+
+    def load(self, keys: set[Key]) -> None:
+        """Read records that have not been read yet."""
+        missing = sorted(keys - self.found.keys())
+        if missing:
+            loaded = self.store.records(missing)
+            self.found |= loaded
+            self.batch.seen_rv |= {key: one.rv for key, one in loaded.items()}
+
+    def kind(self, edit: Edit) -> Kind | None:
+        """Return the kind that an edit is about."""
+        if edit.op in RELEASES:
+            return parking.PARKING
+        if edit.op == "resolve":
+            return conflicts.CONFLICT
+        return self.kinds.get(edit.kind)
+
+    def record(self, key: Key) -> Record | None:
+        """Return a record as it stands in this batch."""
+        return self.batch.records.get(key) or self.found.get(key)
+
+    def work(self, edit: Edit, *, received_ms: int, device: str, anchors: Anchors) -> Work:
+        """Return an edit of a known kind with all that its judge should see."""
+        kind = self.kind(edit)
+        assert kind is not None, "only edits of known kinds are judged"
+        act = act_time(edit.at, received_ms=received_ms, device=device, anchors=anchors)
+        if edit.op in RELEASES:
+            parked = self.parked.get(edit.rec)
+            edit = replace(
+                edit, was={"user": parked.user, "scope": parked.scope} if parked else {}
+            )
+        return Work(edit, kind, self.record((kind.name, edit.rec)), act,
+                    self._living(kind, edit))  # fmt: skip
+
+    def waits(self, edit: Edit, kind: Kind) -> str | None:
+        """Return the record whose parked creation an edit must wait for, if there is one."""
+        missing = {
+            one.edit.rec: one.waits_for
+            for one in self.parked.values()
+            if one.edit.op == "create" and one.state in parking.OPEN_STATES
+            and one.edit.id != edit.id and self.record((one.edit.kind, one.edit.rec)) is None
+        }  # fmt: skip
+        return parking.waits(edit, kind, missing) if missing else None
+
+    def _referred(self, edits: Sequence[Edit]) -> set[Key]:
+        found: set[Key] = set()
+        for edit in edits:
+            kind = self.kinds.get(edit.kind)
+            for name, other in (kind.references if kind else {}).items():
+                record = as_identity(edit.set.get(name))
+                if record:
+                    found.add((other, record))
+        return found
+
+    def _living(self, kind: Kind, edit: Edit) -> Mapping[str, Record]:
+        """Return the living records that an edit's fields name, as they stand in this batch."""
+        found = {}
+        for name, other in kind.references.items():
+            record = self.record((other, as_identity(edit.set.get(name)) or ""))
+            if record and not record.deleted:
+                found[name] = record
+        return found

@@ -1,0 +1,230 @@
+"""What a phone keeps in its own database: rows, who shows them, the log of edits, its state."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlite3
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS replica_row (
+    kind TEXT NOT NULL, rec TEXT NOT NULL, rv INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (kind, rec)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replica_member (
+    scope TEXT NOT NULL, kind TEXT NOT NULL, rec TEXT NOT NULL, stale INTEGER NOT NULL,
+    PRIMARY KEY (scope, kind, rec)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS replica_member_rec ON replica_member (kind, rec);
+CREATE TABLE IF NOT EXISTS replica_log (
+    seq INTEGER PRIMARY KEY, n INTEGER UNIQUE, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+    rec TEXT NOT NULL, body TEXT NOT NULL, contained INTEGER NOT NULL DEFAULT 0,
+    taken_ms INTEGER, receipt TEXT);
+CREATE INDEX IF NOT EXISTS replica_log_rec ON replica_log (kind, rec);
+CREATE TABLE IF NOT EXISTS replica_state (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+NAMES = ("replica_row", "replica_member", "replica_log", "replica_state")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record as the phone shows it.
+
+    Attributes:
+        rv: the version pulled last, 0 when the server has not sent it yet.
+        own: True when edits of this phone lie over what was pulled.
+    """
+
+    kind: str
+    rec: str
+    rv: int
+    values: Mapping[str, Any]
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One edit in the log of the phone."""
+
+    n: int | None
+    id: str
+    edit: Mapping[str, Any]
+    contained: bool
+    taken: bool
+    receipt: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The phone's database in the terms of the replica, without any decision."""
+
+    connection: "sqlite3.Connection"
+
+    def prepare(self) -> None:
+        """Make the tables that are missing; transactions are opened by hand from now on."""
+        self.connection.isolation_level = None
+        for statement in TABLES.split(";"):
+            self.connection.execute(statement)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Do everything or nothing."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def ask(self, statement: str, *values: Any) -> list[Any]:
+        """Run one statement and return its rows."""
+        return self.connection.execute(statement, values).fetchall()
+
+    # -- state --------------------------------------------------------------------------------
+
+    def recall(self, name: str, default: Any = None) -> Any:
+        """Return a named value of the state."""
+        found = self.ask("SELECT value FROM replica_state WHERE name = ?", name)
+        return json.loads(found[0][0]) if found else default
+
+    def keep(self, **values: Any) -> None:
+        """Write named values of the state."""
+        for name, value in values.items():
+            self.ask("INSERT INTO replica_state VALUES (?, ?) "
+                     "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                     name, json.dumps(value))  # fmt: skip
+
+    def wipe(self) -> None:
+        """Erase everything."""
+        for name in NAMES:
+            self.ask(f"DELETE FROM {name}")
+
+    # -- rows and who shows them --------------------------------------------------------------
+
+    def put(self, scope: str, kind: str, rec: str, *, rv: int, values: Mapping[str, Any]) -> None:
+        """Write a pulled row and that a scope shows it."""
+        self.ask("INSERT INTO replica_row VALUES (?, ?, ?, ?) ON CONFLICT (kind, rec) "
+                 "DO UPDATE SET rv = excluded.rv, body = excluded.body",
+                 kind, rec, rv, json.dumps(values, ensure_ascii=False))  # fmt: skip
+        self.ask("INSERT INTO replica_member VALUES (?, ?, ?, 0) "
+                 "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
+                 scope, kind, rec)  # fmt: skip
+
+    def leave(self, scope: str, kind: str, rec: str) -> None:
+        """Forget that a scope shows a row; the row itself stays until the pull is complete."""
+        self.ask("DELETE FROM replica_member WHERE scope = ? AND kind = ? AND rec = ?",
+                 scope, kind, rec)  # fmt: skip
+
+    def erase(self, kind: str, rec: str) -> None:
+        """Erase a row at once, whoever shows it."""
+        self.ask("DELETE FROM replica_member WHERE kind = ? AND rec = ?", kind, rec)
+        self.ask("DELETE FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
+
+    def drop(self, scope: str) -> None:
+        """Erase at once what only this scope showed."""
+        shown = self.ask("SELECT kind, rec FROM replica_member WHERE scope = ?", scope)
+        self.ask("DELETE FROM replica_member WHERE scope = ?", scope)
+        for kind, rec in shown:
+            self.ask("DELETE FROM replica_row WHERE kind = ?1 AND rec = ?2 AND NOT EXISTS "
+                     "(SELECT 1 FROM replica_member m WHERE m.kind = ?1 AND m.rec = ?2)",
+                     kind, rec)  # fmt: skip
+
+    def doubt(self, scopes: list[str] | None = None) -> None:
+        """Mark all that these scopes show as stale: it goes unless it is sent again."""
+        if scopes is None:
+            self.ask("UPDATE replica_member SET stale = 1")
+        for scope in scopes or ():
+            self.ask("UPDATE replica_member SET stale = 1 WHERE scope = ?", scope)
+
+    def sweep(self, scopes: set[str]) -> None:
+        """Drop what is stale, what no granted scope shows, and what nothing shows."""
+        self.ask("DELETE FROM replica_member WHERE stale = 1")
+        for scope in self.scopes() - scopes:
+            self.ask("DELETE FROM replica_member WHERE scope = ?", scope)
+        self.ask("DELETE FROM replica_row WHERE NOT EXISTS (SELECT 1 FROM replica_member m "
+                 "WHERE m.kind = replica_row.kind AND m.rec = replica_row.rec)")  # fmt: skip
+
+    def scopes(self) -> set[str]:
+        """Return the scopes that show anything."""
+        return {row[0] for row in self.ask("SELECT DISTINCT scope FROM replica_member")}
+
+    def shown(self, scope: str) -> list[tuple[str, str, int]]:
+        """Return (kind, id, version) of all that a scope shows."""
+        return self.ask("SELECT m.kind, m.rec, r.rv FROM replica_member m "
+                        "JOIN replica_row r ON r.kind = m.kind AND r.rec = m.rec "
+                        "WHERE m.scope = ?", scope)  # fmt: skip
+
+    def row(self, kind: str, rec: str) -> tuple[int, dict[str, Any]] | None:
+        """Return version and values of a pulled row."""
+        found = self.ask("SELECT rv, body FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
+        return (found[0][0], json.loads(found[0][1])) if found else None
+
+    def rows(self, kind: str) -> dict[str, tuple[int, dict[str, Any]]]:
+        """Return version and values of all pulled rows of a kind."""
+        found = self.ask("SELECT rec, rv, body FROM replica_row WHERE kind = ?", kind)
+        return {rec: (rv, json.loads(body)) for rec, rv, body in found}
+
+    # -- the log ------------------------------------------------------------------------------
+
+    def append(self, edit: Mapping[str, Any]) -> None:
+        """Add an edit at the end of the log."""
+        self.ask("INSERT INTO replica_log (n, id, kind, rec, body) VALUES (?, ?, ?, ?, ?)",
+                 edit["n"], edit["id"], edit["kind"], edit["rec"],
+                 json.dumps(edit, ensure_ascii=False))  # fmt: skip
+
+    def entries(self, where: str, *values: Any) -> list[Entry]:
+        """Return edits of the log in their order; ``where`` is ours, never somebody's text."""
+        found = self.ask("SELECT n, id, body, contained, taken_ms, receipt FROM replica_log "
+                         f"WHERE {where} ORDER BY seq", *values)  # fmt: skip
+        return [
+            Entry(n, name, {**json.loads(body), "n": n, "id": name}, bool(contained),
+                  taken is not None, json.loads(receipt) if receipt else None)
+            for n, name, body, contained, taken, receipt in found
+        ]  # fmt: skip
+
+    def answered(self, edit: str, receipt: Mapping[str, Any]) -> None:
+        """Keep the receipt of an edit; the latest answer counts."""
+        self.ask("UPDATE replica_log SET receipt = ? WHERE id = ?",
+                 json.dumps(receipt, ensure_ascii=False), edit)  # fmt: skip
+
+    def taken(self, last_n: int, now_ms: int) -> None:
+        """Believe which edits the server has, in both directions."""
+        self.ask("UPDATE replica_log SET taken_ms = ? WHERE n <= ? AND taken_ms IS NULL",
+                 now_ms, last_n)  # fmt: skip
+        self.ask("UPDATE replica_log SET taken_ms = NULL WHERE n > ?", last_n)
+
+    def renumber_unsent(self) -> int:
+        """Number from 1 what the server has not taken; file the rest; return the next n."""
+        self.ask("UPDATE replica_log SET n = NULL, contained = contained OR taken_ms IS NOT NULL")
+        return self._number()
+
+    def renumber_all(self) -> int:
+        """Number from 1 all that the log still holds: the server has lost it."""
+        self.ask("UPDATE replica_log SET n = NULL, taken_ms = NULL")
+        return self._number()
+
+    def _number(self) -> int:
+        waiting = self.ask("SELECT seq FROM replica_log WHERE taken_ms IS NULL ORDER BY seq")
+        for n, (seq,) in enumerate(waiting, start=1):
+            self.ask("UPDATE replica_log SET n = ? WHERE seq = ?", n, seq)
+        return len(waiting) + 1
+
+    def rename(self, old: str, new: str) -> None:
+        """Give an edit another id, because the server knows another edit under the old one."""
+        self.ask("UPDATE replica_log SET id = ? WHERE id = ?", new, old)
+
+    def contain(self, last_n: int) -> None:
+        """Believe which edits the pulled rows contain, in both directions."""
+        self.ask("UPDATE replica_log SET contained = (n <= ?) WHERE n IS NOT NULL", last_n)
+
+    def forget(self, rec: str) -> None:
+        """Forget what the log says of an erased record, as far as the server has it."""
+        self.ask("DELETE FROM replica_log WHERE rec = ? AND contained = 1 AND n IS NOT "
+                 "(SELECT max(n) FROM replica_log)", rec)  # fmt: skip
+
+    def prune(self, *, before_ms: int, last_n: int) -> None:
+        """Forget old edits that the server has and that the rows contain; never the last."""
+        self.ask("DELETE FROM replica_log WHERE contained = 1 AND taken_ms < ? "
+                 "AND (n IS NULL OR n < ?)", before_ms, last_n)  # fmt: skip

@@ -1,0 +1,103 @@
+"""What a store must be able to do; every store passes one contract (tests/sync)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from sync.edits import Device, Known, LedgerEntry, Parked, Record
+
+PUT, OUT, DEL, PURGE = "put", "out", "del", "purge"
+
+
+class FeedChange(NamedTuple):
+    """One record seen anew in one scope."""
+
+    scope: str
+    kind: str
+    record: str
+    rank: int
+    op: str
+    rv: int
+
+
+class ScopeState(NamedTuple):
+    """Where a scope stands: version, digest of what it shows, floor of its tombstones."""
+
+    ver: int
+    digest: int
+    live: int
+    floor: int
+
+
+class FeedRow(NamedTuple):
+    """One row of the feed; ``body`` is ready JSON, None unless the row is a ``put``."""
+
+    scope: str
+    ver: int
+    rank: int
+    op: str
+    kind: str
+    record: str
+    rv: int
+    body: str | None
+
+
+class Window(NamedTuple):
+    """Which rows of a scope are wanted: ver in (after, until], beyond (rank, position)."""
+
+    scope: str
+    after: int
+    until: int
+    rank: int
+    position: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that one push writes; it is written together or not at all."""
+
+    device: Device
+    device_before: Device
+    records: dict[tuple[str, str], Record] = field(default_factory=dict)
+    seen_rv: dict[tuple[str, str], int] = field(default_factory=dict)
+    ledger: list[LedgerEntry] = field(default_factory=list)
+    amended: list[LedgerEntry] = field(default_factory=list)
+    """Entries of edits that were parked and have now been replayed."""
+    parked: dict[str, Parked] = field(default_factory=dict)
+    feed: list[FeedChange] = field(default_factory=list)
+    digests: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """For each scope: what to XOR into its digest, and the change in living rows."""
+
+
+class Store(Protocol):
+    """A store within one transaction; the caller opens and ends the transaction."""
+
+    def device(self, device: str) -> Device | None:
+        """Return a device, its row locked where the engine has row locks."""
+
+    def known(self, edits: Iterable[str]) -> Mapping[str, Known]:
+        """Return what the ledger knows of these edit ids."""
+
+    def records(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Record]:
+        """Return records by (kind, id), locked in the order of their ids; one query per kind."""
+
+    def parked_for(
+        self, records: Iterable[str], edits: Iterable[str]
+    ) -> Mapping[str, Parked]:
+        """Return open parked edits that wait for these records, and those named, by edit id."""
+
+    def write(self, batch: Batch) -> None:
+        """Write all of a batch; scope counters and feed last.
+
+        Raises:
+            Stale: something changed since it was read.
+        """
+
+    def epoch(self) -> str:
+        """Return the present epoch of the store."""
+
+    def scopes(self, scopes: Iterable[str]) -> Mapping[str, ScopeState]:
+        """Return the state of each scope; scopes never written are absent."""
+
+    def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
+        """Return rows in the order (rank, scope, ver), at most ``limit``."""

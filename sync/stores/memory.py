@@ -1,0 +1,116 @@
+"""A store in memory, for tests and simulation; it keeps the same contract as the real one."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sync.edits import Device, Known, LedgerEntry, Parked, Record
+from sync.errors import Stale
+from sync.parking import OPEN_STATES
+from sync.store import PUT, Batch, FeedRow, ScopeState, Window
+
+Key = tuple[str, str]
+
+
+@dataclass
+class MemoryStore:
+    """Everything in dictionaries; each write is whole, so a transaction needs nothing more."""
+
+    name: str = "epoch-1"
+    devices: dict[str, Device] = field(default_factory=dict)
+    ledger: dict[str, LedgerEntry] = field(default_factory=dict)
+    rows: dict[Key, Record] = field(default_factory=dict)
+    parked: dict[str, Parked] = field(default_factory=dict)
+    states: dict[str, ScopeState] = field(default_factory=dict)
+    feeds: dict[str, dict[Key, FeedRow]] = field(default_factory=dict)
+
+    def enrol(self, device: str, user: int) -> None:
+        """Add a device."""
+        self.devices[device] = Device(device, user)
+
+    def device(self, device: str) -> Device | None:
+        """Return a device."""
+        return self.devices.get(device)
+
+    def known(self, edits: Iterable[str]) -> Mapping[str, Known]:
+        """Return what the ledger knows of these edit ids."""
+        found = (self.ledger[name] for name in edits if name in self.ledger)
+        return {
+            one.edit.id: Known(one.edit.id, one.device, one.edit.n, one.digest,
+                               one.receipt.as_json())
+            for one in found
+        }  # fmt: skip
+
+    def records(self, keys: Iterable[Key]) -> Mapping[Key, Record]:
+        """Return records by (kind, id)."""
+        return {key: self.rows[key] for key in keys if key in self.rows}
+
+    def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
+        """Return open parked edits that wait for these records, and those named."""
+        wanted, named = set(records), set(edits)
+        return {
+            name: one
+            for name, one in self.parked.items()
+            if name in named or (one.waits_for in wanted and one.state in OPEN_STATES)
+        }
+
+    def write(self, batch: Batch) -> None:
+        """Write all of a batch."""
+        self._check(batch)
+        self.devices[batch.device.id] = batch.device
+        self.rows |= batch.records
+        self.ledger |= {one.edit.id: one for one in [*batch.ledger, *batch.amended]}
+        self.parked |= batch.parked
+        self._publish(batch)
+
+    def _check(self, batch: Batch) -> None:
+        if self.devices.get(batch.device.id) != batch.device_before:
+            raise Stale
+        for key, rv in batch.seen_rv.items():
+            if key in batch.records and (self.rows[key].rv if key in self.rows else 0) != rv:
+                raise Stale
+        if any(one.edit.id in self.ledger for one in batch.ledger):
+            raise Stale
+
+    def _publish(self, batch: Batch) -> None:
+        versions = {}
+        for scope, (xor, live) in batch.digests.items():
+            old = self.states.get(scope, ScopeState(0, 0, 0, 0))
+            versions[scope] = old.ver
+            count = sum(1 for change in batch.feed if change.scope == scope)
+            self.states[scope] = ScopeState(
+                old.ver + count, old.digest ^ xor, old.live + live, old.floor
+            )
+        for change in batch.feed:
+            versions[change.scope] += 1
+            self.feeds.setdefault(change.scope, {})[(change.kind, change.record)] = FeedRow(
+                change.scope, versions[change.scope], change.rank, change.op, change.kind,
+                change.record, change.rv, None,
+            )  # fmt: skip
+
+    def epoch(self) -> str:
+        """Return the present epoch."""
+        return self.name
+
+    def scopes(self, scopes: Iterable[str]) -> Mapping[str, ScopeState]:
+        """Return the state of each scope."""
+        return {scope: self.states[scope] for scope in scopes if scope in self.states}
+
+    def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
+        """Return rows in the order (rank, scope, ver)."""
+        rows = [
+            row
+            for window in windows
+            for row in self.feeds.get(window.scope, {}).values()
+            if window.after < row.ver <= window.until
+            and (row.rank, row.ver) > (window.rank, window.position)
+        ]
+        rows.sort(key=lambda row: (row.rank, row.scope, row.ver))
+        return [self._with_body(row) for row in rows[:limit]]
+
+    def _with_body(self, row: FeedRow) -> FeedRow:
+        if row.op != PUT:
+            return row
+        record = self.rows[(row.kind, row.record)]
+        body = json.dumps(dict(record.values), ensure_ascii=False, separators=(",", ":"))
+        return row._replace(body=body, rv=record.rv)

@@ -1,0 +1,124 @@
+"""Databases for the tests: each test runs on both engines, on tables that the migrations made.
+
+PostgreSQL comes from ``TEST_POSTGRES_URL`` (``make test`` starts one). Without it the tests
+fail with the way to run them: skipping in silence would prove nothing.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy.orm import Session
+
+from app.core.database import Base, Database, Mode
+from app.core.identifiers import new_id
+from app.core.settings import Settings
+from app.factory import create_app
+
+ENGINES = ("sqlite", "postgresql")
+POSTGRES_MISSING = "TEST_POSTGRES_URL is not set: run the tests with `make test`"
+SECRETS = {"SECRET_KEY": "test secret " * 4, "FIELD_KEY": "test field key " * 4}
+
+
+def settings_for(url: str, data_dir: Path, **more: str) -> Settings:
+    """Return settings for a database of the tests."""
+    environment = {"DATABASE_URL": url, "DATA_DIR": str(data_dir), "POOL_SIZE": "24"}
+    return Settings.from_environment({**SECRETS, **environment, **more})
+
+
+def _migrated(url: str, data_dir: Path) -> None:
+    app = create_app(settings_for(url, data_dir))
+    with app.app_context():
+        upgrade()
+    app.extensions["wangge_database"].dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated, empty SQLite file to copy."""
+    folder = tmp_path_factory.mktemp("template")
+    path = folder / "wangge.db"
+    _migrated(f"sqlite:///{path}", folder)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return a migrated database of this worker's own."""
+    base = os.environ.get("TEST_POSTGRES_URL")
+    assert base, POSTGRES_MISSING
+    admin_url = sa.make_url(base).set(drivername="postgresql+psycopg")
+    name = f"wangge_test_{os.getpid()}"
+    admin = sa.create_engine(admin_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(sa.text(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"))
+    url = admin_url.set(database=name)
+    inside = sa.create_engine(url)
+    with inside.begin() as connection:
+        connection.execute(sa.text("CREATE EXTENSION postgis"))
+    inside.dispose()
+    shown = url.render_as_string(hide_password=False)
+    _migrated(shown, tmp_path_factory.mktemp("postgres"))
+    yield shown
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+def empty(url: str) -> None:
+    """Empty every table of a PostgreSQL database, and begin a new epoch."""
+    engine = sa.create_engine(url)
+    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        meta = Base.metadata.tables["sync_meta"]
+        connection.execute(sa.insert(meta).values(name="epoch", value=new_id()))
+    engine.dispose()
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return an empty, migrated database on each engine in turn."""
+    if request.param == "sqlite":
+        path = tmp_path / "wangge.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_url")
+    empty(url)
+    return url
+
+
+@pytest.fixture
+def app(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """Return the application on each engine in turn, with its context open."""
+    app = create_app(settings_for(database_url, tmp_path))
+    with app.app_context():
+        yield app
+    app.extensions["wangge_database"].dispose()
+
+
+@pytest.fixture
+def database(app: Flask) -> Database:
+    """Return the application's database."""
+    database: Database = app.extensions["wangge_database"]
+    return database
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """Return a session in a writing transaction, committed at the end of the test."""
+    with database.transaction(Mode.WRITE) as session:
+        yield session
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a client of the application."""
+    return app.test_client()

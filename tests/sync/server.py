@@ -1,0 +1,65 @@
+"""The exchange as the server answers it, on any stand: push, then pull, in plain dictionaries."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sync.clock import Anchors
+from sync.errors import Problem, Stale
+from sync.kinds import Kinds
+from sync.pull import Pull, pull
+from sync.push import Push, PushReply, push
+from sync.wire import read_drafts, read_json
+from tests.sync.house import ANCHORS, KINDS, OpenGate, Stand
+
+TRIES_MAX = 5
+
+
+def moment(ms: int) -> str:
+    """Write a time as the server writes it."""
+    text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+@dataclass
+class Server:
+    """Answers exchanges; what is granted to whom is a plain table."""
+
+    stand: Stand
+    gate: Any = field(default_factory=OpenGate)
+    kinds: Kinds = KINDS
+    anchors: Anchors = ANCHORS
+
+    def exchange(
+        self, request: Mapping[str, Any], *, user: int, scopes: Sequence[str], now_ms: int
+    ) -> dict[str, Any]:
+        """Answer one exchange, over JSON as on the wire.
+
+        Raises:
+            Problem: the request cannot be taken.
+        """
+        request = read_json(json.dumps(request, ensure_ascii=False))
+        reply = self._push(request, user, now_ms)
+        page = self._pull(request, scopes, now_ms)
+        pushed = {"expected": reply.expected, "last_id": reply.last_id, "results": reply.results}
+        answer: dict[str, Any] = json.loads(json.dumps({"push": pushed}))
+        return answer | {"pull": json.loads(page)}
+
+    def _push(self, request: Mapping[str, Any], user: int, now_ms: int) -> PushReply:
+        drafts = read_drafts(request["edits"])
+        context = Push(request["device"], user, now_ms, self.anchors, self.gate, self.kinds)
+        for _ in range(TRIES_MAX):
+            try:
+                with self.stand.open() as store:
+                    return push(store, drafts, context)
+            except Stale:
+                continue
+        raise Problem(503, "retry")
+
+    def _pull(self, request: Mapping[str, Any], scopes: Sequence[str], now_ms: int) -> str:
+        with self.stand.open() as store:
+            device = store.device(request["device"])
+            page = pull(store, Pull(scopes, request["cursor"], device, request["want_bytes"]))
+        return page.as_json(moment(now_ms), self.anchors.issue(now_ms, request["device"]))

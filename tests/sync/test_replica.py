@@ -1,0 +1,289 @@
+"""The phone keeps its duties: own edits stay in sight, copies are whole, mistakes heal."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app.core.driver import driver
+from sync.errors import Problem
+from sync.replica import Instant, Replica
+from sync.wire import NotJson
+from tests.sync.house import NOW_MS, MemoryStand, Stand, name_of
+from tests.sync.server import Server
+
+GRID, OTHER = "grid:7", "grid:8"
+
+
+class Worker:
+    """A person with a phone, on a network that works when told to."""
+
+    def __init__(self, server: Server, word: str, user: int, scopes: tuple[str, ...]) -> None:
+        self.server, self.user, self.scopes, self.word = server, user, scopes, word
+        self.connection = driver.connect(":memory:")
+        self.phone = Replica(self.connection)
+        self.made, self.now_ms = 0, NOW_MS
+        self.join(word)
+
+    def join(self, word: str) -> None:
+        """Get a device id."""
+        self.server.stand.enrol(name_of(word), self.user)
+        self.phone.take_device(name_of(word))
+
+    def restart_on(self, connection: Any) -> None:
+        """Go on with another copy of the phone's database."""
+        self.connection.close()
+        self.connection, self.phone = connection, Replica(connection)
+
+    @property
+    def now(self) -> Instant:
+        return Instant(self.now_ms, self.now_ms - NOW_MS, "boot-1")
+
+    def edit(self, op: str, kind: str, rec: str, **values: Any) -> str:
+        """Make an edit and return its id."""
+        self.made += 1
+        self.now_ms += 1000
+        name = name_of(f"{self.word}:{self.made}")
+        self.phone.edit(op, kind, rec, values, edit_id=name, now=self.now)
+        return name
+
+    def send(self, **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a request and the server's answer, which nobody has received yet."""
+        request = self.phone.request(**more)
+        self.now_ms += 1000
+        return request, self.server.exchange(
+            request, user=self.user, scopes=self.scopes, now_ms=self.now_ms
+        )
+
+    def take(self, request: dict[str, Any], reply: dict[str, Any]) -> bool:
+        """Receive an answer."""
+        return self.phone.receive(request, reply, sent=self.now, now=self.now)
+
+    def sync(self, **more: Any) -> None:
+        """Exchange until the copy is whole."""
+        for _ in range(50):
+            request, reply = self.send(**more)
+            self.take(request, reply)
+            if reply["pull"]["complete"] and self.phone.cursor and not self.phone.outbox():
+                return
+        raise AssertionError("the copy never became whole")
+
+
+def copy_of(connection: Any) -> Any:
+    """Return a copy of a phone's database, as a backup of the phone holds it."""
+    copied = driver.connect(":memory:")
+    connection.backup(copied)
+    return copied
+
+
+@pytest.fixture
+def server(stand: Stand) -> Server:
+    return Server(stand)
+
+
+@pytest.fixture
+def ann(server: Server) -> Iterator[Worker]:  # type: ignore[override]
+    worker = Worker(server, "ann", 1, (GRID,))
+    yield worker
+    worker.connection.close()
+
+
+@pytest.fixture
+def bob(server: Server) -> Iterator[Worker]:  # type: ignore[override]
+    worker = Worker(server, "bob", 2, (GRID,))
+    yield worker
+    worker.connection.close()
+
+
+def test_two_phones_end_with_the_same_rows(ann: Worker, bob: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    bob.sync()
+    bob.edit("update", "plot", name_of(1), name="b")
+    bob.sync()
+    ann.sync()
+    assert ann.phone.rows("plot") == bob.phone.rows("plot")
+    row = ann.phone.row("plot", name_of(1))
+    assert row is not None and (row.values["name"], row.rv, row.own) == ("b", 2, False)
+
+
+def test_an_own_edit_stays_in_sight_until_a_complete_pull_contains_it(ann: Worker) -> None:
+    for number in range(40):
+        ann.edit("create", "plot", name_of(number), grid=7, name=f"n{number}")
+    first = ann.send(want_bytes=300)
+    assert not first[1]["pull"]["complete"]
+    assert ann.take(*first)
+    assert len(ann.phone.rows("plot")) == 40
+    assert all(row.own for row in ann.phone.rows("plot").values())
+    ann.sync(want_bytes=300)
+    assert len(ann.phone.rows("plot")) == 40
+    assert not any(row.own for row in ann.phone.rows("plot").values())
+
+
+def test_a_lost_reply_leads_to_one_effect(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.send()
+    ann.sync()
+    row = ann.phone.row("plot", name_of(1))
+    assert row is not None and row.rv == 1
+    assert [entry.receipt and entry.receipt["status"] for entry in ann.phone.receipts()] == [
+        "applied"
+    ]
+
+
+def test_a_late_page_is_not_applied(ann: Worker, bob: Worker) -> None:
+    bob.edit("create", "plot", name_of(1), grid=7, name="old")
+    bob.sync()
+    late = ann.send()
+    bob.edit("update", "plot", name_of(1), name="new")
+    bob.sync()
+    ann.sync()
+    assert not ann.take(*late)
+    row = ann.phone.row("plot", name_of(1))
+    assert row is not None and row.values["name"] == "new"
+
+
+def test_a_lost_scope_erases_rows_and_keeps_the_outbox(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    ann.edit("update", "plot", name_of(1), name="b")
+    request, _ = ann.send()
+    ann.scopes = ()
+    reply = ann.server.exchange(request | {"edits": []}, user=1, scopes=(), now_ms=ann.now_ms)
+    ann.take(request, reply)
+    assert ann.phone.rows("plot") == {}
+    assert reply["pull"]["drop"] == [GRID]
+    assert ann.phone.memory.entries("rec = ?", name_of(1))
+
+
+def test_a_copied_phone_takes_a_new_device_and_loses_nothing(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    copied = copy_of(ann.connection)
+    ann.edit("update", "plot", name_of(1), name="before")
+    ann.sync()
+    ann.restart_on(copied)
+    ann.word = "copy"
+    ann.edit("update", "plot", name_of(1), owner="me")
+    with pytest.raises(Problem) as raised:
+        ann.send()
+    assert raised.value.code == "device_forked"
+    ann.phone.problem(ann.phone.request(), {"code": raised.value.code})
+    assert ann.phone.needs_device == "device_forked"
+    ann.join("copy")
+    ann.sync()
+    row = ann.phone.row("plot", name_of(1))
+    assert row is not None
+    assert (row.values["name"], row.values["owner"]) == ("before", "me")
+
+
+def test_a_copied_phone_without_edits_is_noticed_by_the_pull(ann: Worker) -> None:
+    copied = copy_of(ann.connection)
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    ann.restart_on(copied)
+    assert not ann.take(*ann.send())
+    assert ann.phone.needs_device == "device_forked"
+
+
+@pytest.fixture
+def lone() -> Iterator[Callable[[Stand], Worker]]:
+    """Return a maker of a phone on a store of the test's own."""
+    workers: list[Worker] = []
+
+    def make(stand: Stand) -> Worker:
+        workers.append(Worker(Server(stand), "ann", 1, (GRID,)))
+        return workers[-1]
+
+    yield make
+    for worker in workers:
+        worker.connection.close()
+
+
+def test_a_restored_server_gets_acknowledged_edits_again(lone: Callable[[Stand], Worker]) -> None:
+    stand = MemoryStand()
+    ann = lone(stand)
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    backup = copy.deepcopy(stand.store)
+    ann.edit("update", "plot", name_of(1), name="b")
+    ann.edit("create", "plot", name_of(2), grid=7, name="c")
+    ann.sync()
+    stand.store = backup
+    stand.store.name = "epoch-2"
+    ann.edit("update", "plot", name_of(2), name="d")
+    with pytest.raises(Problem) as raised:
+        ann.send()
+    assert raised.value.extra == {"expected": 2}
+    ann.phone.problem(ann.phone.request(), {"code": "gap", "expected": 2})
+    ann.sync()
+    assert {row.values["name"] for row in ann.phone.rows("plot").values()} == {"b", "d"}
+    assert {one.values["name"] for one in stand.store.rows.values()} == {"b", "d"}
+
+
+def test_a_server_that_lost_the_device_gets_all_kept_edits_under_a_new_one(
+    lone: Callable[[Stand], Worker],
+) -> None:
+    stand = MemoryStand()
+    empty = copy.deepcopy(stand.store)
+    ann = lone(stand)
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    stand.store = empty
+    stand.store.name = "epoch-2"
+    with pytest.raises(Problem) as raised:
+        ann.send()
+    ann.phone.problem(ann.phone.request(), {"code": raised.value.code})
+    ann.join("ann again")
+    ann.sync()
+    assert [row.values["name"] for row in ann.phone.rows("plot").values()] == ["a"]
+    assert len(stand.store.rows) == 1
+
+
+def test_a_spoilt_copy_is_noticed_and_sent_anew(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.edit("create", "plot", name_of(2), grid=7, name="b")
+    ann.sync()
+    ann.connection.execute("DELETE FROM replica_row WHERE rec = ?", (name_of(1),))
+    ann.sync()
+    assert len(ann.phone.rows("plot")) == 2
+    assert ann.phone.alarms == []
+
+
+def test_a_value_that_could_never_be_sent_is_refused_at_once(ann: Worker) -> None:
+    with pytest.raises(NotJson):
+        ann.edit("create", "plot", name_of(1), grid=7, name="\x00")
+    assert ann.phone.outbox() == []
+
+
+def test_an_id_known_with_another_body_gets_a_new_id(ann: Worker) -> None:
+    first = ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    ann.phone.edit("update", "plot", name_of(1), {"name": "b"}, edit_id=name_of("x"), now=ann.now)
+    ann.connection.execute("UPDATE replica_log SET id = 'gone' WHERE id = ?", (first,))
+    ann.phone.memory.rename(name_of("x"), first)
+    with pytest.raises(Problem) as raised:
+        ann.send()
+    assert raised.value.code == "edit_id_reused"
+    ann.phone.problem(ann.phone.request(), {"code": raised.value.code, "edit": first})
+    ann.connection.execute("UPDATE replica_log SET id = ? WHERE id = 'gone'", (first,))
+    ann.sync()
+    row = ann.phone.row("plot", name_of(1))
+    assert row is not None and row.values["name"] == "b"
+
+
+def test_edits_carry_the_time_of_the_server_however_the_clock_is_set(ann: Worker) -> None:
+    ann.sync()
+    anchored_ms = ann.now_ms
+    made = ann.phone.edit(
+        "create", "plot", name_of(1), {"grid": 7}, edit_id=name_of("late"),
+        now=Instant(NOW_MS + 10**9, ann.now.monotonic_ms + 5000, "boot-1"),
+    )  # fmt: skip
+    assert made["at"]["elapsed_ms"] == 5000
+    rebooted = ann.phone.edit(
+        "update", "plot", name_of(1), {"name": "b"}, edit_id=name_of("later"),
+        now=Instant(anchored_ms, 7, "boot-2"),
+    )  # fmt: skip
+    assert "anchor" not in rebooted["at"]
+    assert rebooted["at"]["claimed"] > made["at"]["claimed"]
