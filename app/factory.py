@@ -14,6 +14,7 @@ from app.core.feature import Feature
 from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
 from app.core.settings import Settings
+from sync.wire import BODY_BYTES_MAX
 
 FEATURES: tuple[Feature, ...] = (
     areas.feature,
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     app = Flask("wangge", static_folder=None)
     app.config["SECRET_KEY"] = settings.secret_key
-    app.config["MAX_CONTENT_LENGTH"] = web.BODY_BYTES_MAX
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     database = Database(settings.database_url, pool_size=settings.pool_size)
@@ -49,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             [one for feature in FEATURES for one in feature.policies], areas.paths_of,
         ),
     )  # fmt: skip
-    Migrate(app, database, directory=str(MIGRATIONS))  # type: ignore[arg-type]
+    Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app
 

@@ -55,15 +55,17 @@ main() {
     check_workers
     prepare
     check_port
+    # The database, its log and the secrets beside it are nobody else's.
+    umask 077
     export PUBLIC_URL="${PUBLIC_URL:-$(public_address)}"
     "$BIN/flask" db upgrade
     if [ "${PROFILE:-development}" = "development" ]; then
         "$BIN/flask" demo township --if-empty
-        "$BIN/flask" demo welcome
+        "$BIN/flask" demo welcome || say "服务地址 / address: $PUBLIC_URL"
     fi
     exec "$BIN/granian" --interface wsgi --host "$HOST" --port "$PORT" --no-ws \
         --workers "$WORKERS" --blocking-threads "$THREADS" --workers-kill-timeout 20 \
-        --log-level warning wsgi:app
+        --log-level error wsgi:app
 }
 
 main

@@ -20,8 +20,12 @@ need_python() {
 }
 
 need_spatialite() {
-    ls /usr/lib/*/mod_spatialite.so /usr/lib/mod_spatialite.so /usr/local/lib/mod_spatialite.so \
-        2>/dev/null | grep -q . || MISSING="$MISSING libsqlite3-mod-spatialite"
+    local library
+    for library in /usr/lib/*/mod_spatialite.so /usr/lib/mod_spatialite.so \
+        /usr/local/lib/mod_spatialite.so; do
+        [ -e "$library" ] && return
+    done
+    MISSING="$MISSING libsqlite3-mod-spatialite"
 }
 
 need_postgres() {

@@ -73,8 +73,8 @@ def act_time(at: Mapping[str, Any], *, received_ms: int, device: str, anchors: A
     return ActTime(max(0, min(claim, received_ms)), anchored=False, suspect=suspect)
 
 
-def effective_stamp(
-    act: ActTime, *, received_ms: int, base_ms: int, device_ms: int
-) -> int:
+def effective_stamp(act: ActTime, *, received_ms: int, base_ms: int, device_ms: int) -> int:
     """Return the stamp that decides merges: bounded by arrival, growing along each device."""
-    return min(max(act.ms, base_ms, device_ms + 1), max(received_ms + AHEAD_MS_MAX, device_ms + 1))
+    return min(
+        max(act.ms, base_ms + 1, device_ms + 1), max(received_ms + AHEAD_MS_MAX, device_ms + 1)
+    )

@@ -1,16 +1,18 @@
 """Conflicts are records like any other: both values, both authors, and a choice to make."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from sync import merge
 from sync.edits import BASE_UNIT, Edit, Mark, Record
 from sync.errors import FieldError, Refusal
 from sync.kinds import Field, Kind, Rule
-from sync.merge import Clash
 from sync.values import Choice, Free, Identity, Listing, Text, Whole
 
 OPEN, SETTLED, RESOLVED = "open", "settled", "resolved"
-CHOICES = ("keep", "swap")
+KEEP, SWAP = "keep", "swap"
+CHOICES = (KEEP, SWAP)
 RANK = 25
 
 
@@ -43,7 +45,12 @@ def _side(values: Mapping[str, Any], mark: Mark) -> dict[str, Any]:
 
 
 def conflict_of(
-    clash: Clash, target: Record, scopes: tuple[str, ...], *, edit: Edit, existing: Record | None,
+    clash: merge.Clash,
+    target: Record,
+    scopes: tuple[str, ...],
+    *,
+    edit: Edit,
+    existing: Record | None,
     mark: Mark,
 ) -> Record:
     """Return the conflict record of a clash, new or over an earlier one of the same pair."""
@@ -54,12 +61,17 @@ def conflict_of(
         "choice": None, "scopes": list(scopes),
     }  # fmt: skip
     rv = existing.rv + 1 if existing else 1
-    return Record(CONFLICT.name, clash.conflict_id(target.id, edit.base), rv, values,
-                  {BASE_UNIT: mark._replace(rv=rv)})
+    return Record(
+        CONFLICT.name,
+        clash.conflict_id(target.id, edit.base),
+        rv,
+        values,
+        {BASE_UNIT: mark._replace(rv=rv)},
+    )
 
 
-def chosen(edit: Edit, conflict: Record) -> Mapping[str, Any]:
-    """Return the values that a resolution writes into the record: none when it keeps.
+def chosen(edit: Edit, conflict: Record) -> str:
+    """Return what a resolution chooses.
 
     Raises:
         Refusal: the choice is unknown, or the conflict has been resolved already.
@@ -67,13 +79,25 @@ def chosen(edit: Edit, conflict: Record) -> Mapping[str, Any]:
     choice = edit.set.get("choice")
     if choice not in CHOICES:
         raise Refusal("invalid_fields", FieldError("choice", "not_a_choice",
-                                                   {"choices": list(CHOICES)}))
+                                                   {"choices": list(CHOICES)}))  # fmt: skip
     if conflict.values["state"] == RESOLVED:
         raise Refusal("already_resolved")
-    if choice == "keep":
-        return {}
+    return str(choice)
+
+
+def swap(
+    kind: Kind, target: Record, conflict: Record, edit: Edit, author: merge.Author
+) -> merge.Merged:
+    """Write what had lost over whatever stands: the human has seen both.
+
+    Raises:
+        Refusal: the workflow has no such move from here.
+    """
     lost: Mapping[str, Any] = conflict.values["lost"]["values"]
-    return lost
+    seen = replace(edit, base=target.rv)
+    if conflict.values["unit"] == merge.DELETION and lost == {"deleted": True}:
+        return merge.delete(target, seen, author)
+    return merge.update(kind, merge.revived(target), seen, lost, replace(author, office=True))
 
 
 def resolved(conflict: Record, choice: str, mark: Mark) -> Record:

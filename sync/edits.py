@@ -76,9 +76,7 @@ class Record:
 
     def written(self, values: Mapping[str, Any], units: Mapping[str, Mark], rv: int) -> "Record":
         """Return the next version of the record."""
-        return replace(
-            self, rv=rv, values={**self.values, **values}, marks={**self.marks, **units}
-        )
+        return replace(self, rv=rv, values={**self.values, **values}, marks={**self.marks, **units})
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,14 @@ class Kind:
             raise Refusal("invalid_fields", *errors)
         return checked
 
+    def sound(self, values: Values) -> dict[str, Any]:
+        """Return those values of known fields that pass their checks, normalised."""
+        passed: dict[str, Any] = {}
+        for name, value in values.items():
+            if name in self.by_name:
+                self._check_one(name, value, passed, [])
+        return passed
+
     def _check_one(
         self, name: str, value: Any, checked: dict[str, Any], errors: list[FieldError]
     ) -> None:

@@ -39,7 +39,7 @@ class Clash:
         """Return the id of the conflict: the same pair of devices meets in one conflict."""
         pair = sorted((self.won_by.device, self.lost_by.device))
         name = f"{record}:{self.unit}:{base}:{pair[0]}:{pair[1]}"
-        return str(uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=8))
+        return str(uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,18 @@ class Author:
     ms: int
     device: str
     office: bool
+
+
+def apply(
+    kind: Kind, record: Record | None, edit: Edit, values: Mapping[str, Any], author: Author
+) -> Merged:
+    """Apply one edit to the record it found; only a creation finds none."""
+    if edit.op == "create":
+        return create(kind, edit, values, author)
+    assert record is not None, "only a creation finds no record"
+    if edit.op == "delete":
+        return delete(record, edit, author)
+    return update(kind, record, edit, values, author)
 
 
 def create(kind: Kind, edit: Edit, values: Mapping[str, Any], author: Author) -> Merged:
@@ -117,6 +129,12 @@ def delete(record: Record, edit: Edit, author: Author) -> Merged:
     return Merged(gone, before=dict(record.values), concurrent=bool(unseen))
 
 
+def revived(record: Record) -> Record:
+    """Return a record as if nobody had deleted it."""
+    marks = {unit: mark for unit, mark in record.marks.items() if unit != DELETION}
+    return replace(record, deleted=None, marks=marks)
+
+
 def _by_unit(kind: Kind, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     units: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
@@ -125,7 +143,13 @@ def _by_unit(kind: Kind, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]
 
 
 def _meet(
-    kind: Kind, record: Record, unit: str, mine: dict[str, Any], mark: Mark, *, edit: Edit,
+    kind: Kind,
+    record: Record,
+    unit: str,
+    mine: dict[str, Any],
+    mark: Mark,
+    *,
+    edit: Edit,
     office: bool,
 ) -> tuple[bool, Clash | None]:
     """Tell whether an edit's values of a unit are taken, and what they clash with."""
@@ -158,7 +182,10 @@ def _wins(
 
 
 def _clash(
-    unit: str, rule: str, needs_human: bool, won: tuple[dict[str, Any], Mark],
+    unit: str,
+    rule: str,
+    needs_human: bool,
+    won: tuple[dict[str, Any], Mark],
     lost: tuple[dict[str, Any], Mark],
 ) -> Clash | None:
     """Return a clash, unless both said the same: then nothing is lost."""
@@ -175,8 +202,7 @@ def _revive(
     if gone.rv <= edit.base or gone.device == author.device:
         raise Refusal("record_deleted")
     if record.deleted == "worker":
-        marks = {unit: mark for unit, mark in record.marks.items() if unit != DELETION}
-        return replace(record, deleted=None, marks=marks), None
+        return revived(record), None
     mine = Mark(record.rv, author.ms, author.device, edit.id)
     lost = dict(values)
     return record, Clash(DELETION, "delete", True, {"deleted": True}, gone, lost, mine)

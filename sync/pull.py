@@ -133,8 +133,17 @@ def pull(store: Store, request: Pull) -> Page:
     )
     drop = [scope for scope in (given.places if given else ()) if scope not in places]
     digests = {scope: as_hex(states[scope].digest) for scope in places if scope in states}
-    return Page(request.cursor, Cursor(epoch, moved).write(), items, drop, reset, complete,
-                digests if complete else {}, request.device.last_n, request.device.last_id)
+    return Page(
+        request.cursor,
+        Cursor(epoch, moved).write(),
+        items,
+        drop,
+        reset,
+        complete,
+        digests if complete else {},
+        request.device.last_n,
+        request.device.last_id,
+    )
 
 
 def _places(
@@ -149,12 +158,23 @@ def _places(
         place, state = given.places.get(scope), states.get(scope, ScopeState(0, 0, 0, 0))
         if place is None:
             places[scope] = Place()
-        elif max(place.ver, place.as_of) < state.floor or place.ver > state.ver:
+        elif _is_lost(place, state):
             places[scope] = Place()
             reset.append(scope)
         else:
             places[scope] = place
     return places, reset
+
+
+def _is_lost(place: Place, state: ScopeState) -> bool:
+    """Tell whether a device must start a scope again.
+
+    Above the version, it has seen what this store has not. Below the floor, it has missed
+    tombstones; but a copy that began from nothing needs none from before its round.
+    """
+    if max(place.ver, place.as_of) > state.ver:
+        return True
+    return place.ver < state.floor and (place.ver > 0 or place.as_of < state.floor)
 
 
 def _rows(
@@ -175,7 +195,7 @@ def _rows(
     spent = 0
     found = store.feed(windows, limit)
     for row in found:
-        spent += FRAME_BYTES + len(row.body or "")
+        spent += FRAME_BYTES + len((row.body or "").encode())
         if rows and spent > budget:
             return rows, False
         rows.append(row)
@@ -191,7 +211,10 @@ def _item(row: FeedRow, project: Project) -> str:
 
 
 def _moved(
-    places: Mapping[str, Place], rows: Sequence[FeedRow], states: Mapping[str, ScopeState], *,
+    places: Mapping[str, Place],
+    rows: Sequence[FeedRow],
+    states: Mapping[str, ScopeState],
+    *,
     exhausted: bool,
 ) -> dict[str, Place]:
     """Return where the device stands after a page."""

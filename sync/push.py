@@ -100,10 +100,10 @@ class Run:
 
     def take(self, drafts: Sequence[Draft], known: Mapping[str, Known]) -> None:
         """Decide every edit, in order, and fill the batch."""
-        self.reading.read([draft.edit for draft in drafts])
-        parked = [one.edit for one in self.reading.parked.values()]
-        everything = [*(draft.edit for draft in drafts), *parked]
-        self.context.gate.prepare([self._work(e) for e in everything if self.reading.kind(e)])
+        edits = [draft.edit for draft in drafts]
+        self.reading.read(edits)
+        everything = [*edits, *self.reading.to_replay(edits)]
+        self.context.gate.prepare([self._sound(e) for e in everything if self.reading.kind(e)])
         for draft in drafts:
             before = known.get(draft.edit.id)
             if before:
@@ -117,6 +117,11 @@ class Run:
         context = self.context
         return self.reading.work(edit, received_ms=context.received_ms, device=context.device,
                                  anchors=context.anchors)  # fmt: skip
+
+    def _sound(self, edit: Edit) -> Work:
+        """Return the work of an edit without the values that its kind refuses anyway."""
+        kind = self.reading.kind(edit)
+        return self._work(replace(edit, set=kind.sound(edit.set)) if kind else edit)
 
     # -- deciding -----------------------------------------------------------------------------
 
@@ -176,7 +181,12 @@ class Run:
                                device_ms=self.batch.device.last_ms)  # fmt: skip
 
     def keep(
-        self, edit: Edit, kind: Kind, merged: merge.Merged, author: merge.Author, *,
+        self,
+        edit: Edit,
+        kind: Kind,
+        merged: merge.Merged,
+        author: merge.Author,
+        *,
         flags: tuple[str, ...],
     ) -> Receipt:
         """Keep a merged record and its clashes, and return the edit's receipt."""
@@ -186,7 +196,12 @@ class Run:
             self.batch.records[key] = merged.record
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         return Receipt(
-            edit.n, edit.id, _status(merged), edit.rec, merged.record.rv, flags=flags,
+            edit.n,
+            edit.id,
+            _status(merged),
+            edit.rec,
+            merged.record.rv,
+            flags=flags,
             conflicts=tuple(clash.conflict_id(edit.rec, edit.base) for clash in merged.clashes),
         )
 
@@ -202,9 +217,9 @@ class Run:
         author = merge.Author(self.stamp(work, target), self.context.device, verdict.office)
         before: Mapping[str, Any] = {}
         if choice == conflicts.SWAP and target and kind:
-            lost = conflict.values["lost"]["values"]
-            merged = conflicts.swap(kind, target, edit, lost, author)
-            before, self.batch.records[key] = merged.before, merged.record
+            merged = conflicts.swap(kind, target, conflict, edit, author)
+            before = merged.before
+            self.batch.records |= {key: merged.record} if merged.changed else {}
         mark = Mark(conflict.rv + 1, author.ms, author.device, edit.id)
         self.batch.records[(work.kind.name, edit.rec)] = conflicts.resolved(conflict, choice, mark)
         receipt = Receipt(edit.n, edit.id, "applied", edit.rec, conflict.rv + 1,
@@ -219,8 +234,13 @@ class Run:
         self.enter(edit, receipt, self._plain_stamp(edit), {})
 
     def _park(
-        self, edit: Edit, code: str, errors: tuple[Mapping[str, Any], ...], *,
-        state: str = parking.PARKED, waits_for: str | None = None,
+        self,
+        edit: Edit,
+        code: str,
+        errors: tuple[Mapping[str, Any], ...],
+        *,
+        state: str = parking.PARKED,
+        waits_for: str | None = None,
     ) -> None:
         ms = self._plain_stamp(edit)
         receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors)
@@ -243,7 +263,8 @@ class Run:
         if kind is None:
             return None
         record = self.reading.record((kind.name, edit.rec))
-        return next(iter(kind.scopes(record.values if record else edit.set)), None)
+        values = record.values if record else kind.sound(edit.set)
+        return next(iter(kind.scopes(values)), None)
 
     def keep_parked(self, parked: Parked) -> None:
         """Keep a parked edit, new or in its new state."""

@@ -28,7 +28,7 @@ class Reading:
     def read(self, edits: Sequence[Edit]) -> None:
         """Read all that these edits touch, name or wait for."""
         self._read_parked(edits)
-        everything = [*edits, *(one.edit for one in self.parked.values())]
+        everything = [*edits, *self.to_replay(edits)]
         self.load({(e.kind, e.rec) for e in everything if self.kind(e) and e.op != "resolve"}
                   | self._referred(everything))  # fmt: skip
         resolving = {(conflicts.CONFLICT.name, e.rec) for e in edits if e.op == "resolve"}
@@ -50,6 +50,14 @@ class Reading:
         if self.parked:
             self.batch.parked_asked = tuple(asked)
             self.batch.parked_seen = {name: one.state for name, one in self.parked.items()}
+
+    def to_replay(self, edits: Sequence[Edit]) -> list[Edit]:
+        """Return the parked edits that this batch may set going, as they will be then."""
+        repairs = {one.rec: one.set for one in edits if one.op == "repair"}
+        return [
+            replace(one.edit, set={**one.edit.set, **repairs.get(name, {})})
+            for name, one in self.parked.items()
+        ]  # fmt: skip
 
     def load(self, keys: set[Key]) -> None:
         """Read records that have not been read yet."""
@@ -78,9 +86,7 @@ class Reading:
         act = act_time(edit.at, received_ms=received_ms, device=device, anchors=anchors)
         if edit.op in RELEASES:
             parked = self.parked.get(edit.rec)
-            edit = replace(
-                edit, was={"user": parked.user, "scope": parked.scope} if parked else {}
-            )
+            edit = replace(edit, was={"user": parked.user, "scope": parked.scope} if parked else {})
         return Work(edit, kind, self.record((kind.name, edit.rec)), act,
                     self._living(kind, edit))  # fmt: skip
 

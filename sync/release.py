@@ -81,13 +81,13 @@ class Release:
         values = kind.check(edit.set, creating=edit.op == "create")
         if (work.record is None) != (edit.op == "create"):
             raise Refusal("id_taken" if work.record else "unknown_record")
-        values = run.context.gate.derive(work, values)
+        derived = run.context.gate.derive(work, values)
         author = merge.Author(parked.ms, parked.device, office=False)
-        merged = merge.apply(kind, work.record, edit, values, author)
+        merged = merge.apply(kind, work.record, edit, derived, author)
         receipt = run.keep(edit, kind, merged, author, flags=("repaired",))
         run.batch.amended.append(
             LedgerEntry(edit, parked.device, parked.user, receipt, parked.edit.digest(),
-                        parked.ms, run.context.received_ms, merged.before)
+                        parked.ms, parked.parked_ms, merged.before)
         )  # fmt: skip
         self._keep(parked, parking.REPAIRED)
 

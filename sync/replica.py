@@ -90,7 +90,13 @@ class Replica:
     # -- editing ------------------------------------------------------------------------------
 
     def edit(
-        self, op: str, kind: str, rec: str, values: Mapping[str, Any], *, edit_id: str,
+        self,
+        op: str,
+        kind: str,
+        rec: str,
+        values: Mapping[str, Any],
+        *,
+        edit_id: str,
         now: Instant,
     ) -> Mapping[str, Any]:
         """Add an edit to the log; it is shown at once and sent when there is a network.

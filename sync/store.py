@@ -65,6 +65,10 @@ class Batch:
     """Entries of edits that were parked and have now been replayed."""
     parked: dict[str, Parked] = field(default_factory=dict)
     feed: list[FeedChange] = field(default_factory=list)
+    parked_asked: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()
+    """The questions by which parked edits were found: (records, edits)."""
+    parked_seen: dict[str, str] = field(default_factory=dict)
+    """The state in which each parked edit was found."""
     digests: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each scope: what to XOR into its digest, and the change in living rows."""
 
@@ -81,9 +85,7 @@ class Store(Protocol):
     def records(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Record]:
         """Return records by (kind, id), locked in the order of their ids; one query per kind."""
 
-    def parked_for(
-        self, records: Iterable[str], edits: Iterable[str]
-    ) -> Mapping[str, Parked]:
+    def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named, by edit id."""
 
     def write(self, batch: Batch) -> None:

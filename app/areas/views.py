@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.areas import services
-from app.areas.schemas import AreaDetailOut, AreaOut, AreaQuery, PlaceOut, PlaceQuery
+from app.areas.schemas import ID_MAX, AreaDetailOut, AreaOut, AreaQuery, PlaceOut, PlaceQuery
 from app.core.actor import current_actor
 from app.core.database import current_session
 from app.core.moments import now_ms
@@ -26,7 +26,7 @@ def list_areas(query: dict[str, Any]) -> Any:
     return page(rows, wish.limit, lambda row: (row.code,))
 
 
-@blueprint.route("/<int:area_id>")
+@blueprint.route(f"/<int(max={ID_MAX}):area_id>")
 @blueprint.response(200, AreaDetailOut)
 @blueprint.guard("org_unit.read")
 def read_area(area_id: int) -> Any:

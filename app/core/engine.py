@@ -23,7 +23,7 @@ from sync.edits import Draft, Edit
 from sync.errors import Problem, Stale
 from sync.kinds import Kinds
 from sync.push import Push, PushReply, push
-from sync.stores.sql import SqlStore
+from sync.stores.sql import SqlStore, Table
 
 ATTEMPTS_MAX = 20
 
@@ -55,7 +55,7 @@ class Engine:
 
     def store(self, session: Session) -> SqlStore:
         """Return the store within a session's transaction."""
-        tables = {**self.tables, CONFLICT.name: ConflictTable()}
+        tables: dict[str, Table] = {**self.tables, CONFLICT.name: ConflictTable()}
         return SqlStore(session, sync_tables, tables, self.seal, begin_writing)
 
     def push(

@@ -1,13 +1,16 @@
 """The outer door: every failure leaves as a problem with a stable code, and is logged once."""
 
 import logging
+import traceback
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from app.core.problems import problem
+from app.core.settings import DEVELOPMENT
 from sync.errors import Problem, Stale
 
 log = logging.getLogger("wangge")
@@ -66,19 +69,21 @@ def on_database(error: exc.DBAPIError) -> Response:
 
 
 def on_bug(error: Exception) -> Response:
-    """Log a bug once, without any of the request's values; the phone tries again later."""
-    trail = []
-    step = error.__traceback__
-    while step:
-        trail.append(f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}")
-        step = step.tb_next
+    """Log a bug once, without any of the request's values; the phone tries again later.
+
+    An error's own words may hold names or numbers, so only development shows them.
+    """
     actor = getattr(g, "actor", None)
+    settings = current_app.extensions["wangge_settings"]
     log.error(
-        "bug: %s in %s %s by user %s at %s",
-        type(error).__name__,
-        request.method,
-        request.url_rule,
-        actor.user_id if actor else None,
-        " > ".join(trail[-6:]),
-    )
+        "bug: %s in %s %s by user %s at %s", type(error).__name__, request.method,
+        request.url_rule, actor.user_id if actor else None, _trail(error),
+        exc_info=error if settings.profile == DEVELOPMENT else None,
+    )  # fmt: skip
     return problem(503, "retry")
+
+
+def _trail(error: Exception) -> str:
+    """Return where in our code the bug arose: files and lines only."""
+    steps = traceback.extract_tb(error.__traceback__)[-6:]
+    return " > ".join(f"{Path(step.filename).name}:{step.lineno}" for step in steps)

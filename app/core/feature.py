@@ -18,9 +18,13 @@ Values = Mapping[str, Any]
 class KindPolicy(Protocol):
     """The rights and rules of one kind of record (a feature's ``policies`` module)."""
 
-    model: type[Record]
-    propose_action: str
-    """The action whose holders may propose changes to the office's own fields."""
+    @property
+    def model(self) -> type[Record]:
+        """Return the record whose policy this is."""
+
+    @property
+    def propose_action(self) -> str:
+        """Return the action whose holders may propose changes to the office's own fields."""
 
     def action(self, work: Work, values: Values) -> str:
         """Return the one action of the authorisation table that an edit needs."""

@@ -14,3 +14,10 @@ def metres_between(one: Sequence[float], other: Sequence[float]) -> float:
         + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
     )
     return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(half)))
+
+
+def near(one: Sequence[float] | None, other: Sequence[float] | None, within_m: float) -> bool:
+    """Tell whether two positions are known and lie close together."""
+    if one is None or other is None:
+        return False
+    return metres_between(one, other) <= within_m

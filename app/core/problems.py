@@ -29,43 +29,70 @@ CATALOGUE: dict[str, Words] = {
     "number_too_long": Words("A number has too many digits", "数字过长", "At most 20 digits."),
     "key_twice": Words("A key stands twice in one object", "键重复", "Send each key once."),
     "nul_character": Words("A text holds a NUL character", "文本含空字符", "Remove it."),
-    "half_a_surrogate": Words("A text is not valid Unicode", "文本编码无效", "Send whole characters."),
+    "half_a_surrogate": Words(
+        "A text is not valid Unicode", "文本编码无效", "Send whole characters."
+    ),
     "text_too_long": Words("A text is too long", "文本过长", "At most 65,536 characters."),
-    "bad_gzip": Words("The body is not valid gzip", "压缩正文无效", "Send gzip, or no Content-Encoding."),
-    "malformed_request": Words("A part of the request has the wrong form", "请求格式有误",
-                               "See pointer."),
+    "bad_gzip": Words(
+        "The body is not valid gzip", "压缩正文无效", "Send gzip, or no Content-Encoding."
+    ),
+    "malformed_request": Words(
+        "A part of the request has the wrong form", "请求格式有误", "See pointer."
+    ),
     "malformed_edit": Words("An edit has no usable number or id", "编辑缺少编号", "See pointer."),
-    "invalid_fields": Words("Some fields are wrong", "部分字段有误", "See errors, mend and send again."),
+    "invalid_fields": Words(
+        "Some fields are wrong", "部分字段有误", "See errors, mend and send again."
+    ),
     "not_found": Words("There is nothing here for you", "未找到", "Check the address."),
     "method_not_allowed": Words("This method is not offered here", "不支持该方法", "See Allow."),
-    "unsupported_media_type": Words("This content type is not taken", "内容类型不支持",
-                                    "Send application/json."),
+    "unsupported_media_type": Words(
+        "This content type is not taken", "内容类型不支持", "Send application/json."
+    ),
     "not_acceptable": Words("No answer in the wanted form", "无法提供所需格式", "Accept JSON."),
     "token_missing": Words("Sign in first", "请先登录", "Send Authorization: Bearer …"),
     "invalid_token": Words("The token is not valid", "令牌无效", "Refresh, or sign in again."),
     "token_expired": Words("The token has expired", "令牌已过期", "Refresh it."),
     "revoked": Words("This access has been withdrawn", "访问已被撤销", "Ask your supervisor."),
     "not_allowed": Words("Your role may not do this", "您的角色无权操作", "Ask your supervisor."),
-    "second_person_required": Words("A second person must approve this", "需要第二人批准",
-                                    "Ask a colleague of your level."),
-    "reason_required": Words("This may only be seen with a stated reason", "须说明理由方可查看",
-                             "State the reason; it is written down."),
+    "second_person_required": Words(
+        "A second person must approve this", "需要第二人批准", "Ask a colleague of your level."
+    ),
+    "reason_required": Words(
+        "This may only be seen with a stated reason",
+        "须说明理由方可查看",
+        "State the reason; it is written down.",
+    ),
     "precondition_required": Words("Say which version you saw", "须注明所见版本", "Send If-Match."),
-    "version_changed": Words("It has changed since you saw it", "内容已被他人修改",
-                             "Load it again and repeat your change."),
+    "version_changed": Words(
+        "It has changed since you saw it",
+        "内容已被他人修改",
+        "Load it again and repeat your change.",
+    ),
     "too_large": Words("The request is too large", "请求过大", "Send it in parts."),
     "too_many_edits": Words("Too many edits in one request", "一次编辑过多", "Send at most 100."),
-    "too_many_requests": Words("Too many requests", "请求过于频繁", "Wait as long as Retry-After says."),
+    "too_many_requests": Words(
+        "Too many requests", "请求过于频繁", "Wait as long as Retry-After says."
+    ),
     "unknown_device": Words("This device is not known", "设备未登记", "POST /api/v1/sync/devices."),
-    "device_forked": Words("This number was used by another edit", "设备副本冲突",
-                           "Take a new device id; keep the ids of your edits."),
-    "gap": Words("Edits before these have not arrived", "缺少先前的编辑", "Send from `expected` on."),
-    "edit_id_reused": Words("This edit id came before with another body", "编辑号重复",
-                            "Use a new id."),
-    "bad_cursor": Words("The page cursor makes no sense", "分页游标无效", "Start without a cursor."),
-    "retry": Words("Busy just now; nothing was lost", "系统繁忙，数据未丢失", "Send the same again."),
+    "device_forked": Words(
+        "This number was used by another edit",
+        "设备副本冲突",
+        "Take a new device id; keep the ids of your edits.",
+    ),
+    "gap": Words(
+        "Edits before these have not arrived", "缺少先前的编辑", "Send from `expected` on."
+    ),
+    "edit_id_reused": Words(
+        "This edit id came before with another body", "编辑号重复", "Use a new id."
+    ),
+    "bad_cursor": Words(
+        "The page cursor makes no sense", "分页游标无效", "Start without a cursor."
+    ),
+    "retry": Words(
+        "Busy just now; nothing was lost", "系统繁忙，数据未丢失", "Send the same again."
+    ),
     "storage_full": Words("The disk is full", "存储已满", "Try again later; tell the office."),
-}  # fmt: skip
+}
 
 
 def problem(status: int, code: str, extra: Mapping[str, Any] | None = None) -> Response:

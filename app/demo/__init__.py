@@ -1,5 +1,6 @@
 """Demo areas: an invented township or city of the true size on the real divisions of Baiyin."""
 
 from app.core.feature import Feature
+from app.demo import commands
 
-feature = Feature(name="demo")
+feature = Feature(name="demo", commands=[commands.group])

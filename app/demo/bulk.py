@@ -69,7 +69,7 @@ def _told(batch: Batch, kind: Kind, story: Story, received_ms: int) -> Record:
     record: Record | None = None
     for act in story.acts:
         edit = _edit(batch.device, story, act, base=record.rv if record else 0)
-        values = kind.check(act.values, creating=record is None) | act.derived
+        values = {**kind.check(act.values, creating=record is None), **act.derived}
         author = merge.Author(act.ms, batch.device.id, office=True)
         merged = (
             merge.update(kind, record, edit, values, author)
@@ -83,11 +83,12 @@ def _told(batch: Batch, kind: Kind, story: Story, received_ms: int) -> Record:
 
 
 def _edit(device: Device, story: Story, act: Act, *, base: int) -> Edit:
-    """Return an act as the edit it was."""
+    """Return an act as the edit it was: later ones are steps of a workflow, or changes."""
+    later = "event" if "state" in act.values else "update"
     return Edit(
         n=device.last_n + 1,
         id=identity_of(f"edit:{story.record}:{base}", act.ms),
-        op="update" if base else "create",
+        op=later if base else "create",
         kind=story.kind,
         rec=story.record,
         base=base,

@@ -45,17 +45,23 @@ class Category:
 
     code: str
     name: str
+    priority: int
     weight: int
 
 
 @dataclass(frozen=True, slots=True)
 class TaskKind:
-    """What a worker is asked to do, and in how many days."""
+    """What a worker is asked to do, and in how many days.
+
+    Attributes:
+        counts: whether the report is a number (leaflets, talks).
+    """
 
     code: str
     name: str
     target: str
     due_days: int
+    counts: bool
     weight: int
 
 
@@ -65,10 +71,9 @@ class PlannedIncident:
 
     key: str
     grid_code: str
-    category: str
-    title: str
-    remark: str
-    reported_at: datetime
+    category: Category
+    text: str
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,7 @@ class PlannedTask:
     key: str
     grid_code: str
     worker_key: str
-    kind: str
-    title: str
-    target: str
+    kind: TaskKind
     assigned_at: datetime
     due_at: datetime
 
@@ -96,9 +99,9 @@ def incidents_of(grids: Sequence[PlannedGrid], day: date) -> Iterator[PlannedInc
 def _incident(grid: PlannedGrid, key: str, day: date) -> PlannedIncident:
     """Give an incident its category, its words and its minute."""
     category = _drawn("category", key, categories())
-    remark = REMARKS.get(category.code[:2], PLAIN_REMARK)
+    text = f"{category.name}。{REMARKS.get(category.code[:2], PLAIN_REMARK)}"
     seen_at = moment(day, FIRST_MINUTE + h("minute", key) % (LAST_MINUTE - FIRST_MINUTE))
-    return PlannedIncident(key, grid.code, category.code, category.name, remark, seen_at)
+    return PlannedIncident(key, grid.code, category, text, seen_at)
 
 
 def tasks_of(workers: Sequence[Account], day: date) -> Iterator[PlannedTask]:
@@ -114,9 +117,7 @@ def _task(worker: Account, key: str, day: date) -> PlannedTask:
     kind = _drawn("task", key, task_kinds())
     given_at = moment(day, 8 * 60 + h("minute", key) % 60)
     due_at = moment(day + timedelta(days=kind.due_days), 18 * 60)
-    return PlannedTask(
-        key, worker.area_code, worker.key, kind.code, kind.name, kind.target, given_at, due_at
-    )
+    return PlannedTask(key, worker.area_code, worker.key, kind, given_at, due_at)
 
 
 def moment(day: date, minute: int) -> datetime:
@@ -135,7 +136,9 @@ def categories() -> tuple[Category, ...]:
     """Read the incident categories of the second level with the weight of their class."""
     with (DATA / "incident_categories.csv").open(encoding="utf-8", newline="") as lines:
         return tuple(
-            Category(row["code"], row["name_zh"], CLASS_WEIGHTS[row["parent_code"]])
+            Category(
+                row["code"], row["name_zh"], int(row["priority"]), CLASS_WEIGHTS[row["parent_code"]]
+            )
             for row in csv.DictReader(lines)
             if row["level"] == "2"
         )
@@ -151,6 +154,7 @@ def task_kinds() -> tuple[TaskKind, ...]:
                 row["name_zh"],
                 row["target"],
                 int(row["default_due_days"]),
+                row["result_type"] == "count",
                 TASK_WEIGHTS[row["code"]],
             )
             for row in csv.DictReader(lines)

@@ -91,6 +91,16 @@ class CityPlan:
         """Return the grids of a village or community, in code order."""
         return tuple(self._grids[unit_code])
 
+    @property
+    def households(self) -> int:
+        """Count the households."""
+        return sum(grid.households for grid in self.grids)
+
+    @property
+    def workers(self) -> int:
+        """Count the grid workers."""
+        return sum(grid.workers for grid in self.grids)
+
     def only(self, township_code: str) -> "CityPlan":
         """Return the plan of one township with what lies above and below it."""
         above = {township_code[:6], self.divisions[0].code}
@@ -129,7 +139,7 @@ def allot(
     has = dict.fromkeys(weights, low)
     cap = total if high is None else high
     left = total - low * len(has)
-    assert 0 <= left and total <= cap * len(has), "the bounds leave no way to share the total"
+    assert left >= 0 and total <= cap * len(has), "the bounds leave no way to share the total"
     while left > 0:
         left = _round(left, weights, has, cap)
     return has

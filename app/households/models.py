@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.places import metres_between
+from app.core.places import near
 from app.core.records import P0, P1, P2, Record, synced
 from app.households.rules import hide_all, mask_name, mask_phone, round_position
 from sync.kinds import Rule
@@ -76,8 +76,7 @@ class Household(Record):
     @staticmethod
     def settled(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         """Two doors within 50 m are the same door."""
-        here, there = one.get("door_point"), other.get("door_point")
-        return bool(here and there) and metres_between(here, there) <= SETTLED_WITHIN_M
+        return near(one.get("door_point"), other.get("door_point"), SETTLED_WITHIN_M)
 
 
 class Contact(Record):

@@ -10,6 +10,7 @@ from app.core.pagination import PageQuery
 from app.identity.appointments import NewPost, NewUser
 from app.identity.models import MODES
 from app.identity.phones import Phone
+from app.identity.rules import ACCESS_LIFE
 
 ID_MAX = 2**62
 PASSWORD_FIELD_MAX = 256
@@ -74,7 +75,9 @@ class TokensOut(Schema):
 
     token_type = fields.Constant("Bearer", required=True)
     access_token = fields.String(required=True)
-    expires_in = fields.Integer(required=True, metadata={"description": "seconds"})
+    expires_in = fields.Constant(
+        int(ACCESS_LIFE.total_seconds()), required=True, metadata={"description": "seconds"}
+    )
     refresh_token = fields.String(required=True)
     refresh_until = fields.AwareDateTime(required=True, attribute="idle_until")
     session_id = fields.String(required=True)

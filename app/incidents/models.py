@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
-from app.core.places import metres_between
+from app.core.places import near
 from app.core.records import P0, P1, P2, Record, synced
 from app.incidents.rules import ORDINARY_RANK, STATES, URGENT_PRIORITY, URGENT_RANK, WORKFLOW
 from sync.kinds import Rule
@@ -96,5 +96,4 @@ class Incident(Record):
     @staticmethod
     def settled(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         """Two positions within 50 m are the same place."""
-        here, there = one.get("point"), other.get("point")
-        return bool(here and there) and metres_between(here, there) <= SETTLED_WITHIN_M
+        return near(one.get("point"), other.get("point"), SETTLED_WITHIN_M)

@@ -18,17 +18,30 @@ MOVES = (
     ("verified", "not_filed"),
 )
 RANKS = {
-    "draft": 0, "reported": 10, "cancelled": 15, "rejected": 20, "appealed": 25, "verified": 30, "not_filed": 35,
-    "filed": 40, "closed": 90,
-}  # fmt: skip
+    "draft": 0,
+    "reported": 10,
+    "cancelled": 15,
+    "rejected": 20,
+    "appealed": 25,
+    "verified": 30,
+    "not_filed": 35,
+    "filed": 40,
+    "closed": 90,
+}
 WORKFLOW = Workflow(RANKS, frozenset(MOVES))
 STATES = tuple(RANKS)
 
 ACTION_OF_STATE = {
-    "draft": "incident.create", "reported": "incident.update", "appealed": "incident.update", "closed": "incident.resolve",
-    "cancelled": "incident.update", "verified": "incident.assign", "rejected": "incident.assign",
-    "filed": "incident.assign", "not_filed": "incident.assign",
-}  # fmt: skip
+    "draft": "incident.create",
+    "reported": "incident.update",
+    "appealed": "incident.update",
+    "closed": "incident.resolve",
+    "cancelled": "incident.update",
+    "verified": "incident.assign",
+    "rejected": "incident.assign",
+    "filed": "incident.assign",
+    "not_filed": "incident.assign",
+}
 URGENT_PRIORITY = 1
 URGENT_RANK, ORDINARY_RANK = 20, 40
 NEAREST_WITHIN_M = 200.0

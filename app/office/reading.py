@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from app.areas.services import below_any, paths_of
 from app.areas.models import Area
+from app.areas.services import below_any, paths_of
 from app.core import policy
 from app.core.actor import Actor
 from app.core.engine import current_engine
@@ -26,7 +26,7 @@ def within_reach(
     """Return the condition that a record lies where the actor may list."""
     if reach.everything:
         return sa.true()
-    conditions = [sa.false()]
+    conditions: list[sa.ColumnElement[bool]] = [sa.false()]
     if reach.paths:
         conditions.append(model.grid.in_(sa.select(Area.id).where(below_any(reach.paths))))
     if reach.own and own is not None:

@@ -12,14 +12,14 @@ from sync.kinds import Rule
 
 def out_schema(model: type[Record], name: str) -> type[Schema]:
     """Return the schema of a record as it is read."""
-    columns = {
+    columns: dict[str, fields.Field[Any]] = {
         "id": fields.UUID(required=True, metadata={"description": "made by whoever created it"}),
         "rv": fields.Integer(required=True, metadata={"description": "version; also the ETag"}),
     }
     return Schema.from_dict(
         columns | {column: _field(one, reading=True) for column, one in _declared(model).items()},
         name=name,
-    )  # type: ignore[arg-type]
+    )
 
 
 def in_schema(
@@ -39,7 +39,7 @@ def in_schema(
         writable["id"] = fields.UUID(
             metadata={"description": "a UUID version 7 of yours; left out, the server makes one"}
         )
-    return Schema.from_dict(writable, name=name)  # type: ignore[arg-type]
+    return Schema.from_dict(writable, name=name)
 
 
 def _declared(model: type[Record]) -> dict[str, Declared]:

@@ -51,7 +51,8 @@ class MemoryStore:
         return {
             name: one
             for name, one in self.parked.items()
-            if name in named or (one.waits_for in wanted and one.state in OPEN_STATES)
+            if name in named
+            or (one.state in OPEN_STATES and (one.waits_for in wanted or one.edit.rec in wanted))
         }
 
     def write(self, batch: Batch) -> None:
@@ -70,6 +71,9 @@ class MemoryStore:
             if key in batch.records and (self.rows[key].rv if key in self.rows else 0) != rv:
                 raise Stale
         if any(one.edit.id in self.ledger for one in batch.ledger):
+            raise Stale
+        found = [self.parked_for(*asked) for asked in batch.parked_asked]
+        if {name: one.state for some in found for name, one in some.items()} != batch.parked_seen:
             raise Stale
 
     def _publish(self, batch: Batch) -> None:

@@ -102,12 +102,18 @@ class SqlStore:
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
         t = self.tables.parked
-        waiting = t.c.waits_for.in_(list(records)) & t.c.state.in_(OPEN_STATES)
-        named = list(edits)
-        rows = self.session.execute(
-            sa.select(t).where(sa.or_(waiting, t.c.edit.in_(named)) if named else waiting)
-        )
+        statement = sa.select(t).where(self._asked(records, edits))
+        rows = self.session.execute(statement.order_by(t.c.edit).with_for_update())
         return {row.edit: self._parked(row) for row in rows}
+
+    def _asked(self, records: Iterable[str], edits: Iterable[str]) -> sa.ColumnElement[bool]:
+        """Return what finds parked edits; the ledger knows what each is about, by an index."""
+        t, ledger = self.tables.parked, self.tables.ledger
+        wanted, named = list(records), list(edits)
+        about = sa.select(ledger.c.edit).where(ledger.c.rec.in_(wanted), ledger.c.rv == 0)
+        waiting = sa.or_(t.c.waits_for.in_(wanted), t.c.edit.in_(about))
+        waiting &= t.c.state.in_(OPEN_STATES)
+        return sa.or_(waiting, t.c.edit.in_(named)) if named else waiting
 
     def _parked(self, row: Any) -> Parked:
         shape = json.loads(self.seal.open("parked", row.edit, row.body))
@@ -145,9 +151,7 @@ class SqlStore:
 
     def _within(self, window: Window) -> sa.ColumnElement[bool]:
         t = self.tables.feed
-        inside = sa.and_(
-            t.c.scope == window.scope, t.c.ver > window.after, t.c.ver <= window.until
-        )
+        inside = sa.and_(t.c.scope == window.scope, t.c.ver > window.after, t.c.ver <= window.until)
         if window.rank < 0:
             return inside
         beyond = sa.or_(
@@ -173,12 +177,23 @@ class SqlStore:
     def write(self, batch: Batch) -> None:
         """Write all of a batch; scope counters and feed last, because they are shared."""
         self.begin_writing(self.session)
+        self._check_parked(batch)
         self._write_device(batch)
         self._write_records(batch)
         self._write_ledger(batch.ledger)
         self._amend_ledger(batch.amended)
         self._write_parked(batch)
         self._write_feed(batch)
+
+    def _check_parked(self, batch: Batch) -> None:
+        """See that no parked edit has changed since it was read; row locks do it elsewhere."""
+        if not batch.parked_asked or self.session.get_bind().dialect.name != "sqlite":
+            return
+        t = self.tables.parked
+        asked = sa.or_(*(self._asked(*one) for one in batch.parked_asked))
+        rows = self.session.execute(sa.select(t.c.edit, t.c.state).where(asked))
+        if {row[0]: row[1] for row in rows} != batch.parked_seen:
+            raise Stale
 
     def _write_device(self, batch: Batch) -> None:
         t, now, before = self.tables.device, batch.device, batch.device_before
@@ -257,7 +272,7 @@ class SqlStore:
         if not batch.parked:
             return
         insert = _insert(self.session)(self.tables.parked)
-        changing = ("state", "code", "body")
+        changing = ("state", "code", "waits_for", "body")
         statement = insert.on_conflict_do_update(
             index_elements=["edit"], set_={name: insert.excluded[name] for name in changing}
         )
@@ -268,7 +283,8 @@ class SqlStore:
         body = _dump({"edit": one.edit.as_json(), "errors": one.errors})
         return {
             "edit": one.edit.id, "device": one.device, "user_id": one.user, "n": one.edit.n,
-            "kind": one.edit.kind, "code": one.code, "state": one.state, "ms": one.ms,
+            "kind": one.edit.kind, "code": one.code,
+            "state": one.state, "ms": one.ms,
             "parked_ms": one.parked_ms, "waits_for": one.waits_for, "scope": one.scope,
             "body": self.seal.close("parked", one.edit.id, body),
         }  # fmt: skip
@@ -339,5 +355,3 @@ def _upsert(session: Session, table: Table) -> Any:
             where=table.table.c.rv == sa.bindparam("seen_rv", type_=sa.BigInteger),
         )
     return _UPSERTS[key]
-
-

@@ -42,14 +42,14 @@ def test_the_page_has_no_script_of_its_own_text() -> None:
 
 
 def test_every_file_the_page_names_is_there(reader: FlaskClient) -> None:
-    page = reader.get("/docs")
+    page = reader.get("/docs", buffered=True)
     assert page.status_code == 200
     for address in re.findall(r'(?:src|href)="([^"]+)"', page.get_data(as_text=True)):
-        assert reader.get(address).status_code == 200, address
+        assert reader.get(address, buffered=True).status_code == 200, address
 
 
 def test_the_page_may_load_from_this_server_only(reader: FlaskClient) -> None:
-    policy = reader.get("/docs").headers["Content-Security-Policy"]
+    policy = reader.get("/docs", buffered=True).headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script-src 'self';" in policy
     assert "http" not in policy

@@ -43,7 +43,7 @@ def _synced_fields() -> Iterator[str]:
                 if declared:
                     yield f"{policy.model.kind}.{column.name} {declared.purpose}"
                     if isinstance(declared.type, Choice):
-                        yield from map(str, declared.type.options)
+                        yield from map(str, declared.type.choices)
 
 
 def _schema_fields() -> Iterator[str]:

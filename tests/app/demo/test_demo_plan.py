@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from app.demo.plan import CITY_DIGEST, DATA, CityPlan, allot, city_plan, digest, h
 
+COUNTS = ("synthetic", "grids", "households", "workers")
+
 
 @pytest.fixture(scope="module")
 def plan() -> CityPlan:
@@ -40,20 +42,23 @@ def test_every_unit_has_the_allotted_grids_households_and_workers(plan: CityPlan
     with (DATA / "baiyin_allotment.csv").open(encoding="utf-8", newline="") as lines:
         allotted = list(csv.DictReader(lines))
     assert [_sums(plan, row["code"]) for row in allotted] == [
-        (row["name"], row["kind"], row["parent_code"], int(row["synthetic"]))
-        + (int(row["grids"]), int(row["households"]), int(row["workers"]))
-        for row in allotted
+        {**row, **{name: int(row[name]) for name in COUNTS}} for row in allotted
     ]
 
 
-def _sums(plan: CityPlan, code: str) -> tuple[str, str, str, int, int, int, int]:
+def _sums(plan: CityPlan, code: str) -> dict[str, object]:
     unit = next(unit for unit in plan.of_level("village") if unit.code == code)
     grids = plan.grids_of(code)
-    return (
-        (unit.short_name, unit.kind, unit.parent_code, int(unit.synthetic))
-        + (len(grids), sum(grid.households for grid in grids))
-        + (sum(grid.workers for grid in grids),)
-    )
+    return {
+        "code": code,
+        "name": unit.short_name,
+        "kind": unit.kind,
+        "parent_code": unit.parent_code,
+        "synthetic": int(unit.synthetic),
+        "grids": len(grids),
+        "households": sum(grid.households for grid in grids),
+        "workers": sum(grid.workers for grid in grids),
+    }
 
 
 def test_the_counties_share_the_grids_as_the_table_says(plan: CityPlan) -> None:
@@ -90,3 +95,11 @@ def test_a_share_does_not_depend_on_the_order_of_the_keys() -> None:
     weights = {"a": 3, "b": 5, "c": 5, "d": 9}
     backwards = dict(reversed(weights.items()))
     assert allot(101, weights, low=1) == allot(101, backwards, low=1)
+
+
+def test_a_township_keeps_what_lies_above_and_below_it(plan: CityPlan) -> None:
+    part = plan.only("620402100")
+    assert [division.name for division in part.divisions[:3]] == ["白银市", "白银区", "水川镇"]
+    assert len(part.of_level("village")) == 14
+    assert (len(part.grids), sum(grid.households for grid in part.grids)) == (72, 5_551)
+    assert part.grids == tuple(grid for grid in plan.grids if grid.code.startswith("620402100"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app.areas.models import Area, AreaVersion
+from app.core.audit import AuditEvent
 from app.core.database import Database, Mode
 from app.core.identifiers import new_id
 from app.identity import credentials, phones, sessions
@@ -103,6 +105,16 @@ class Town:
         database: Database = self.app.extensions["wangge_database"]
         return database
 
+    def sql(self, statement: Any, **values: Any) -> list[Any]:
+        """Run a statement in a transaction of its own and return its rows."""
+        with self.database.transaction(Mode.WRITE) as session:
+            result = session.execute(statement, values)
+            return list(result) if getattr(result, "returns_rows", True) else []
+
+    def events(self, event: str) -> list[Any]:
+        """Return what was audited under a name."""
+        return self.sql(sa.select(AuditEvent).where(AuditEvent.event == event))
+
     @property
     def house(self) -> Gatehouse:
         """Return the gatehouse."""
@@ -110,20 +122,18 @@ class Town:
         return house
 
     def call(
-        self, who: str | None, method: str, path: str, json: Any = None, **headers: str
+        self, who: str | None, method: str, path: str, json: Any = None, *,
+        key: str | None = None, address: str = "192.0.2.1",
     ) -> TestResponse:
-        """Call the interface as a person; ``key=`` sends an Idempotency-Key."""
-        sent = dict(self.headers[who]) if who else {}
-        if "key" in headers:
-            sent["Idempotency-Key"] = headers.pop("key")
-        arguments = {"headers": {**sent, **headers}}
-        if json is not None:
-            arguments["json"] = json
-        return self.client.open(f"/api/v1{path}", method=method, **arguments)
-
-    def code_of(self, response: TestResponse) -> tuple[int, str]:
-        """Return status and code of a problem."""
-        return response.status_code, response.get_json()["code"]
+        """Call the interface as a person, perhaps with an Idempotency-Key."""
+        headers = dict(self.headers[who]) if who else {}
+        if key:
+            headers["Idempotency-Key"] = key
+        arguments: dict[str, Any] = {} if json is None else {"json": json}
+        return self.client.open(
+            f"/api/v1{path}", method=method, headers=headers,
+            environ_base={"REMOTE_ADDR": address}, **arguments,
+        )  # fmt: skip
 
     def person(
         self, name: str, role: str | None = None, area: int = GRID, *, login: str | None = None,
@@ -176,6 +186,12 @@ class Town:
         """Refresh as a phone does."""
         moment = at_ms if at_ms is not None else now_ms() + later_ms
         return self.call(None, "POST", "/auth/refresh", phone.refresh(token, moment))
+
+
+def outcome(response: TestResponse) -> tuple[int, str]:
+    """Return status and code of a problem."""
+    assert response.content_type == "application/problem+json", response.get_data(as_text=True)
+    return response.status_code, response.get_json()["code"]
 
 
 def now_ms() -> int:

@@ -1,0 +1,409 @@
+"""Enrolling phones, their tokens, and taking them back."""
+
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from app.identity.models import AuthSession, Enrolment, EnrolmentCode, User
+from tests.app.identity.town import TestPhone, Town, now_ms, outcome
+
+HOUR_MS = 3_600_000
+
+
+def enrol(town: Town, body: object):
+    return town.call(None, "POST", "/auth/enrol", body)
+
+
+def me(town: Town, tokens: dict) -> object:
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    return town.client.get("/api/v1/auth/me", headers=headers)
+
+
+def issue(town: Town, who: str | None, whom: str):
+    return town.call(who, "POST", f"/users/{town.ids[whom]}/enrolment-codes")
+
+
+def test_a_code_from_the_village_lead_makes_a_phone_the_workers_phone(
+    town: Town, phone: TestPhone
+) -> None:
+    issued = issue(town, "vl", "gw")
+    assert issued.status_code == 201
+    link = urlparse(issued.get_json()["qr"])
+    assert (link.scheme, link.netloc) == ("wangge", "enrol")
+    assert parse_qs(link.query) == {
+        "u": [town.house.public_url], "c": [issued.get_json()["code"]],
+    }  # fmt: skip
+    reply = enrol(town, phone.enrolment(issued.get_json()["code"]))
+    assert reply.status_code == 201
+    seen = me(town, reply.get_json()).get_json()
+    assert (seen["id"], seen["roles"]) == (town.ids["gw"], ["gw"])
+    assert seen["enrolment_id"] == reply.get_json()["enrolment_id"]
+    assert len(town.events("device.enrolled")) == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "status", "code"),
+    [
+        ("vl", "gw", 201, None),
+        ("ts", "gw_next_village", 201, None),
+        ("ts", "vl", 201, None),
+        ("ts", "ts_colleague", 201, None),
+        ("da", "gw_other_township", 201, None),
+        ("da", "ts", 201, None),
+        ("vl", "gw_next_village", 404, "not_found"),
+        ("vl", "ts", 404, "not_found"),
+        ("ts", "gw_other_township", 404, "not_found"),
+        ("ts", "cm", 404, "not_found"),
+        ("vl", "vl", 403, "not_to_yourself"),
+        ("da", "cm", 403, "above_your_level"),
+        ("da", "au", 403, "above_your_level"),
+        ("gw", "colleague", 403, "not_allowed"),
+        ("cm", "gw", 403, "not_allowed"),
+        ("au", "gw", 403, "not_allowed"),
+        (None, "gw", 401, "token_missing"),
+    ],
+)
+def test_codes_are_issued_by_the_table_and_never_upwards(
+    town: Town, who: str | None, whom: str, status: int, code: str | None
+) -> None:
+    reply = issue(town, who, whom)
+    assert reply.status_code == status
+    assert code is None or reply.get_json()["code"] == code
+
+
+def test_an_unknown_person_and_one_out_of_scope_look_the_same(town: Town) -> None:
+    town.ids["nobody"] = 999_999
+    absent, foreign = issue(town, "vl", "nobody"), issue(town, "vl", "gw_next_village")
+    assert absent.get_data() == foreign.get_data()
+    huge = town.call("vl", "POST", f"/users/{2**70}/enrolment-codes")
+    assert outcome(huge) == (404, "not_found")
+
+
+def test_somebody_without_a_post_gets_no_phone(town: Town) -> None:
+    town.person("former", "gw", ended=True)
+    assert outcome(issue(town, "ts", "former")) == (409, "no_serving_post")
+
+
+def test_a_new_code_voids_the_one_before(town: Town, phone: TestPhone) -> None:
+    old = issue(town, "vl", "gw").get_json()["code"]
+    new = issue(town, "vl", "gw").get_json()["code"]
+    assert outcome(enrol(town, phone.enrolment(old))) == (401, "code_unknown")
+    assert enrol(town, phone.enrolment(new)).status_code == 201
+
+
+def test_a_code_may_be_typed_with_spaces_dashes_and_small_letters(
+    town: Town, phone: TestPhone
+) -> None:
+    code = town.code_for("gw").lower().replace("o", "0")
+    typed = "-".join(code[start : start + 4] for start in range(0, len(code), 4))
+    assert enrol(town, phone.enrolment(f" {typed} ")).status_code == 201
+
+
+def test_a_code_ends_after_fifteen_minutes(town: Town, phone: TestPhone) -> None:
+    code = town.code_for("gw", age=timedelta(minutes=15, seconds=1))
+    assert outcome(enrol(town, phone.enrolment(code))) == (410, "code_expired")
+
+
+def test_an_unknown_code_is_refused_and_guessing_is_slowed_down(
+    town: Town, phone: TestPhone
+) -> None:
+    guess = phone.enrolment("A" * 26)
+    assert outcome(enrol(town, guess)) == (401, "code_unknown")
+    statuses = [enrol(town, guess).status_code for _ in range(6)]
+    assert statuses[-1] == 429
+    assert enrol(town, phone.enrolment(town.code_for("gw"))).status_code == 201
+
+
+def test_a_used_code_serves_no_second_phone(town: Town, phone: TestPhone) -> None:
+    code = town.code_for("gw")
+    assert enrol(town, phone.enrolment(code)).status_code == 201
+    assert outcome(enrol(town, TestPhone().enrolment(code))) == (409, "code_used")
+
+
+def test_a_phone_whose_reply_was_lost_gets_the_same_answer_again(
+    town: Town, phone: TestPhone
+) -> None:
+    body = phone.enrolment(town.code_for("gw"))
+    first, second = enrol(town, body).get_json(), enrol(town, body).get_json()
+    for name in ("refresh_token", "session_id", "enrolment_id", "user"):
+        assert first[name] == second[name]
+    assert len(town.sql(sa.select(Enrolment))) == 1
+    used = town.refresh(phone, second["refresh_token"])
+    assert used.status_code == 200
+    assert outcome(enrol(town, body)) == (409, "code_used")
+
+
+def test_of_two_phones_with_one_code_exactly_one_is_enrolled(town: Town) -> None:
+    code = town.code_for("gw")
+    barrier = threading.Barrier(2)
+    statuses: list[int] = []
+
+    def run(phone: TestPhone) -> None:
+        client = town.app.test_client()
+        barrier.wait()
+        reply = client.post("/api/v1/auth/enrol", json=phone.enrolment(code))
+        statuses.append(reply.status_code)
+
+    threads = [threading.Thread(target=run, args=(TestPhone(f"i{n}"),)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201, 409]
+    assert len(town.sql(sa.select(Enrolment))) == 1
+
+
+def _p256_on_another_curve() -> str:
+    import base64
+
+    key = ec.generate_private_key(ec.SECP384R1()).public_key()
+    return base64.b64encode(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
+
+
+def _rsa_key() -> str:
+    import base64
+
+    key = rsa.generate_private_key(65537, 1024).public_key()
+    return base64.b64encode(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
+
+
+@pytest.mark.parametrize("make", [_p256_on_another_curve, _rsa_key, lambda: "AAAA", lambda: "é"])
+def test_another_kind_of_key_is_refused_and_the_code_stays_good(
+    town: Town, phone: TestPhone, make
+) -> None:
+    body = phone.enrolment(town.code_for("gw"))
+    assert outcome(enrol(town, {**body, "public_key": make()})) == (422, "invalid_fields")
+    assert enrol(town, body).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"code": 5}, {"code": ""}, {"install_id": None}, {"public_key": ["a"]}, {"imei": "86"}],
+)
+def test_a_malformed_enrolment_is_refused(town: Town, phone: TestPhone, change: dict) -> None:
+    body = {**phone.enrolment("A" * 26), **change}
+    assert outcome(enrol(town, body)) == (422, "invalid_fields")
+
+
+def test_whoever_was_made_inactive_cannot_use_his_code(town: Town, phone: TestPhone) -> None:
+    code = town.code_for("gw")
+    town.sql(sa.update(User).where(User.id == town.ids["gw"]).values(active=False))
+    assert outcome(enrol(town, phone.enrolment(code))) == (401, "code_unknown")
+
+
+def test_enrolling_the_same_installation_again_withdraws_the_former_enrolment(
+    town: Town, phone: TestPhone
+) -> None:
+    former = town.enrolled("gw", phone)
+    town.enrolled("gw", phone)
+    assert outcome(me(town, former)) == (401, "revoked")
+
+
+def test_an_installation_id_of_somebody_elses_phone_withdraws_nothing(town: Town) -> None:
+    victim = town.enrolled("gw", TestPhone("same"))
+    town.enrolled("colleague", TestPhone("same"))
+    assert me(town, victim).status_code == 200
+
+
+def test_a_phone_refreshes_with_the_proof_of_its_key(town: Town, phone: TestPhone) -> None:
+    tokens = town.enrolled("gw", phone)
+    reply = town.refresh(phone, tokens["refresh_token"])
+    assert reply.status_code == 200
+    assert me(town, reply.get_json()).status_code == 200
+    ends = datetime.fromisoformat(reply.get_json()["refresh_until"])
+    assert timedelta(days=44) < ends - datetime.now(UTC) < timedelta(days=46)
+
+
+def test_a_stolen_token_is_worth_nothing_on_another_phone(town: Town, phone: TestPhone) -> None:
+    token = town.enrolled("gw", phone)["refresh_token"]
+    thief = TestPhone()
+    assert outcome(town.refresh(thief, token)) == (401, "bad_proof")
+    bare = town.call(None, "POST", "/auth/refresh", {"refresh_token": token})
+    assert outcome(bare) == (401, "bad_proof")
+    rubbish = {**phone.refresh(token, now_ms()), "proof": "AAAA"}
+    assert outcome(town.call(None, "POST", "/auth/refresh", rubbish)) == (401, "bad_proof")
+    assert town.refresh(phone, token).status_code == 200
+
+
+def test_a_proof_for_another_token_or_time_is_none(town: Town, phone: TestPhone) -> None:
+    token = town.enrolled("gw", phone)["refresh_token"]
+    other = {**phone.refresh(token + "x", now_ms()), "refresh_token": token}
+    assert outcome(town.call(None, "POST", "/auth/refresh", other)) == (401, "bad_proof")
+    moved = phone.refresh(token, now_ms())
+    moved["at"] += 1
+    assert outcome(town.call(None, "POST", "/auth/refresh", moved)) == (401, "bad_proof")
+
+
+@pytest.mark.parametrize("wrong_ms", [-50 * 365 * 24 * HOUR_MS, -HOUR_MS, HOUR_MS])
+def test_a_phone_with_a_wrong_clock_learns_the_time_and_gets_in(
+    town: Town, phone: TestPhone, wrong_ms: int
+) -> None:
+    token = town.enrolled("gw", phone)["refresh_token"]
+    refused = town.refresh(phone, token, at_ms=max(0, now_ms() + wrong_ms))
+    assert outcome(refused) == (401, "stale_proof")
+    told = refused.get_json()
+    at = max(told["now"], told["after"] + 1)
+    assert town.refresh(phone, token, at_ms=at).status_code == 200
+
+
+def test_a_captured_request_cannot_be_sent_again(town: Town, phone: TestPhone) -> None:
+    body = phone.refresh(town.enrolled("gw", phone)["refresh_token"], now_ms())
+    assert town.call(None, "POST", "/auth/refresh", body).status_code == 200
+    again = town.call(None, "POST", "/auth/refresh", body)
+    assert outcome(again) == (401, "stale_proof")
+
+
+def test_a_phone_whose_refresh_reply_was_lost_gets_the_same_successor(
+    town: Town, phone: TestPhone
+) -> None:
+    token = town.enrolled("gw", phone)["refresh_token"]
+    lost = town.refresh(phone, token).get_json()
+    for attempt in (1, 2):
+        again = town.refresh(phone, token, later_ms=attempt)
+        assert again.status_code == 200
+        assert again.get_json()["refresh_token"] == lost["refresh_token"]
+    assert town.refresh(phone, lost["refresh_token"], later_ms=10).status_code == 200
+
+
+def test_a_lost_reply_is_forgiven_for_a_day(town: Town, phone: TestPhone) -> None:
+    token = town.enrolled("gw", phone)["refresh_token"]
+    town.refresh(phone, token)
+    long_ago = datetime.now(UTC) - timedelta(hours=25)
+    town.sql(sa.update(AuthSession).where(AuthSession.generation == 1).values(rotated_at=long_ago))
+    assert outcome(town.refresh(phone, token, later_ms=5)) == (401, "token_reused")
+
+
+def test_a_copy_of_an_old_token_revokes_the_family_and_raises_the_alarm(
+    town: Town, phone: TestPhone
+) -> None:
+    first = town.enrolled("gw", phone)["refresh_token"]
+    second = town.refresh(phone, first).get_json()["refresh_token"]
+    third = town.refresh(phone, second, later_ms=5).get_json()
+    assert outcome(town.refresh(TestPhone(), first)) == (401, "token_reused")
+    assert outcome(me(town, third)) == (401, "revoked")
+    assert outcome(town.refresh(phone, third["refresh_token"], later_ms=9)) == (401, "revoked")
+    event = town.sql(sa.text("SELECT user_id, details FROM audit_event WHERE event LIKE '%reused'"))
+    assert [row.user_id for row in event] == [town.ids["gw"]]
+
+
+def test_a_withdrawn_phone_is_shut_out_at_once(town: Town, phone: TestPhone) -> None:
+    tokens = town.enrolled("gw", phone)
+    path = f"/devices/{tokens['enrolment_id']}"
+    assert me(town, tokens).status_code == 200
+    assert town.call("vl", "DELETE", path).status_code == 204
+    assert outcome(me(town, tokens)) == (401, "revoked")
+    assert outcome(town.refresh(phone, tokens["refresh_token"])) == (401, "revoked")
+    assert town.call("vl", "DELETE", path).status_code == 204
+    assert len(town.events("device.revoked")) == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        ("gw_phone", 204), ("vl", 204), ("ts", 204), ("cm", 204), ("da", 204), ("cm_city", 204),
+        ("colleague", 403), ("au", 403), ("gw_next_village", 404), ("vl_next_village", 404),
+        ("ts_other_township", 404), ("cm_other_county", 404), (None, 401),
+    ],
+)  # fmt: skip
+def test_phones_are_withdrawn_by_the_table(
+    town: Town, phone: TestPhone, who: str | None, status: int
+) -> None:
+    tokens = town.enrolled("gw", phone)
+    reply = town.call(who, "DELETE", f"/devices/{tokens['enrolment_id']}")
+    assert reply.status_code == status
+    assert me(town, tokens).status_code == (401 if status == 204 else 200)
+
+
+@pytest.mark.parametrize("name", [str(uuid.uuid4()), "x", "%00", "1' OR '1'='1"])
+def test_an_unknown_phone_is_not_found(town: Town, name: str) -> None:
+    assert outcome(town.call("da", "DELETE", f"/devices/{name}")) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("ts", 200), ("cm", 200), ("da", 200), ("vl", 403), ("gw", 403),
+                        ("ts_other_township", 404)],
+)  # fmt: skip
+def test_a_phone_that_is_to_erase_itself_is_told_so_at_every_door(
+    town: Town, phone: TestPhone, who: str, status: int
+) -> None:
+    tokens = town.enrolled("gw", phone)
+    path = f"/devices/{tokens['enrolment_id']}/wipe"
+    for _ in range(2):
+        assert town.call(who, "POST", path).status_code == status
+    if status == 200:
+        assert outcome(me(town, tokens)) == (403, "device_wipe")
+        assert outcome(town.refresh(phone, tokens["refresh_token"])) == (403, "device_wipe")
+    else:
+        assert me(town, tokens).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        ("gw", ["gw"]), ("colleague", []), ("vl", ["gw"]), ("vl_next_village", ["gw_next_village"]),
+        ("ts", ["gw", "gw_next_village"]), ("ts_other_township", ["gw_other_township"]),
+        ("cm", ["gw", "gw_next_village", "gw_other_township"]), ("cm_other_county", []),
+        ("da", ["gw", "gw_next_village", "gw_other_township"]),
+    ],
+)  # fmt: skip
+def test_everybody_sees_the_phones_of_his_area(town: Town, who: str, seen: list[str]) -> None:
+    for name in ("gw", "gw_next_village", "gw_other_township"):
+        town.enrolled(name, TestPhone(name))
+    rows = town.call(who, "GET", "/devices").get_json()
+    assert sorted(row["user_name"] for row in rows) == seen
+
+
+def test_the_auditor_sees_phones_with_masked_names(town: Town, phone: TestPhone) -> None:
+    town.enrolled("gw", phone)
+    assert [row["user_name"] for row in town.call("au", "GET", "/devices").get_json()] == ["g*"]
+
+
+def test_the_list_of_phones_has_pages(town: Town) -> None:
+    for number in range(5):
+        town.enrolled("gw", TestPhone(f"install-{number}"))
+    found, path = [], "/devices?limit=2"
+    while path:
+        reply = town.call("vl", "GET", path)
+        found += [row["id"] for row in reply.get_json()]
+        link = reply.headers.get("Link", "")
+        path = link[1 : link.index(">")].removeprefix("/api/v1") if link else ""
+    assert len(found) == len(set(found)) == 5
+
+
+def test_all_sessions_of_a_person_can_be_ended(town: Town, phone: TestPhone) -> None:
+    tokens = town.enrolled("gw", phone)
+    path = f"/users/{town.ids['gw']}/sessions"
+    assert town.call("vl_next_village", "DELETE", path).status_code == 404
+    assert town.call("colleague", "DELETE", path).status_code == 403
+    assert town.call("vl", "DELETE", path).status_code == 204
+    assert outcome(me(town, tokens)) == (401, "revoked")
+    assert outcome(town.call("gw", "GET", "/auth/me")) == (401, "revoked")
+
+
+def test_somebody_made_inactive_is_shut_out_at_once(town: Town, phone: TestPhone) -> None:
+    tokens = town.enrolled("gw", phone)
+    town.sql(sa.update(User).where(User.id == town.ids["gw"]).values(active=False))
+    assert outcome(me(town, tokens)) == (401, "revoked")
+    assert outcome(town.refresh(phone, tokens["refresh_token"])) == (401, "revoked")
+
+
+def test_no_secret_of_a_phone_lies_in_the_database(town: Town, phone: TestPhone) -> None:
+    code = town.code_for("gw")
+    tokens = enrol(town, phone.enrolment(code)).get_json()
+    later = town.refresh(phone, tokens["refresh_token"]).get_json()
+    kept = ""
+    for table in (EnrolmentCode, Enrolment, AuthSession):
+        rows = town.sql(sa.select(*table.__table__.columns))
+        kept += repr([tuple(row) for row in rows])
+    for secret in (code, tokens["refresh_token"], later["refresh_token"], later["access_token"]):
+        assert secret not in kept
