@@ -58,11 +58,7 @@ main() {
     # The database, its log and the secrets beside it are nobody else's.
     umask 077
     export PUBLIC_URL="${PUBLIC_URL:-$(public_address)}"
-    "$BIN/flask" db upgrade
-    if [ "${PROFILE:-development}" = "development" ]; then
-        "$BIN/flask" demo township --if-empty
-        "$BIN/flask" demo welcome || say "服务地址 / address: $PUBLIC_URL"
-    fi
+    "$BIN/python" -m scripts.prepare
     exec "$BIN/granian" --interface wsgi --host "$HOST" --port "$PORT" --no-ws \
         --workers "$WORKERS" --blocking-threads "$THREADS" --workers-kill-timeout 20 \
         --log-level error wsgi:app

@@ -251,6 +251,11 @@ def begin_writing(session: Session) -> None:
     session.info["database"].begin_writing(session)
 
 
+def lost_a_race(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether a transaction was ended for another's sake and may simply be repeated."""
+    return getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
+
+
 def lock_rows(statement: sa.Select[Any]) -> sa.Select[Any]:
     """Lock the rows that a statement reads, where the engine has row locks."""
     return statement.with_for_update()

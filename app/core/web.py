@@ -156,19 +156,20 @@ class Blueprint(flask_smorest.Blueprint):
 
         Args:
             action: an action of the authorisation table, or ``PUBLIC``.
-            mode: the transaction; None when the view opens its own (the sync endpoints).
+            mode: the transaction; None when the view opens its own after the caller is known
+                (the sync endpoints).
         """
 
         def decorate(view: View) -> View:
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
-                if mode is None:
-                    return view(*args, **kwargs)
-                with current_database().transaction(mode) as session:
+                with current_database().transaction(mode or Mode.READ) as session:
                     g.session = session
                     if action != PUBLIC:
                         enter(session, action)
-                    return view(*args, **kwargs)
+                    if mode is not None:
+                        return view(*args, **kwargs)
+                return view(*args, **kwargs)
 
             guarded.action = action  # type: ignore[attr-defined]
             _document(guarded, action)

@@ -13,7 +13,7 @@ from app.core.identifiers import uuid7
 from sync import merge
 from sync.edits import Device, Edit, LedgerEntry, Receipt, Record
 from sync.kinds import Kind, Kinds
-from sync.push import publish
+from sync.publish import publish
 from sync.store import Batch, Store
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core import policy
 from app.core.actor import Actor
-from app.core.database import Database, Mode
+from app.core.database import Database, Mode, lost_a_race
 from app.core.engine import ATTEMPTS_MAX, Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
@@ -27,15 +27,11 @@ REFUSED = "database_refused"
 
 @dataclass(frozen=True)
 class Phone:
-    """The server's side of one phone's request.
-
-    Attributes:
-        enter: finds out who asks, within a transaction; raises when he may not.
-    """
+    """The server's side of one phone's request, whose actor the guard has let in."""
 
     database: Database
     engine: Engine
-    enter: Callable[[Session, str], Actor]
+    actor: Actor
     device: str
 
     def push(self, drafts: Sequence[Draft]) -> PushReply:
@@ -53,11 +49,13 @@ class Phone:
         for _ in range(ATTEMPTS_MAX):
             try:
                 with self.database.transaction(Mode.MERGE) as session:
-                    actor = self.enter(session, "sync.push")
-                    self._own(session, actor)
-                    return self.engine.push(session, actor, self.device, drafts, now_ms())
+                    self._own(session)
+                    return self.engine.push(session, self.actor, self.device, drafts, now_ms())
             except Stale:
                 continue
+            except exc.OperationalError as error:
+                if not lost_a_race(error):
+                    raise
         raise Problem(503, "retry")
 
     def _one_by_one(self, drafts: Sequence[Draft]) -> PushReply:
@@ -74,16 +72,15 @@ class Phone:
     def pull(self, cursor: str | None, want_bytes: int) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
-            actor = self.enter(session, "sync.pull")
-            device = self._own(session, actor)
+            device = self._own(session)
             now = now_ms()
             request = Pull(
-                scopes_of(session, actor, now), cursor, device, want_bytes,
-                projection(self.engine, actor, now),
+                scopes_of(session, self.actor, now), cursor, device, want_bytes,
+                projection(self.engine, self.actor, now),
             )  # fmt: skip
             return pull(self.engine.store(session), request)
 
-    def _own(self, session: Session, actor: Actor) -> Device:
+    def _own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.
 
         Raises:
@@ -93,11 +90,11 @@ class Phone:
         row = session.execute(
             sa.select(t.c.id, t.c.user_id, t.c.last_n, t.c.last_id, t.c.last_ms).where(
                 t.c.id == self.device,
-                t.c.user_id == actor.user_id,
-                t.c.enrolment == actor.enrolment,
+                t.c.user_id == self.actor.user_id,
+                t.c.enrolment == self.actor.enrolment,
             )
         ).first()
-        if row is None or actor.enrolment is None:
+        if row is None or self.actor.enrolment is None:
             raise Problem(404, "unknown_device")
         return Device(*row)
 

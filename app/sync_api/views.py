@@ -11,7 +11,7 @@ from app.core.actor import current_actor
 from app.core.database import Mode, current_database, current_session
 from app.core.engine import current_engine
 from app.core.moments import as_text, now_ms
-from app.core.web import Blueprint, enter, read_json_body
+from app.core.web import Blueprint, read_json_body
 from app.sync_api import services
 from app.sync_api.scopes import scopes_of
 from app.sync_api.services import Phone
@@ -97,7 +97,7 @@ def _phone(body: Mapping[str, Any]) -> Phone:
     device = as_identity(body.get("device"))
     if device is None:
         raise Problem(400, "malformed_request", pointer="/device")
-    return Phone(current_database(), current_engine(), enter, device)
+    return Phone(current_database(), current_engine(), current_actor(), device)
 
 
 def _stamp(device: str) -> dict[str, str]:

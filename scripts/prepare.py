@@ -1,0 +1,44 @@
+"""Bring the database up to date, load the demo once and greet: one process, to start quickly."""
+
+import sys
+
+import click
+from flask_migrate import upgrade
+
+from app.core.settings import DEVELOPMENT, Settings
+from wsgi import app
+
+
+def run_command(*words: str) -> None:
+    """Run one of the ``flask`` commands in this process.
+
+    Raises:
+        click.ClickException: it failed; the message says why.
+    """
+    app.cli.main(args=list(words), prog_name="flask", standalone_mode=False)
+
+
+def greet(settings: Settings) -> None:
+    """Show who may sign in to the demo, or at least the address."""
+    try:
+        run_command("demo", "welcome")
+    except click.ClickException:
+        click.echo(f"服务地址 / address: {settings.public_url}")
+
+
+def main() -> None:
+    """Prepare the database of the settings."""
+    settings: Settings = app.extensions["wangge_settings"]
+    with app.app_context():
+        upgrade()
+        if settings.profile == DEVELOPMENT:
+            run_command("demo", "township", "--if-empty")
+            greet(settings)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
