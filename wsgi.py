@@ -1,5 +1,13 @@
 """The WSGI entry: flask, granian and gunicorn find the application here."""
 
+import os
+
+from app.core.database import Database
 from app.factory import create_app
 
 app = create_app()
+
+# Commands must run before the database is right (they make it so); a server must not.
+if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+    database: Database = app.extensions["wangge_database"]
+    database.check()

@@ -53,13 +53,19 @@ def conflict_of(
     existing: Record | None,
     mark: Mark,
 ) -> Record:
-    """Return the conflict record of a clash, new or over an earlier one of the same pair."""
-    values = {
+    """Return the conflict record of a clash, new or over an earlier one of the same pair.
+
+    Edits of a record that the office has deleted gather in one conflict, to be restored at once.
+    """
+    values: dict[str, Any] = {
         "kind": target.kind, "record": target.id, "unit": clash.unit, "rule": clash.rule,
         "state": OPEN if clash.open else SETTLED, "base": edit.base,
         "won": _side(clash.won, clash.won_by), "lost": _side(clash.lost, clash.lost_by),
         "choice": None, "scopes": list(scopes),
     }  # fmt: skip
+    if clash.unit == merge.DELETION and existing and existing.values["state"] == OPEN:
+        buried: Mapping[str, Any] = existing.values["lost"]["values"]
+        values["lost"]["values"] = {**buried, **clash.lost}
     rv = existing.rv + 1 if existing else 1
     return Record(
         CONFLICT.name,
@@ -91,13 +97,20 @@ def swap(
     """Write what had lost over whatever stands: the human has seen both.
 
     Raises:
-        Refusal: the workflow has no such move from here.
+        Refusal: the workflow has no such move from here, or the office alone may choose.
     """
+    if not author.office and _is_for_office(kind, target, conflict):
+        raise Refusal("not_allowed")
     lost: Mapping[str, Any] = conflict.values["lost"]["values"]
     seen = replace(edit, base=target.rv)
     if conflict.values["unit"] == merge.DELETION and lost == {"deleted": True}:
         return merge.delete(target, seen, author)
-    return merge.update(kind, merge.revived(target), seen, lost, replace(author, office=True))
+    return merge.update(kind, merge.revived(target), seen, lost, author)
+
+
+def _is_for_office(kind: Kind, target: Record, conflict: Record) -> bool:
+    """Tell whether only the office may let the loser win: its own fields, its own deletion."""
+    return kind.rule_of(conflict.values["unit"]) is Rule.OFFICE or target.deleted == "office"
 
 
 def resolved(conflict: Record, choice: str, mark: Mark) -> Record:

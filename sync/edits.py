@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 OPS = ("create", "update", "delete", "event", "resolve", "repair", "discard")
 BASE_UNIT = "*"
+OTHER = "~"
 
 
 class Mark(NamedTuple):
@@ -55,7 +56,9 @@ class Record:
     """One record with the marks of its units.
 
     Attributes:
-        marks: the mark of each unit; ``*`` stands for all that are not named.
+        marks: the mark of each unit; ``*`` stands for all that are not named, ``~`` is the
+            last mark of another device than the last writer's: with it one can tell for every
+            device whether somebody else has written since a version.
         deleted: None while it lives, else ``worker`` or ``office``: who deleted it.
     """
 
@@ -75,8 +78,12 @@ class Record:
         return max((mark.ms for mark in self.marks.values() if mark.rv <= base), default=0)
 
     def written(self, values: Mapping[str, Any], units: Mapping[str, Mark], rv: int) -> "Record":
-        """Return the next version of the record."""
-        return replace(self, rv=rv, values={**self.values, **values}, marks={**self.marks, **units})
+        """Return the next version of the record; all units are written by one edit."""
+        latest = max(self.marks.values(), key=lambda mark: mark.rv)
+        marks = {**self.marks, **units}
+        if any(mark.device != latest.device for mark in units.values()):
+            marks[OTHER] = latest
+        return replace(self, rv=rv, values={**self.values, **values}, marks=marks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,9 @@ class Kind:
         self, name: str, value: Any, checked: dict[str, Any], errors: list[FieldError]
     ) -> None:
         known = self.by_name.get(name)
-        if known is None:
+        if known is None and not name.isidentifier():
+            errors.append(FieldError(name, "not_a_field_name"))
+        elif known is None:
             checked[name] = value
             if len(checked) > len(self.fields) + EXTRA_FIELDS_MAX:
                 raise Refusal("too_many_fields")

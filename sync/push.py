@@ -34,7 +34,11 @@ class PushReply:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What a push needs to know besides its edits."""
+    """What a push needs to know besides its edits.
+
+    Attributes:
+        home: the scope whose people see what is parked of an edit that names no scope itself.
+    """
 
     device: str
     user: int
@@ -42,6 +46,7 @@ class Push:
     anchors: Anchors
     gate: Gate
     kinds: Kinds
+    home: str | None = None
 
 
 def push(store: Store, drafts: Sequence[Draft], context: Push) -> PushReply:
@@ -261,10 +266,10 @@ class Run:
         """Return the scope whose people should see a parked edit."""
         kind = self.reading.kind(edit)
         if kind is None:
-            return None
+            return self.context.home
         record = self.reading.record((kind.name, edit.rec))
         values = record.values if record else kind.sound(edit.set)
-        return next(iter(kind.scopes(values)), None)
+        return next(iter(kind.scopes(values)), self.context.home)
 
     def keep_parked(self, parked: Parked) -> None:
         """Keep a parked edit, new or in its new state."""

@@ -76,16 +76,14 @@ class Replica:
         return alarms
 
     def take_device(self, device: str) -> None:
-        """Go on under a new device id: edits are numbered anew and keep their own ids.
+        """Go on under a new device id.
 
-        A forked copy sends what the server has not taken; after the server has lost the device,
-        all that the log still holds goes again, and the ids keep it from counting twice.
+        All edits that the log still holds are numbered anew and go again; their own ids stay
+        and keep them from counting twice.
         """
         with self.memory.whole():
-            everything = self.needs_device == UNKNOWN
-            count = self.memory.renumber_all if everything else self.memory.renumber_unsent
-            self.memory.keep(device=device, next_n=count(), expected=1, needs_device=None,
-                             anchor=None)  # fmt: skip
+            self.memory.keep(device=device, next_n=self.memory.renumber(), expected=1)
+            self.memory.keep(needs_device=None, anchor=None)
 
     # -- editing ------------------------------------------------------------------------------
 
@@ -241,7 +239,8 @@ class Replica:
         ]  # fmt: skip
         if wrong and not self.memory.recall("healing"):
             self.memory.doubt()
-            self.memory.keep(healing=True, cursor=None)
+            healed = self.memory.recall("healed", 0) + 1
+            self.memory.keep(healing=True, healed=healed, cursor=None)
         else:
             self.memory.keep(healing=False, alarms=wrong)
 
@@ -264,7 +263,7 @@ class Replica:
 
     def outbox(self) -> list[Mapping[str, Any]]:
         """Return the edits that the server has not been seen to have, oldest first."""
-        return [entry.edit for entry in self.memory.entries("n IS NOT NULL AND taken_ms IS NULL")]
+        return [entry.edit for entry in self.memory.entries("taken_ms IS NULL")]
 
     def receipts(self) -> list[Entry]:
         """Return the edits that have been answered, with their receipts, oldest first."""

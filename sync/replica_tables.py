@@ -20,7 +20,7 @@ CREATE INDEX IF NOT EXISTS replica_member_rec ON replica_member (kind, rec);
 CREATE TABLE IF NOT EXISTS replica_log (
     seq INTEGER PRIMARY KEY, n INTEGER UNIQUE, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
     rec TEXT NOT NULL, body TEXT NOT NULL, contained INTEGER NOT NULL DEFAULT 0,
-    taken_ms INTEGER, receipt TEXT);
+    filed INTEGER NOT NULL DEFAULT 0, taken_ms INTEGER, receipt TEXT);
 CREATE INDEX IF NOT EXISTS replica_log_rec ON replica_log (kind, rec);
 CREATE TABLE IF NOT EXISTS replica_state (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -47,7 +47,7 @@ class Row:
 class Entry:
     """One edit in the log of the phone."""
 
-    n: int | None
+    n: int
     id: str
     edit: Mapping[str, Any]
     contained: bool
@@ -195,18 +195,15 @@ class Memory:
                  now_ms, last_n)  # fmt: skip
         self.ask("UPDATE replica_log SET taken_ms = NULL WHERE n > ?", last_n)
 
-    def renumber_unsent(self) -> int:
-        """Number from 1 what the server has not taken; file the rest; return the next n."""
-        self.ask("UPDATE replica_log SET n = NULL, contained = contained OR taken_ms IS NOT NULL")
-        return self._number()
+    def renumber(self) -> int:
+        """Number all that the log still holds from 1 and return the next number.
 
-    def renumber_all(self) -> int:
-        """Number from 1 all that the log still holds: the server has lost it."""
-        self.ask("UPDATE replica_log SET n = NULL, taken_ms = NULL")
-        return self._number()
-
-    def _number(self) -> int:
-        waiting = self.ask("SELECT seq FROM replica_log WHERE taken_ms IS NULL ORDER BY seq")
+        What the server had under the earlier numbers is filed: it goes again, in case the
+        server has lost it since, but is not laid over the rows a second time.
+        """
+        self.ask("UPDATE replica_log SET n = NULL, filed = filed OR taken_ms IS NOT NULL, "
+                 "taken_ms = NULL")  # fmt: skip
+        waiting = self.ask("SELECT seq FROM replica_log ORDER BY seq")
         for n, (seq,) in enumerate(waiting, start=1):
             self.ask("UPDATE replica_log SET n = ? WHERE seq = ?", n, seq)
         return len(waiting) + 1
@@ -217,14 +214,14 @@ class Memory:
 
     def contain(self, last_n: int) -> None:
         """Believe which edits the pulled rows contain, in both directions."""
-        self.ask("UPDATE replica_log SET contained = (n <= ?) WHERE n IS NOT NULL", last_n)
+        self.ask("UPDATE replica_log SET contained = (n <= ? OR filed)", last_n)
 
     def forget(self, rec: str) -> None:
         """Forget what the log says of an erased record, as far as the server has it."""
-        self.ask("DELETE FROM replica_log WHERE rec = ? AND contained = 1 AND n IS NOT "
+        self.ask("DELETE FROM replica_log WHERE rec = ? AND contained = 1 AND n < "
                  "(SELECT max(n) FROM replica_log)", rec)  # fmt: skip
 
     def prune(self, *, before_ms: int, last_n: int) -> None:
         """Forget old edits that the server has and that the rows contain; never the last."""
-        self.ask("DELETE FROM replica_log WHERE contained = 1 AND taken_ms < ? "
-                 "AND (n IS NULL OR n < ?)", before_ms, last_n)  # fmt: skip
+        self.ask("DELETE FROM replica_log WHERE contained = 1 AND taken_ms < ? AND n < ?",
+                 before_ms, last_n)  # fmt: skip

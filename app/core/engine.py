@@ -1,5 +1,7 @@
 """The sync engine as this application runs it: kinds, tables, seal, and the one way in."""
 
+import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,8 +65,15 @@ class Engine:
     ) -> PushReply:
         """Apply edits in the open transaction, judged for this actor."""
         gate = PolicyGate(session, actor, self.policies, self.paths, device=device, now_ms=now_ms)
-        context = Push(device, actor.user_id, now_ms, self.anchors, gate, self.kinds)
+        home = _home_of(actor, now_ms)
+        context = Push(device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home)
         return push(self.store(session), drafts, context)
+
+
+def _home_of(actor: Actor, now_ms: int) -> str | None:
+    """Return the scope of the first grid that somebody serves, or has served."""
+    posts = (*actor.posts_at(now_ms), *actor.posts)
+    return next((f"grid:{post.area_id}" for post in posts if post.level == "grid"), None)
 
 
 def build_engine(
@@ -82,29 +91,35 @@ def current_engine() -> Engine:
 
 
 def write_as_office(
-    session: Session, actor: Actor, edit: Edit, *, wanted: str | None = None
+    session: Session,
+    actor: Actor,
+    edit: Edit,
+    *,
+    key: str | None = None,
+    said: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Write one edit from the office through the same door as a phone's.
 
     The office's device is the user's own; its numbers are given here, in the transaction.
 
     Args:
-        edit: its number is ignored.
-        wanted: an Idempotency-Key; the same key again returns the first receipt.
+        edit: its number and id are ignored.
+        key: an Idempotency-Key of this user; the same key again returns the first receipt.
+        said: the values that the caller sent himself; by them a repetition is known.
 
     Returns:
         The receipt. The caller turns a refusal in it into an answer.
+
+    Raises:
+        Problem: 409 when the key came before with another request.
     """
     engine, now = current_engine(), now_ms()
     device = _office_device(session, actor)
-    if wanted:
-        known = engine.store(session).known([wanted])
-        if wanted in known:
-            if known[wanted].digest != edit.digest():
-                raise Problem(409, "edit_id_reused")
-            return {**known[wanted].receipt, "status": "duplicate"}
+    edit_id = _edit_of_key(actor, key) if key else new_id()
+    if key and (known := _repeated(session, edit_id, edit, edit.set if said is None else said)):
+        return known
     numbered = Edit(
-        n=device.last_n + 1, id=wanted or new_id(), op=edit.op, kind=edit.kind, rec=edit.rec,
+        n=device.last_n + 1, id=edit_id, op=edit.op, kind=edit.kind, rec=edit.rec,
         base=edit.base, set=edit.set, at={"claimed": now},
     )  # fmt: skip
     try:
@@ -112,6 +127,39 @@ def write_as_office(
     except Stale:
         raise Problem(503, "retry") from None
     return reply.results[0]
+
+
+def was_written(session: Session, actor: Actor, key: str) -> bool:
+    """Tell whether an Idempotency-Key of this user has come before."""
+    return bool(current_engine().store(session).known([_edit_of_key(actor, key)]))
+
+
+def _edit_of_key(actor: Actor, key: str) -> str:
+    """Return the id of the edit that a user's key stands for; nobody else's key is the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"office/{actor.user_id}/{key}"))
+
+
+def _repeated(
+    session: Session, edit_id: str, edit: Edit, said: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return the first receipt of a request that came before, None when it is new.
+
+    Versions and dates that the server adds differ the second time; what the caller said does not.
+    """
+    t = sync_tables.ledger
+    row = session.execute(
+        sa.select(t.c.op, t.c.kind, t.c.rec, t.c.receipt, t.c.body).where(t.c.edit == edit_id)
+    ).first()
+    if row is None:
+        return None
+    before = json.loads(current_engine().seal.open(row.kind, edit_id, row.body))["set"]
+    same_thing = (row.op, row.kind) == (edit.op, edit.kind)
+    same_record = edit.op == "create" or row.rec == edit.rec
+    same_words = all(name in before and before[name] == said[name] for name in said)
+    if not (same_thing and same_record and same_words):
+        raise Problem(409, "edit_id_reused")
+    receipt: Mapping[str, Any] = json.loads(row.receipt)
+    return receipt
 
 
 def _office_device(session: Session, actor: Actor) -> Any:

@@ -32,8 +32,11 @@ class KindPolicy(Protocol):
     def prepare(self, session: Session, works: Sequence[Work]) -> Any:
         """Read what the edits of a batch need, in a constant number of statements."""
 
-    def grids(self, work: Work, values: Values, found: Any) -> tuple[int, ...]:
-        """Return the grids that an edit touches: all must be within the author's right."""
+    def grids(self, work: Work, values: Values, found: Any) -> tuple[int, ...] | None:
+        """Return the grids that an edit touches: all must be within the author's right.
+
+        None says that a new record lies nowhere at all; ``derive`` then refuses it.
+        """
 
     def own(self, actor: Actor, work: Work, values: Values) -> bool:
         """Tell whether the record is the actor's own or assigned to him."""

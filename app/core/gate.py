@@ -55,7 +55,7 @@ class PolicyGate:
                 by_kind.setdefault(one.kind.name, []).append(one)
         for name, works in by_kind.items():
             self._found[name] = self._policies[name].prepare(self._session, works)
-        grids = {grid for one in work for grid in self._grids(one, one.edit.set)}
+        grids = {grid for one in work for grid in self._grids(one, one.edit.set) or ()}
         self._paths = self._find_paths(self._session, grids) if grids else {}
 
     def judge(self, work: Work, values: Mapping[str, Any]) -> Verdict:
@@ -65,6 +65,10 @@ class PolicyGate:
             Refusal: ``not_allowed``, ``unknown_record`` or a demand that he cannot meet alone.
         """
         grids = self._grids(work, values)
+        if grids is None:
+            # It lies nowhere, whoever asks: the rules have a better word for that than "not yours".
+            self.derive(work, values)
+            raise Refusal("out_of_scope")
         then = self._decide(work, values, grids, work.act.ms)
         if then.answer is not Answer.YES and self._may_propose(work, values):
             return Verdict()
@@ -122,7 +126,7 @@ class PolicyGate:
             return work.edit.was.get("user") == self._actor.user_id
         return self._policies[work.kind.name].own(self._actor, work, values)
 
-    def _grids(self, work: Work, values: Mapping[str, Any]) -> tuple[int, ...]:
+    def _grids(self, work: Work, values: Mapping[str, Any]) -> tuple[int, ...] | None:
         if work.kind is CONFLICT:
             grid = grid_of_scopes(work.record.values["scopes"]) if work.record else None
             return (grid,) if grid else ()

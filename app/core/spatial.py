@@ -8,9 +8,10 @@ import math
 from typing import Any
 
 import sqlalchemy as sa
-from geoalchemy2 import Geometry
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
+
+from app.core.geometry import Geometry
 
 METRES_PER_DEGREE = 111_195.0
 SRID = 4326
@@ -47,6 +48,10 @@ class _Filter(ColumnElement[bool]):
     def __init__(self, column: Any, *numbers: float) -> None:
         self.column = sa.inspect(column).expression if hasattr(column, "expression") else column
         self.numbers = tuple(float(number) for number in numbers)
+
+    def self_group(self, against: Any = None) -> "_Filter":
+        """Stay as it is: wrapped in "= 1", SQLite could not use the index."""
+        return self
 
 
 class inside(_Filter):

@@ -14,7 +14,7 @@ from sync import merge
 from sync.edits import Device, Edit, LedgerEntry, Receipt, Record
 from sync.kinds import Kind, Kinds
 from sync.publish import publish
-from sync.store import Batch, Store
+from sync.store import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,8 @@ def identity_of(key: str, ms: int) -> str:
     return uuid7(ms, hashlib.sha256(key.encode()).digest()[:10])
 
 
-def write_stories(
-    store: Store, kinds: Kinds, device: Device, stories: Iterable[Story], received_ms: int
-) -> Device:
-    """Write new records through a device, and return the device with its numbers moved on."""
+def batch_of(kinds: Kinds, device: Device, stories: Iterable[Story], received_ms: int) -> Batch:
+    """Return what a store has to write for new records to stand, written through a device."""
     batch = Batch(device=device, device_before=device)
     for story in stories:
         kind = kinds.by_name[story.kind]
@@ -59,9 +57,7 @@ def write_stories(
         batch.records[kind.name, record.id] = record
         batch.seen_rv[kind.name, record.id] = 0
         publish(batch, kind, None, record)
-    if batch.records:
-        store.write(batch)
-    return batch.device
+    return batch
 
 
 def _told(batch: Batch, kind: Kind, story: Story, received_ms: int) -> Record:

@@ -1,21 +1,23 @@
 """The commands ``flask demo …``: load a township or the whole city, and say who may sign in."""
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NoReturn
 
 import click
 import sqlalchemy as sa
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.orm import Session
 
 from app.areas.models import Area
 from app.core.database import Database, Mode, current_database
 from app.core.engine import Engine, current_engine
 from app.core.settings import PRODUCTION, Settings
+from app.demo.crew import Order, crew_size, load_apart
 from app.demo.day import CHINA
-from app.demo.load import Demo, is_empty, load_base, load_township, without_garbage_collection
-from app.demo.plan import Division, city_plan
+from app.demo.load import Demo, is_empty, load_base, load_township
+from app.demo.plan import CityPlan, Division, city_plan
 from app.demo.welcome import show_logins, show_welcome
 
 TOWNSHIP = "620422105"
@@ -62,36 +64,39 @@ def load_one_township(code: str, day: date, force: bool, if_empty: bool) -> None
     """装入一个乡镇 / Load one real township of Baiyin with invented people and work."""
     database, engine = _doors()
     township = _township(code)
-    demo = Demo(city_plan().only(code), day)
+    plan = city_plan().only(code)
     with database.transaction(Mode.WRITE) as session:
         if not _may_load(session, engine, force=force, if_empty=if_empty):
             return
         click.echo(f"装入{township.name} / loading {township.name} ({code}) …")
-        cast = load_base(session, engine, demo, datetime.now(UTC))
-        with _progress(demo) as bar:
-            load_township(session, engine, demo, cast, township, bar.update)
-    _close(database, demo)
+        cast = load_base(session, engine, plan, datetime.now(UTC))
+        with _progress(plan) as bar:
+            demo = Demo(engine, cast, day)
+            load_township(lambda: nullcontext(session), demo, code, bar.update)
+    _close(database, plan)
 
 
 @group.command("city")
 @DAY
+@click.option("--jobs", type=click.IntRange(1, 64), help="进程数 / processes; default: the cores")
 @FORCE
 @IF_EMPTY
-def load_city(day: date, force: bool, if_empty: bool) -> None:
+@click.pass_obj
+def load_city(info: ScriptInfo, day: date, jobs: int | None, force: bool, if_empty: bool) -> None:
     """装入全市 / Load the whole city: 6,093 grids, 23,611 workers, 551,559 households."""
     database, engine = _doors()
-    demo = Demo(city_plan(), day)
-    with without_garbage_collection():
-        with database.transaction(Mode.WRITE) as session:
-            if not _may_load(session, engine, force=force, if_empty=if_empty):
-                return
-            click.echo("装入区划与人员 / loading areas and people …")
-            cast = load_base(session, engine, demo, datetime.now(UTC))
-        with _progress(demo) as bar:
-            for township in demo.plan.of_level("township"):
-                with database.transaction(Mode.WRITE) as session:
-                    load_township(session, engine, demo, cast, township, bar.update)
-    _close(database, demo)
+    plan = city_plan()
+    with database.transaction(Mode.WRITE) as session:
+        if not _may_load(session, engine, force=force, if_empty=if_empty):
+            return
+        click.echo("装入区划与人员 / loading areas and people …")
+        cast = load_base(session, engine, plan, datetime.now(UTC))
+    codes = [township.code for township in plan.of_level("township")]
+    order = Order(info.app_import_path, cast, day)
+    with _progress(plan) as bar:
+        for households in load_apart(order, codes, jobs or crew_size(database)):
+            bar.update(households)
+    _close(database, plan)
 
 
 @group.command("welcome")
@@ -133,14 +138,13 @@ def _township(code: str) -> Division:
     return found[0]
 
 
-def _progress(demo: Demo) -> Any:
+def _progress(plan: CityPlan) -> Any:
     """Return a progress bar over the households."""
-    return click.progressbar(length=demo.plan.households, label="住户与工作 / households and work")
+    return click.progressbar(length=plan.households, label="住户与工作 / households and work")
 
 
-def _close(database: Database, demo: Demo) -> None:
+def _close(database: Database, plan: CityPlan) -> None:
     """Say what stands now, and who may sign in."""
-    plan = demo.plan
     click.echo(
         f"已装入 / loaded: {len(plan.grids):,} 网格 grids, "
         f"{plan.workers:,} 网格员 workers, {plan.households:,} 住户 households"

@@ -1,12 +1,11 @@
 """Load the demo into a database: the base once, then township by township."""
 
-import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,11 +16,11 @@ from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
 from app.demo import ground, staff, stories
-from app.demo.bulk import Story, write_stories
+from app.demo.bulk import Story, batch_of
 from app.demo.day import incidents_of, tasks_of
 from app.demo.halton import start_of
 from app.demo.people import households_of, workers_of
-from app.demo.plan import DATA, CityPlan, Division, PlannedGrid, city_plan
+from app.demo.plan import DATA, CityPlan, PlannedGrid, city_plan
 from app.demo.stories import Cast
 from app.identity.models import User
 from app.incidents.models import IncidentCategory
@@ -30,19 +29,25 @@ from app.tasks.models import TaskKind
 from app.tasks.services import import_kinds
 from sync.edits import Device
 
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
 DAYS_OF_INCIDENTS: Final = 30
 STORIES_AT_ONCE: Final = 5_000
+
+Transaction = Callable[[], AbstractContextManager[Session]]
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What is to be loaded.
+    """The demo that is being loaded.
 
     Attributes:
-        day: the last day of work, today or before.
+        day: the last day of work, before today.
     """
 
-    plan: CityPlan
+    engine: Engine
+    cast: Cast
     day: date
 
 
@@ -55,13 +60,15 @@ def is_empty(session: Session, engine: Engine) -> bool:
     )
 
 
-def load_base(session: Session, engine: Engine, demo: Demo, now: datetime) -> Cast:
+def load_base(session: Session, engine: Engine, plan: CityPlan, now: datetime) -> Cast:
     """Write the lists, the areas and the people that do not stand yet; return who is who."""
     _write_lists(session)
-    areas = ground.write_areas(session, demo.plan, now.date())
+    areas = ground.write_areas(session, plan, now.date())
     ground.write_upper_borders(session, areas)
-    users = staff.write_staff(session, demo.plan, areas, engine.cipher, now)
-    staff.open_logins(session, demo.plan, users)
+    users = staff.write_staff(session, plan, areas, engine.cipher, now)
+    staff.open_logins(session, plan, users)
+    for township in plan.of_level("township"):
+        _open_device(session, users[_supervisor(township.code)])
     return Cast(areas, users)
 
 
@@ -74,78 +81,83 @@ def _write_lists(session: Session) -> None:
 
 
 def load_township(
-    session: Session,
-    engine: Engine,
-    demo: Demo,
-    cast: Cast,
-    township: Division,
-    advance: Callable[[int], object],
+    transaction: Transaction, demo: Demo, code: str, advance: Callable[[int], object]
 ) -> None:
-    """Write the borders of a township and the records of its grids.
+    """Write the borders of a township and the records of its grids that do not stand yet.
 
     Args:
+        transaction: opens the transaction of each step; computing happens between the steps,
+            so that several processes can load townships at once.
         advance: is told from time to time how many more households are done.
     """
     from app.demo.shapes import draw_township
 
+    township = next(one for one in city_plan().of_level("township") if one.code == code)
     shapes = draw_township(city_plan(), township)
-    ground.write_shapes(session, cast.areas, shapes)
-    store, device = engine.store(session), _device(session, cast, demo.plan)
-    told = (
-        story
-        for unit in demo.plan.below(township.code)
-        for grid in demo.plan.grids_of(unit.code)
-        for story in _stories(demo, cast, grid, shapes[grid.code])
-    )
+    with transaction() as session:
+        ground.write_shapes(session, demo.cast.areas, shapes)
+        device = _device(session, demo.cast.users[_supervisor(code)])
+        there = _records_there(session, demo.cast, shapes)
+    told = _stories(demo, code, shapes)
     while portion := list(islice(told, STORIES_AT_ONCE)):
-        new = _not_there(session, engine, portion)
-        device = write_stories(store, engine.kinds, device, new, now_ms())
+        new = [story for story in portion if story.record not in there]
+        if new:
+            batch = batch_of(demo.engine.kinds, device, new, now_ms())
+            with transaction() as session:
+                demo.engine.store(session).write(batch)
+            device = batch.device
         advance(sum(story.kind == "household" for story in portion))
 
 
-def _stories(demo: Demo, cast: Cast, grid: PlannedGrid, shape: Any) -> Iterator[Story]:
+def _stories(demo: Demo, code: str, shapes: Mapping[str, "MultiPolygon"]) -> Iterator[Story]:
+    """Yield the stories of a township, grid by grid."""
+    for unit in city_plan().below(code):
+        for grid in city_plan().grids_of(unit.code):
+            yield from _stories_of_grid(demo, grid, shapes[grid.code])
+
+
+def _stories_of_grid(demo: Demo, grid: PlannedGrid, shape: "MultiPolygon") -> Iterator[Story]:
     """Yield the stories of a grid: households with contacts, a day's tasks, incidents."""
     from app.demo.shapes import points_in
 
     doors = points_in(shape, start_of("door", grid.code))
-    for number, (household, door) in enumerate(zip(households_of(grid), doors, strict=False)):
-        yield from stories.household_stories(cast, grid, number, household, door, demo.day)
+    for number, household in enumerate(households_of(grid)):
+        door = next(doors)
+        yield from stories.household_stories(demo.cast, grid, number, household, door, demo.day)
     for task in tasks_of(list(workers_of(grid)), demo.day):
-        yield stories.task_story(cast, grid, task)
+        yield stories.task_story(demo.cast, grid, task)
     for back in range(DAYS_OF_INCIDENTS):
         for seen in incidents_of([grid], demo.day - timedelta(days=back)):
             place = next(points_in(shape, start_of("place", seen.key)))
-            yield stories.incident_story(cast, grid, seen, place)
+            yield stories.incident_story(demo.cast, grid, seen, place)
 
 
-def _not_there(session: Session, engine: Engine, portion: Iterable[Story]) -> list[Story]:
-    """Leave out the stories of records that an earlier run has written."""
-    told = list(portion)
-    there: set[str] = set()
-    for kind in sorted({story.kind for story in told}):
-        ids = [story.record for story in told if story.kind == kind]
-        table = engine.tables[kind].table
-        there.update(session.scalars(sa.select(table.c.id).where(table.c.id.in_(ids))))
-    return [story for story in told if story.record not in there]
+def _records_there(
+    session: Session, cast: Cast, shapes: Mapping[str, "MultiPolygon"]
+) -> frozenset[str]:
+    """Return the ids of the records that stand in the areas of some shapes."""
+    t = sync_tables.feed
+    scopes = [f"grid:{cast.areas[code]}" for code in shapes]
+    return frozenset(session.scalars(sa.select(t.c.record).where(t.c.scope.in_(scopes))))
 
 
-def _device(session: Session, cast: Cast, plan: CityPlan) -> Device:
-    """Return the office device through which the demo is written: the first manager's."""
-    user, t = cast.users[f"{plan.divisions[0].code}s01"], sync_tables.device
-    mine = sa.and_(t.c.user_id == user, t.c.enrolment.is_(None))
-    query = sa.select(t.c.id, t.c.user_id, t.c.last_n, t.c.last_id, t.c.last_ms).where(mine)
+def _supervisor(township_code: str) -> str:
+    """Return the key of the person through whose office the records of a township are written."""
+    return f"{township_code}s01"
+
+
+def _device(session: Session, user: int) -> Device:
+    """Return the office device of a person."""
+    t = sync_tables.device
+    columns = sa.select(t.c.id, t.c.user_id, t.c.last_n, t.c.last_id, t.c.last_ms)
+    found = session.execute(columns.where(t.c.user_id == user, t.c.enrolment.is_(None)))
+    return Device(*found.one())
+
+
+def _open_device(session: Session, user: int) -> None:
+    """Give a person an office device, unless there is one."""
+    t = sync_tables.device
+    query = sa.select(t.c.id).where(t.c.user_id == user, t.c.enrolment.is_(None))
     if session.execute(query).first() is None:
-        session.execute(
-            sa.insert(t).values(id=new_id(), user_id=user, app="office", made_ms=now_ms())
-        )
-    return Device(*session.execute(query).one())
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Save the fifth of the time that looking for circles costs: millions of rows hold none."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+        row = {"id": new_id(), "user_id": user, "app": "office", "made_ms": now_ms()}
+        session.execute(sa.insert(t).values(row))

@@ -80,8 +80,7 @@ def change_household(body: dict[str, Any], record: UUID) -> Any:
     """Change a household of which you saw the version in If-Match."""
     session, actor = current_session(), current_actor()
     shown = read_record(session, actor, Household, str(record), "household.read")
-    base = writing.unchanged_since(shown)
-    writing.change(session, actor, "household", str(record), body, base=base)
+    writing.change_seen(session, actor, "household", shown, body)
     return with_etag(read_record(session, actor, Household, str(record), "household.read"))
 
 

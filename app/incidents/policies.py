@@ -57,12 +57,15 @@ class IncidentPolicy:
         found = areas_at(session, places, within_m=NEAREST_WITHIN_M) if places else []
         return Found({row[0]: row[1] for row in rows}, dict(zip(places, found, strict=True)))
 
-    def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
+    def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...] | None:
         """Return the grid of the record, of the position, and the one that was named."""
         grids = {work.record.values.get("grid") if work.record else None}
         place = _place(values)
-        if place and found and found.grids.get(place):
-            grids.add(found.grids[place].area_id)  # type: ignore[union-attr]
+        here = found.grids.get(place) if place and found else None
+        if here:
+            grids.add(here.area_id)
+        elif place and work.edit.op == "create":
+            return None
         elif work.record is None or "grid" in values:
             grids.add(values.get("grid"))
         return tuple(grid for grid in grids if type(grid) is int)

@@ -24,20 +24,20 @@ def categories(session: Session) -> Sequence[IncidentCategory]:
 
 def create(session: Session, actor: Actor, body: Mapping[str, Any]) -> str:
     """Report an incident from the office; return its id."""
-    return writing.create(session, actor, "incident", {**body, "state": "reported", "round": 0})
+    return writing.create(session, actor, "incident", body, {"state": "reported", "round": 0})
 
 
 def move(
     session: Session, actor: Actor, incident: Mapping[str, Any], body: Mapping[str, Any]
 ) -> None:
     """Take an incident one step on, from the version that is there now."""
-    values: dict[str, Any] = {"state": body["state"], "round": incident["round"] or 0}
+    values: dict[str, Any] = {"state": body["state"]}
     if body.get("reason"):
         values["state_reason"] = body["reason"]
     if body.get("result_text"):
         values["result_text"] = body["result_text"]
     writing.change(session, actor, "incident", incident["id"], values, base=incident["rv"],
-                   op="event")  # fmt: skip
+                   op="event", added={"round": incident["round"] or 0})  # fmt: skip
 
 
 def import_categories(session: Session, path: Path) -> int:

@@ -137,8 +137,8 @@ def create_incident(body: dict[str, Any]) -> Any:
 @blueprint.response(200, IncidentOut)
 def change_incident(body: dict[str, Any], record: UUID) -> Any:
     """Change an incident of which you saw the version in If-Match."""
-    base = writing.unchanged_since(_read(str(record)))
-    writing.change(current_session(), current_actor(), "incident", str(record), body, base=base)
+    shown = _read(str(record))
+    writing.change_seen(current_session(), current_actor(), "incident", shown, body)
     return with_etag(_read(str(record)))
 
 

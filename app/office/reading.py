@@ -114,6 +114,6 @@ def etag(rv: int) -> str:
 def with_etag(shown: dict[str, Any]) -> Any:
     """Answer with a record and its ETag, or 304 when the reader has this version."""
     tag = etag(shown["rv"])
-    if tag in request.headers.get("If-None-Match", ""):
+    if request.if_none_match.contains_weak(tag.strip('"')):
         return Response(status=304, headers={"ETag": tag})
     return shown, 200, {"ETag": tag}

@@ -1,7 +1,6 @@
 """Write synced records from the office: an edit through the same door as a phone's."""
 
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
-from app.core.engine import write_as_office
+from app.core.engine import was_written, write_as_office
 from app.core.identifiers import new_id
 from sync.edits import Edit
 from sync.errors import Problem
@@ -23,18 +22,15 @@ _CODE = {"unknown_record": "not_found", "out_of_scope": "not_found", "not_parked
 
 
 def idempotency_key() -> str | None:
-    """Return the Idempotency-Key of the request: a UUID of the caller.
+    """Return the Idempotency-Key of the request: up to 64 visible characters of the caller.
 
     Raises:
         Problem: 400 when it is not one.
     """
     key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    try:
-        return str(uuid.UUID(key))
-    except ValueError:
-        raise Problem(400, "malformed_request", pointer="Idempotency-Key") from None
+    if key is not None and not re.fullmatch(r"[!-~]{1,64}", key):
+        raise Problem(400, "malformed_request", pointer="Idempotency-Key")
+    return key
 
 
 def seen_version() -> int:
@@ -49,13 +45,23 @@ def seen_version() -> int:
     return int(found[1])
 
 
-def create(session: Session, actor: Actor, kind: str, body: Mapping[str, Any]) -> str:
-    """Create a record and return its id; the same Idempotency-Key returns the first one."""
-    values = dict(body)
-    key = idempotency_key()
-    record = str(values.pop("id", None) or key or new_id())
-    receipt = _write(session, actor, Edit(0, "", "create", kind, record, set=values), key)
-    return str(receipt["rec"])
+def create(
+    session: Session,
+    actor: Actor,
+    kind: str,
+    body: Mapping[str, Any],
+    added: Mapping[str, Any] | None = None,
+) -> str:
+    """Create a record and return its id; the same Idempotency-Key returns the first one.
+
+    Args:
+        body: what the caller sent.
+        added: what the server adds to it.
+    """
+    said = {name: value for name, value in body.items() if name != "id"}
+    record = str(body.get("id") or new_id())
+    edit = Edit(0, "", "create", kind, record, set={**said, **(added or {})})
+    return str(_write(session, actor, edit, said)["rec"])
 
 
 def change(
@@ -67,30 +73,35 @@ def change(
     *,
     base: int,
     op: str = "update",
+    added: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Change a record of which the caller saw version ``base``; return the receipt.
 
     Raises:
         Problem: the edit was refused, by the table, by a rule, or by a field's limits.
     """
-    edit = Edit(0, "", op, kind, record, base=base, set=dict(values))
-    return _write(session, actor, edit, idempotency_key())
+    edit = Edit(0, "", op, kind, record, base=base, set={**values, **(added or {})})
+    return _write(session, actor, edit, values)
 
 
-def unchanged_since(shown: Mapping[str, Any]) -> int:
-    """Return the version that the caller saw, after checking that it still stands.
+def change_seen(
+    session: Session, actor: Actor, kind: str, shown: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Change a record if the version that the caller saw still stands, or was changed by this.
 
     Raises:
         Problem: 412 when somebody has changed the record since, 428 without If-Match.
     """
-    seen = seen_version()
-    if seen != shown["rv"]:
+    seen, key = seen_version(), idempotency_key()
+    if seen != shown["rv"] and not (key and was_written(session, actor, key)):
         raise Problem(412, "version_changed", rv=shown["rv"])
-    return seen
+    change(session, actor, kind, shown["id"], values, base=seen)
 
 
-def _write(session: Session, actor: Actor, edit: Edit, key: str | None) -> Mapping[str, Any]:
-    receipt = write_as_office(session, actor, edit, wanted=key)
+def _write(
+    session: Session, actor: Actor, edit: Edit, said: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    receipt = write_as_office(session, actor, edit, key=idempotency_key(), said=said)
     code = receipt.get("code")
     if code is None:
         return receipt

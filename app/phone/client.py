@@ -14,12 +14,15 @@ from sync.replica import WANT_BYTES, Replica
 APP = "wangge-phone-python 1"
 SCHEMA = 1
 FAULTS_MAX = 20
+LISTS = {"incident": "/incident-categories", "task": "/task-kinds"}
+LISTS_KEPT_MS = 86_400_000
 MENDED = (
     "gap", "device_forked", "unknown_device", "edit_id_reused", "too_large", "too_many_edits",
 )  # fmt: skip
 """Refusals of a whole request after which the replica knows how to go on."""
 WORN = ("token_expired", "invalid_token")
-ENDED = ("revoked", "session_expired", "token_reused", "bad_proof", "invalid_token")
+WIPE = "device_wipe"
+ENDED = ("revoked", "session_expired", "token_reused", "bad_proof", "invalid_token", WIPE)
 """Refusals after which only a new enrolment helps; unsent edits wait for it."""
 
 
@@ -113,7 +116,10 @@ class Phone:
 
     def _take_tokens(self, tokens: Mapping[str, Any], **more: Any) -> None:
         self.home.keep(
-            access_token=tokens["access_token"], refresh_token=tokens["refresh_token"], **more
+            access_token=tokens["access_token"],
+            refresh_token=tokens["refresh_token"],
+            enrolment=tokens["enrolment_id"],
+            **more,
         )
 
     # -- asking -------------------------------------------------------------------------------
@@ -121,9 +127,20 @@ class Phone:
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
         """Send a request as this phone's user, with a fresh token if the old one has expired.
 
+        A phone that is told to erase itself does so before anything else.
+
         Raises:
             NotEnrolled, Away, Refused: as the line says.
         """
+        try:
+            return self._ask(method, path, body)
+        except Refused as refused:
+            if refused.code == WIPE:
+                self.close()
+                self.home.erase()
+            raise
+
+    def _ask(self, method: str, path: str, body: Any) -> Answer:
         line = self.line
         try:
             return line.call(method, path, body, token=self.home.papers.get("access_token"))
@@ -159,9 +176,21 @@ class Phone:
             NotEnrolled: there is nobody in whose name to work.
             NotJson: the values could never be sent.
         """
-        assert self.user, "an edit has an author"
+        if not self.home.papers.get("user"):
+            raise NotEnrolled
         made = self.replica.edit(op, kind, record, values, edit_id=new_id(), now=self.clock())
         return str(made["id"])
+
+    @property
+    def grids(self) -> list[int]:
+        """Return the ids of the grids that this phone serves, as far as it knows."""
+        scopes: list[str] = self.replica.memory.recall("scopes", [])
+        return [int(scope[5:]) for scope in scopes if scope.startswith("grid:")]
+
+    def called(self, kind: str, code: str) -> str:
+        """Return what a category or a kind of task is called, or its code."""
+        lists = self.replica.memory.recall("lists", {})
+        return " / ".join(lists.get(kind, {}).get(code, [code]))
 
     # -- syncing ------------------------------------------------------------------------------
 
@@ -183,9 +212,21 @@ class Phone:
             received += len(page["items"]) if page else 0
             faults += page is None
             if page and page["complete"] and self._is_done():
-                self.replica.memory.keep(synced_ms=self.clock().wall_ms, scopes=page["scopes"])
+                self._note(page)
                 return Synced(waiting, received, rounds)
         raise Away(STRANGER)
+
+    def _note(self, page: Mapping[str, Any]) -> None:
+        """Note when this phone was up to date, its scopes, and what the codes are called."""
+        memory, now_ms = self.replica.memory, self.clock().wall_ms
+        memory.keep(synced_ms=now_ms, scopes=sorted(page["digest"]))
+        if now_ms - memory.recall("lists_ms", 0) > LISTS_KEPT_MS:
+            lists = {name: self._list(path) for name, path in LISTS.items()}
+            memory.keep(lists=lists, lists_ms=now_ms)
+
+    def _list(self, path: str) -> dict[str, list[str]]:
+        rows = self.ask("GET", path).body
+        return {row["code"]: [row["name_zh"], row["name_en"]] for row in rows}
 
     def _round(self, want_bytes: int) -> Mapping[str, Any] | None:
         """Make one exchange; return the page if one was applied."""
@@ -195,24 +236,18 @@ class Phone:
         try:
             reply = self.ask("POST", "/sync/exchange", request).body
         except Refused as refused:
-            self._take_in(request, refused)
+            if refused.code not in MENDED:
+                raise
+            self.replica.problem(request, refused.body)
             return None
         applied = self.replica.receive(request, reply, sent=sent, now=self.clock())
-        page: dict[str, Any] = reply["pull"]
-        return {**page, "scopes": sorted(page["digest"])} if applied else None
-
-    def _take_in(self, request: Mapping[str, Any], refused: Refused) -> None:
-        """Let the replica learn from a refusal; only what it can mend goes on."""
-        self.replica.problem(request, refused.body)
-        if refused.code == "device_wipe":
-            self.close()
-            self.home.erase()
-        if refused.code not in MENDED:
-            raise refused
+        page: Mapping[str, Any] = reply["pull"]
+        return page if applied else None
 
     def _take_device(self) -> None:
         made = self.ask("POST", "/sync/devices", {"app": APP, "schema": SCHEMA}).body
         self.replica.take_device(made["device"])
+        self.replica.memory.keep(scopes=made["scopes"])
 
     def _is_done(self) -> bool:
         replica = self.replica

@@ -61,9 +61,7 @@ class Line:
     server: str
     timeout_s: float = TIMEOUT_S
 
-    def call(
-        self, method: str, path: str, body: Any = None, *, token: str | None = None
-    ) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Answer:
         """Send one request below ``/api/v1`` and return the answer.
 
         Raises:

@@ -25,24 +25,23 @@ def kinds(session: Session) -> Sequence[TaskKind]:
 
 def create(session: Session, actor: Actor, body: Mapping[str, Any]) -> str:
     """Assign a task, due when its kind says unless told otherwise; return its id."""
-    values = {**body, "state": "assigned", "round": 0}
-    if values.get("due_at") is None:
-        kind = session.get(TaskKind, values["task_kind"])
+    added: dict[str, Any] = {"state": "assigned", "round": 0}
+    if body.get("due_at") is None:
+        body = {name: value for name, value in body.items() if name != "due_at"}
+        kind = session.get(TaskKind, body["task_kind"])
         if kind:
-            values["due_at"] = as_text(now_ms() + kind.default_due_days * MS_PER_DAY)
-    return writing.create(session, actor, "task", values)
+            added["due_at"] = as_text(now_ms() + kind.default_due_days * MS_PER_DAY)
+    return writing.create(session, actor, "task", body, added)
 
 
 def move(session: Session, actor: Actor, task: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     """Take a task one step on, from the version that is there now."""
     values = {key: value for key, value in body.items() if key != "reason"}
-    if body["state"] in WORKFLOW.new_round:
-        values["round"] = (task["round"] or 0) + 1
-    else:
-        values["round"] = task["round"] or 0
     if body.get("reason") and body["state"] in REASON_NEEDED:
         values[REASON_NEEDED[body["state"]]] = body["reason"]
-    writing.change(session, actor, "task", task["id"], values, base=task["rv"], op="event")
+    round_ = (task["round"] or 0) + (body["state"] in WORKFLOW.new_round)
+    writing.change(session, actor, "task", task["id"], values, base=task["rv"], op="event",
+                   added={"round": round_})  # fmt: skip
 
 
 def import_kinds(session: Session, path: Path) -> int:

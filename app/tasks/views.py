@@ -124,8 +124,8 @@ def create_task(body: dict[str, Any]) -> Any:
 @blueprint.response(200, TaskOut)
 def change_task(body: dict[str, Any], record: UUID) -> Any:
     """Change a task of which you saw the version in If-Match."""
-    base = writing.unchanged_since(_read(str(record)))
-    writing.change(current_session(), current_actor(), "task", str(record), body, base=base)
+    shown = _read(str(record))
+    writing.change_seen(current_session(), current_actor(), "task", shown, body)
     return with_etag(_read(str(record)))
 
 

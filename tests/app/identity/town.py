@@ -2,6 +2,8 @@
 
 import base64
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -111,6 +113,19 @@ class Town:
             result = session.execute(statement, values)
             return list(result) if getattr(result, "returns_rows", True) else []
 
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """Write down the statements that are sent to the database, but for BEGIN."""
+        seen: list[str] = []
+
+        def write_down(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if not statement.startswith("BEGIN"):
+                seen.append(statement)
+
+        sa.event.listen(self.database.engine, "before_cursor_execute", write_down)
+        yield seen
+        sa.event.remove(self.database.engine, "before_cursor_execute", write_down)
+
     def events(self, event: str) -> list[Any]:
         """Return what was audited under a name."""
         return self.sql(sa.select(AuditEvent).where(AuditEvent.event == event))
@@ -122,8 +137,14 @@ class Town:
         return house
 
     def call(
-        self, who: str | None, method: str, path: str, json: Any = None, *,
-        key: str | None = None, address: str = "192.0.2.1",
+        self,
+        who: str | None,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        key: str | None = None,
+        address: str = "192.0.2.1",
     ) -> TestResponse:
         """Call the interface as a person, perhaps with an Idempotency-Key."""
         headers = dict(self.headers[who]) if who else {}
@@ -136,8 +157,14 @@ class Town:
         )  # fmt: skip
 
     def person(
-        self, name: str, role: str | None = None, area: int = GRID, *, login: str | None = None,
-        password: str | None = None, ended: bool = False,
+        self,
+        name: str,
+        role: str | None = None,
+        area: int = GRID,
+        *,
+        login: str | None = None,
+        password: str | None = None,
+        ended: bool = False,
     ) -> int:
         """Put a person into the database, signed in."""
         now = datetime.now(UTC)
@@ -158,9 +185,7 @@ class Town:
 
     def _signed_in(self, session: Session, user: User, now: datetime) -> dict[str, str]:
         first = RefreshToken(new_id(), 0, secrets.token_bytes(32))
-        tokens = sessions.open_session(
-            session, self.house, user, first, enrolment_id=None, now=now
-        )
+        tokens = sessions.open_session(session, self.house, user, first, enrolment_id=None, now=now)
         return {"Authorization": f"Bearer {tokens.access_token}"}
 
     def code_for(self, name: str, *, age: timedelta = timedelta()) -> str:

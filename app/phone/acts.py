@@ -1,0 +1,137 @@
+"""What a worker does in the field, as edits of the phone: tasks, households, incidents, choices."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.identifiers import new_id
+from app.core.moments import as_text
+from app.phone.client import Phone
+from sync.replica_tables import Entry, Row
+
+Place = tuple[float, float]
+Values = Mapping[str, Any]
+UNDECIDED = ("parked", "held")
+SUFFIX_LENGTH = 8
+
+
+STEPS_FROM: Mapping[str, tuple[str, ...]] = {
+    "accepted": ("assigned",), "declined": ("assigned", "accepted"),
+    "started": ("accepted", "returned"), "done": ("started",),
+}  # fmt: skip
+"""From which states a worker takes a task to another one."""
+
+
+class NotFound(Exception):
+    """The phone shows no such record, or more than one; ``found`` says how many."""
+
+    def __init__(self, kind: str, name: str, found: int) -> None:
+        super().__init__(name)
+        self.kind, self.name, self.found = kind, name, found
+
+
+class WrongStep(Exception):
+    """The worker cannot take this task there from here."""
+
+    def __init__(self, state: str, *, mine: bool) -> None:
+        super().__init__(state)
+        self.state, self.mine = state, mine
+
+
+def find(phone: Phone, kind: str, name: str) -> Row:
+    """Return the record whose id is, or ends with, a name.
+
+    Raises:
+        NotFound: there is none, or more than one.
+    """
+    rows = [row for rec, row in phone.replica.rows(kind).items() if rec.endswith(name.lower())]
+    if len(rows) != 1 or not name:
+        raise NotFound(kind, name, len(rows))
+    return rows[0]
+
+
+def short(record: str) -> str:
+    """Return the end of an id: enough to name a record on one phone."""
+    return record[-SUFFIX_LENGTH:]
+
+
+def step_task(phone: Phone, task: Row, state: str, **values: Any) -> str:
+    """Take one's own task one step on; return the id of the edit.
+
+    Raises:
+        WrongStep: the server would only park it.
+    """
+    mine = task.values.get("assignee") == phone.user["id"]
+    if not mine or task.values["state"] not in STEPS_FROM[state]:
+        raise WrongStep(task.values["state"], mine=mine)
+    step = {"state": state, "round": task.values.get("round") or 0, **values}
+    return phone.edit("event", "task", task.rec, step)
+
+
+def capture_household(
+    phone: Phone,
+    grid: int,
+    *,
+    address: str,
+    occupancy: str,
+    building: str | None = None,
+    room: str | None = None,
+    door: Place | None = None,
+) -> str:
+    """Capture a household and return its id; an address or a door travels whole."""
+    values: dict[str, Any] = {
+        "grid": grid, "occupancy": occupancy, "address_text": address, "building": building,
+        "unit_room": room,
+    }  # fmt: skip
+    if door:
+        values |= {"door_point": list(door), "door_accuracy_m": 10, "door_source": "gps"}
+    household = new_id()
+    phone.edit("create", "household", household, values)
+    return household
+
+
+def add_contact(
+    phone: Phone, household: str, *, name: str, number: str, relation: str = "self"
+) -> str:
+    """Note how a household wishes to be reached, and return the contact's id."""
+    contact = new_id()
+    phone.edit("create", "contact", contact, {
+        "household": household, "name": name, "phone": number, "relation": relation,
+        "is_emergency": False,
+    })  # fmt: skip
+    return contact
+
+
+def change_occupancy(phone: Phone, household: str, occupancy: str) -> str:
+    """Say how a household's home is used now; return the id of the edit."""
+    return phone.edit("update", "household", household, {"occupancy": occupancy})
+
+
+def report_incident(phone: Phone, *, category: str, text: str, place: Place) -> str:
+    """Report what was seen at a place, and return the incident's id."""
+    incident = new_id()
+    phone.edit("create", "incident", incident, {
+        "category": category, "text": text, "point": list(place), "accuracy_m": 10,
+        "point_source": "gps", "state": "reported", "round": 0,
+        "seen_at": as_text(phone.clock().wall_ms),
+    })  # fmt: skip
+    return incident
+
+
+def resolve(phone: Phone, conflict: Row, choice: str) -> str:
+    """Choose between the two values of a conflict; return the id of the edit."""
+    return phone.edit("resolve", "conflict", conflict.rec, {"choice": choice})
+
+
+def parked(phone: Phone) -> list[Entry]:
+    """Return the edits that wait for somebody to correct them, as far as the phone knows."""
+    return [one for one in phone.replica.receipts() if _status(one.receipt) in UNDECIDED]
+
+
+def _status(receipt: Mapping[str, Any] | None) -> str | None:
+    return receipt["status"] if receipt else None
+
+
+def receipt_of(phone: Phone, edit: str) -> Mapping[str, Any]:
+    """Return the receipt of an edit, empty when the server has not given it yet."""
+    found = [one.receipt for one in phone.replica.receipts() if one.id == edit]
+    return found[0] or {} if found else {}

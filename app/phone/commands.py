@@ -1,0 +1,243 @@
+"""The commands ``flask phone …``: a worker's phone at the terminal, with or without a network."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import click
+
+from app.phone import acts, screens, wording
+from app.phone.acts import NotFound, WrongStep
+from app.phone.client import NotEnrolled, Phone, SomebodyElse
+from app.phone.home import Home, Occupied
+from app.phone.line import Away, Refused
+from app.phone.story_command import story
+from sync.wire import NotJson
+
+HOME = Path("var/phone")
+SERVER = "http://127.0.0.1:8080"
+KINDS = ("task", "household", "contact", "incident", "conflict")
+TROUBLES = (NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, WrongStep, NotJson)
+
+group = click.Group("phone", help="网格员的手机（命令行） / A worker's phone at the terminal.")
+
+group.add_command(story)
+
+home_option = click.option(
+    "--home", type=click.Path(file_okay=False, path_type=Path), default=HOME, show_default=True,
+    envvar="WANGGE_PHONE_HOME", help="这部手机的文件夹 / folder of this phone",
+)  # fmt: skip
+
+
+def in_words(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the troubles of a phone into plain words and exit code 1."""
+
+    @functools.wraps(command)
+    def spoken(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except TROUBLES as trouble:
+            raise click.ClickException(wording.trouble(trouble)) from None
+
+    return spoken
+
+
+def on_phone(command: Callable[..., None]) -> Callable[..., None]:
+    """Open the phone of ``--home`` for a command."""
+
+    @home_option
+    @functools.wraps(command)
+    @in_words
+    def opened(home: Path, **options: Any) -> None:
+        house = Home(home)
+        if not house.papers:
+            raise NotEnrolled
+        phone = Phone(house)
+        try:
+            command(phone, **options)
+        finally:
+            phone.close()
+
+    return opened
+
+
+@group.command()
+@click.argument("code")
+@click.option("--server", default=SERVER, show_default=True, help="服务器地址 / address")
+@home_option
+@in_words
+def enrol(code: str, server: str, home: Path) -> None:
+    """用一次性登记码（或二维码内容）登记 / Enrol with a one-time code, or the text of its QR."""
+    if code.startswith("wangge:"):
+        said = parse_qs(urlsplit(code).query)
+        server, code = said.get("u", [server])[0], said.get("c", [code])[0]
+    phone = Phone(Home(home))
+    try:
+        user = phone.enrol(code, server)
+        click.echo(f"已登记：{user['name']} / enrolled: {user['name']} ({home})")
+        screens.synced(phone, phone.sync())
+    finally:
+        phone.close()
+
+
+@group.command()
+@on_phone
+def sync(phone: Phone) -> None:
+    """与服务器交换 / Exchange with the server until nothing is left to do."""
+    screens.synced(phone, phone.sync())
+
+
+@group.command()
+@on_phone
+def status(phone: Phone) -> None:
+    """未发送、上次同步、搁置、冲突 / What is unsent, parked and in conflict."""
+    screens.status(phone)
+
+
+@group.command()
+@on_phone
+def tasks(phone: Phone) -> None:
+    """列出任务 / List the tasks."""
+    screens.listing(phone, "task", screens.task)
+
+
+@group.command()
+@on_phone
+def households(phone: Phone) -> None:
+    """列出住户 / List the households."""
+    screens.listing(phone, "household", screens.household)
+
+
+@group.command()
+@on_phone
+def incidents(phone: Phone) -> None:
+    """列出事件 / List the incidents."""
+    screens.listing(phone, "incident", screens.incident)
+
+
+@group.command()
+@on_phone
+def conflicts(phone: Phone) -> None:
+    """列出冲突，两个值都在 / List the conflicts, both values kept."""
+    screens.listing(phone, "conflict", screens.conflict)
+
+
+@group.command()
+@on_phone
+def parked(phone: Phone) -> None:
+    """列出搁置的编辑及原因 / List the edits that wait to be corrected, with the reason."""
+    screens.parked(phone)
+
+
+@group.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("record")
+@on_phone
+def show(phone: Phone, kind: str, record: str) -> None:
+    """显示一条记录 / Show one record; the end of its id is enough."""
+    screens.record(acts.find(phone, kind, record))
+
+
+def _step(phone: Phone, task: str, state: str, **values: Any) -> None:
+    acts.step_task(phone, acts.find(phone, "task", task), state, **values)
+    screens.kept(phone)
+
+
+@group.command()
+@click.argument("task")
+@on_phone
+def accept(phone: Phone, task: str) -> None:
+    """接受任务 / Accept a task."""
+    _step(phone, task, "accepted")
+
+
+@group.command()
+@click.argument("task")
+@click.option("--reason", required=True, help="原因 / why")
+@on_phone
+def decline(phone: Phone, task: str, reason: str) -> None:
+    """谢绝任务并说明原因 / Decline a task, and say why."""
+    _step(phone, task, "declined", decline_reason=reason)
+
+
+@group.command()
+@click.argument("task")
+@on_phone
+def start(phone: Phone, task: str) -> None:
+    """开始任务 / Start a task."""
+    _step(phone, task, "started")
+
+
+@group.command()
+@click.argument("task")
+@click.option("--text", required=True, help="办理情况 / what was done")
+@on_phone
+def report(phone: Phone, task: str, text: str) -> None:
+    """报告任务完成 / Report a task as done."""
+    _step(phone, task, "done", report_text=text)
+
+
+@group.command("add-household")
+@click.option("--address", required=True, help="地址 / address")
+@click.option("--occupancy", type=click.Choice(list(wording.OCCUPANCY)), default="lived_in")
+@click.option("--building", help="楼号 / building")
+@click.option("--room", help="单元室号 / unit and room")
+@click.option("--door", type=(float, float), help="门的经度纬度 / longitude and latitude")
+@click.option("--contact", help="联系人姓名 / name of a contact who agreed")
+@click.option("--number", help="联系人电话 / telephone of the contact")
+@click.option("--grid", type=int, help="网格，只有一个时可省略 / grid, if there is more than one")
+@on_phone
+def add_household(
+    phone: Phone, contact: str | None, number: str | None, grid: int | None, **captured: Any
+) -> None:
+    """采集住户，可带联系人 / Capture a household, perhaps with a contact."""
+    if bool(contact) != bool(number):
+        raise click.UsageError("联系人须有姓名和电话 / give --contact and --number together")
+    household = acts.capture_household(phone, _grid(phone, grid), **captured)
+    if contact and number:
+        acts.add_contact(phone, household, name=contact, number=number)
+    screens.kept(phone, household)
+
+
+def _grid(phone: Phone, grid: int | None) -> int:
+    grids = phone.grids
+    if grid is None and len(grids) == 1:
+        return grids[0]
+    if grid not in grids:
+        choices = ", ".join(map(str, grids)) or "先 sync / sync first"
+        raise click.UsageError(f"请指明网格 / say which grid: --grid ({choices})")
+    return grid
+
+
+@group.command("set-occupancy")
+@click.argument("household")
+@click.argument("occupancy", type=click.Choice(list(wording.OCCUPANCY)))
+@on_phone
+def set_occupancy(phone: Phone, household: str, occupancy: str) -> None:
+    """更新居住状况 / Say how a home is used now."""
+    acts.change_occupancy(phone, acts.find(phone, "household", household).rec, occupancy)
+    screens.kept(phone)
+
+
+@group.command("report-incident")
+@click.option("--category", required=True, help="分类代码，如 0104 / code of the category")
+@click.option("--text", required=True, help="发生了什么 / what was seen")
+@click.option("--lon", type=click.FloatRange(-180, 180), required=True, help="经度 / longitude")
+@click.option("--lat", type=click.FloatRange(-90, 90), required=True, help="纬度 / latitude")
+@on_phone
+def report_incident(phone: Phone, category: str, text: str, lon: float, lat: float) -> None:
+    """上报事件 / Report an incident with its place."""
+    incident = acts.report_incident(phone, category=category, text=text, place=(lon, lat))
+    screens.kept(phone, incident)
+
+
+@group.command()
+@click.argument("conflict")
+@click.argument("choice", type=click.Choice(["keep", "swap"]))
+@on_phone
+def resolve(phone: Phone, conflict: str, choice: str) -> None:
+    """保留现值或换成另一个 / Keep what stands, or swap it for the other value."""
+    acts.resolve(phone, acts.find(phone, "conflict", conflict), choice)
+    screens.kept(phone)

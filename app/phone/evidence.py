@@ -1,0 +1,102 @@
+"""The end of the story: what each phone shows, side by side, and that nothing was lost."""
+
+from app.phone import acts, columns, wording
+from app.phone.scene import Player, Scene, expect
+from sync.digest import as_hex, scope_digest
+from sync.replica_tables import Row
+
+LABEL_CELLS, PHONE_CELLS = 22, 32
+
+
+def show(scene: Scene) -> None:
+    """Show what came of it all.
+
+    Raises:
+        Untrue: something is not as told.
+    """
+    compare(scene)
+    look_at_conflict(scene)
+    look_at_parked(scene)
+
+
+def compare(scene: Scene) -> None:
+    """Show both phones side by side: they show the same, and hold what the server holds."""
+    seen_a, seen_b = (_seen(scene, player) for player in scene.players)
+    scene.tell("⑤ 两台手机所见 / what each phone sees")
+    scene.tell(_line("", scene.a.name, scene.b.name))
+    for label, value in seen_a.items():
+        scene.tell(_line(label, value, seen_b[label]))
+    expect(seen_a == seen_b, "both phones show the same")
+    alarms = [alarm for player in scene.players for alarm in player.phone.replica.alarms]
+    expect(not alarms, "both phones hold what the server holds")
+
+
+def _line(label: str, left: str, right: str) -> str:
+    return "   " + columns.row((label, LABEL_CELLS), (left, PHONE_CELLS), (right, PHONE_CELLS))
+
+
+def _seen(scene: Scene, player: Player) -> dict[str, str]:
+    """Return what a phone shows of the story, and the digest of all it holds of the grid."""
+    ids = scene.ids
+    task, contact = player.row("task", ids["task"]), player.row("contact", ids["contact"])
+    expect(task.values["state"] == "done", "the task is done")
+    held = player.phone.replica.memory.shown(f"grid:{scene.stage.grid}")
+    return {
+        "任务 task": wording.TASK_STATES[task.values["state"]],
+        "新住户 new household": player.row("household", ids["new"]).values["address_text"],
+        "联系人 contact": f"{contact.values['name']} {contact.values['phone']}",
+        "A 的事件 A's incident": _incident(scene, player.row("incident", ids["lamp"])),
+        "B 的事件 B's incident": _incident(scene, player.row("incident", ids["litter"])),
+        "居住状况 occupancy": _occupancy(player.row("household", ids["household"]).values),
+        "网格记录数 records": str(len(held)),
+        "摘要 digest": as_hex(scope_digest(held)),
+    }  # fmt: skip
+
+
+def _incident(scene: Scene, row: Row) -> str:
+    expect(row.values["grid"] == scene.stage.grid, "the server found the grid of the incident")
+    return f"{row.values['text']} → #{row.values['grid']}"
+
+
+def _occupancy(values: acts.Values) -> str:
+    return wording.OCCUPANCY[values["occupancy"]]
+
+
+def look_at_conflict(scene: Scene) -> None:
+    """Show the intended conflict: both values are kept, on both phones."""
+    scene.tell("⑥ 同一户的冲突：两个值都保留 / the conflict of one home: both values are kept")
+    on_a, on_b = (_conflict(scene, player) for player in scene.players)
+    expect(on_a.values == on_b.values, "both phones show the same conflict")
+    won, lost = on_a.values["won"], on_a.values["lost"]
+    said = {side["values"]["occupancy"] for side in (won, lost)}
+    expect(said == set(scene.choices), "the conflict holds both values")
+    for chinese, english, side in (("生效", "stands", won), ("备选", "kept aside", lost)):
+        author = next(p for p in scene.players if p.phone.replica.device == side["device"])
+        scene.say(author.letter, f"{chinese}：{_occupancy(side['values'])}", english)
+    scene.tell(f"   → 一键换选 / one tap swaps them: resolve {acts.short(on_a.rec)} swap")
+
+
+def _conflict(scene: Scene, player: Player) -> Row:
+    """Return the conflict of this performance as a phone shows it."""
+    ours = {one.phone.replica.device for one in scene.players}
+    found = [
+        row
+        for row in player.phone.replica.conflicts()
+        if row.values["record"] == scene.ids["household"]
+        and {row.values[side]["device"] for side in ("won", "lost")} == ours
+    ]
+    expect(len(found) == 1, f"{player.name} shows the conflict")
+    return found[0]
+
+
+def look_at_parked(scene: Scene) -> None:
+    """Show the bad edit: parked with its reason, whole, while the others went through."""
+    scene.tell("⑦ 有误的编辑被搁置，其余生效 / the bad edit is parked, the others went through")
+    parked = acts.parked(scene.b.phone)
+    expect([one.edit["rec"] for one in parked] == [scene.ids["bad"]], "one edit of B is parked")
+    expect(not acts.parked(scene.a.phone), "no edit of A is parked")
+    edit, receipt = parked[0].edit, parked[0].receipt or {}
+    scene.tell(f"   B {edit['set']['text']} → {wording.reason(receipt)}")
+    waiting = {row["id"] for row in scene.office.every("/parked-edits?limit=200")}
+    expect(parked[0].id in waiting, "the office sees the parked edit")
+    scene.tell("   → 内容完整保存，办公室可更正放行 / kept whole, the office can correct it")

@@ -1,0 +1,94 @@
+"""The township's desk in the story: a supervisor who works through the REST interface."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.phone.line import Line
+
+TASK_KIND = "inspection"
+
+
+class NoStage(Exception):
+    """There is no grid in which the story could be played."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the story is played: a grid, and two of its workers."""
+
+    grid: int
+    name: str
+    first: dict[str, Any]
+    second: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A signed-in supervisor."""
+
+    line: Line
+    token: str
+    name: str
+
+    @classmethod
+    def sign_in(cls, line: Line, login: str, password: str) -> "Office":
+        """Sign in with login and password."""
+        session = line.call("POST", "/auth/sign-in", {"login": login, "password": password}).body
+        return cls(line, session["access_token"], session["user"]["name"])
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request and return the JSON of the answer."""
+        return self.line.call(method, path, body, token=self.token).body
+
+    def every(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a list, page by page."""
+        page: str | None = path
+        while page:
+            answer = self.line.call("GET", page, token=self.token)
+            yield from answer.body
+            page = answer.next_page
+
+    def stage(self) -> Stage:
+        """Find a grid with two workers and a household whose door is known.
+
+        Raises:
+            NoStage: there is none.
+        """
+        serving: dict[int, list[dict[str, Any]]] = {}
+        for user in self.every("/users?role=gw&limit=200"):
+            for grid in _grids(user):
+                serving.setdefault(grid, []).append(user)
+                if len(serving[grid]) == 2 and self._has_door(grid):
+                    name = self.ask("GET", f"/areas/{grid}")["name"]
+                    return Stage(grid, name, *serving[grid])
+        raise NoStage
+
+    def _has_door(self, grid: int) -> bool:
+        rows = self.ask("GET", f"/households?grid={grid}&limit=1")
+        return any(row["door_point"] for row in rows)
+
+    def assign(self, stage: Stage, title: str) -> dict[str, Any]:
+        """Assign a task to the first worker of the stage."""
+        task: dict[str, Any] = self.ask("POST", "/tasks", {
+            "grid": stage.grid, "task_kind": TASK_KIND, "title": title,
+            "assignee": stage.first["id"],
+        })  # fmt: skip
+        return task
+
+    def code_for(self, user: dict[str, Any]) -> str:
+        """Issue a one-time code for a worker's phone."""
+        return str(self.ask("POST", f"/users/{user['id']}/enrolment-codes")["code"])
+
+    def category(self) -> dict[str, Any]:
+        """Return a category of incident that needs no photo."""
+        rows = self.ask("GET", "/incident-categories")
+        plain = [row for row in rows if row["level"] == 2 and row["photo"] != "required"]
+        least: dict[str, Any] = max(plain, key=lambda row: (row["priority"], row["code"]))
+        return least
+
+
+def _grids(user: dict[str, Any]) -> list[int]:
+    return [
+        post["area_id"] for post in user["posts"] if post["role"] == "gw" and post["ends"] is None
+    ]

@@ -1,0 +1,397 @@
+"""Listing and taking on people, giving and ending posts."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from app.identity.models import Post, User
+from tests.app.identity.town import (
+    CITY,
+    COUNTY,
+    GRID,
+    NEXT_VILLAGE_GRID,
+    OTHER_TOWNSHIP,
+    OTHER_TOWNSHIP_GRID,
+    SAME_VILLAGE_GRID,
+    TOWNSHIP,
+    VILLAGE,
+    TestPhone,
+    Town,
+    outcome,
+)  # fmt: skip
+
+
+def new_user(role: str = "gw", area: int = GRID, **more: object) -> dict[str, object]:
+    return {"name": "新来的", "post": {"role": role, "area_id": area}, **more}
+
+
+def create(town: Town, who: str | None, body: object, key: str | None = None):
+    return town.call(who, "POST", "/users", body, key=key)
+
+
+def give(town: Town, who: str | None, whom: str, role: str, area: int, **more: object):
+    key = more.pop("key", None)
+    path = f"/users/{town.ids[whom]}/posts"
+    return town.call(who, "POST", path, {"role": role, "area_id": area, **more}, key=key)
+
+
+def users(town: Town) -> int:
+    return town.sql(sa.select(sa.func.count()).select_from(User))[0][0]
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "status"),
+    [
+        ("gw", "gw", 200),
+        ("gw", "colleague", 200),
+        ("gw", "vl", 200),
+        ("gw", "gw_next_village", 404),
+        ("gw", "ts", 404),
+        ("vl", "gw", 200),
+        ("vl", "gw_next_village", 404),
+        ("vl", "ts", 404),
+        ("ts", "gw_next_village", 200),
+        ("ts", "gw_other_township", 404),
+        ("ts", "cm", 404),
+        ("cm", "gw_other_township", 200),
+        ("cm", "cm_city", 404),
+        ("cm_city", "gw", 200),
+        ("cm_other_county", "gw", 404),
+        ("au", "gw", 200),
+        ("da", "cm", 200),
+        (None, "gw", 401),
+    ],
+)
+def test_people_are_seen_by_the_table(town: Town, who: str | None, whom: str, status: int) -> None:
+    assert town.call(who, "GET", f"/users/{town.ids[whom]}").status_code == status
+
+
+def test_an_absent_person_and_a_foreign_one_get_the_same_answer(town: Town) -> None:
+    foreign = town.call("vl", "GET", f"/users/{town.ids['gw_other_township']}")
+    absent = town.call("vl", "GET", "/users/999999")
+    huge = town.call("vl", "GET", f"/users/{2**65}")
+    assert foreign.get_data() == absent.get_data()
+    assert outcome(huge) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        ("gw", {"gw", "colleague", "vl"}),
+        ("vl_next_village", {"gw_next_village", "vl_next_village"}),
+        ("ts_other_township", {"gw_other_township", "ts_other_township"}),
+        ("cm_other_county", {"cm_other_county"}),
+    ],
+)
+def test_a_list_holds_the_own_area_and_nothing_else(town: Town, who: str, seen: set[str]) -> None:
+    rows = town.call(who, "GET", "/users").get_json()
+    assert {row["name"] for row in rows} == seen
+
+
+def test_the_auditor_sees_masked_names_and_no_logins(town: Town) -> None:
+    town.person("马兰", "vl", VILLAGE, login="ma.lan")
+    rows = town.call("au", "GET", "/users").get_json()
+    assert {row["name"] for row in rows} >= {"马*", "g*"}
+    assert {row["login"] for row in rows} == {None}
+
+
+def test_a_list_can_be_narrowed_and_has_pages(town: Town) -> None:
+    rows = town.call("cm", "GET", f"/users?area_id={VILLAGE}&role=gw").get_json()
+    assert {row["name"] for row in rows} == {"gw", "colleague"}
+    assert town.call("vl", "GET", f"/users?area_id={OTHER_TOWNSHIP}").get_json() == []
+    found, path = [], "/users?limit=3"
+    while path:
+        reply = town.call("cm_city", "GET", path)
+        found += [row["id"] for row in reply.get_json()]
+        link = reply.headers.get("Link", "")
+        path = link[1 : link.index(">")].removeprefix("/api/v1") if link else ""
+    assert found == sorted(set(found))
+    assert len(found) == users(town)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("limit=0", 422), ("limit=9999", 422), ("role=boss", 422), ("area_id=x", 422),
+     (f"area_id={2**70}", 422), ("cursor=x", 400), ("cursor=WyJhIl0", 400), ("more=1", 422)],
+)  # fmt: skip
+def test_a_malformed_list_query_is_refused(town: Town, query: str, status: int) -> None:
+    assert town.call("vl", "GET", f"/users?{query}").status_code == status
+
+
+def test_a_list_takes_two_statements_whatever_its_length(town: Town) -> None:
+    with town.statements() as seen:
+        for limit in (2, 14):
+            seen.clear()
+            assert len(town.call("cm_city", "GET", f"/users?limit={limit}").get_json()) == limit
+            assert len(seen) == 2 + 2  # who asks; people and their posts
+
+
+def test_whoever_moves_away_is_no_longer_seen_and_the_new_place_sees_him(town: Town) -> None:
+    post = town.sql(sa.select(Post.id).where(Post.user_id == town.ids["gw"]))[0][0]
+    given = give(town, "cm", "gw", "gw", OTHER_TOWNSHIP_GRID)
+    assert given.status_code == 201
+    assert town.call("vl", "DELETE", f"/posts/{post}").status_code == 204
+    path = f"/users/{town.ids['gw']}"
+    assert town.call("vl", "GET", path).status_code == 404
+    assert town.call("ts_other_township", "GET", path).status_code == 200
+    assert "gw" not in {row["name"] for row in town.call("vl", "GET", "/users").get_json()}
+
+
+def test_whoever_holds_no_post_any_more_is_found_where_he_served_last(town: Town) -> None:
+    town.person("former", "gw", ended=True)
+    path = f"/users/{town.ids['former']}"
+    assert town.call("vl", "GET", path).status_code == 200
+    assert town.call("vl_next_village", "GET", path).status_code == 404
+    assert "former" in {row["name"] for row in town.call("vl", "GET", "/users").get_json()}
+    assert outcome(town.call("former", "GET", "/auth/me")) == (403, "not_allowed")
+
+
+def test_a_person_is_taken_on_with_a_first_post(town: Town) -> None:
+    reply = create(town, "ts", new_user(phone="139 1234 5678"))
+    body = reply.get_json()
+    assert reply.status_code == 201
+    assert (body["name"], body["phone"], body["login"]) == ("新来的", "+8613912345678", None)
+    assert [(post["role"], post["area_id"]) for post in body["posts"]] == [("gw", GRID)]
+    again = town.call("vl", "GET", f"/users/{body['id']}").get_json()
+    assert again == body
+    assert len(town.events("user.created")) == 1
+
+
+def test_the_telephone_number_is_sealed_in_the_database(town: Town) -> None:
+    made = create(town, "ts", new_user(phone="13912345678")).get_json()
+    kept = town.sql(sa.select(User.phone, User.phone_blind).where(User.id == made["id"]))[0]
+    assert "13912345678" not in repr(kept)
+    assert kept.phone_blind == town.house.cipher.blind("+8613912345678", "user.phone")
+
+
+def test_a_password_makes_an_office_user(town: Town) -> None:
+    secret = "seven grey geese"
+    body = new_user("vl", VILLAGE, login="New.Lead", password=secret)
+    made = create(town, "ts", body)
+    assert made.get_json()["login"] == "new.lead"
+    assert secret not in made.get_data(as_text=True)
+    credentials = {"login": "new.lead", "password": secret}
+    assert town.call(None, "POST", "/auth/sign-in", credentials).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "area", "status", "code"),
+    [
+        ("ts", "gw", NEXT_VILLAGE_GRID, 201, None),
+        ("ts", "vl", VILLAGE, 201, None),
+        ("ts", "ts", TOWNSHIP, 201, None),
+        ("cm", "gw", OTHER_TOWNSHIP_GRID, 201, None),
+        ("cm", "cm", COUNTY, 201, None),
+        ("cm_city", "cm", COUNTY, 201, None),
+        ("ts", "gw", OTHER_TOWNSHIP_GRID, 404, "not_found"),
+        ("ts", "gw", 999_999, 404, "not_found"),
+        ("ts", "cm", COUNTY, 404, "not_found"),
+        ("cm", "cm", CITY, 404, "not_found"),
+        ("cm_other_county", "gw", GRID, 404, "not_found"),
+        ("ts", "cm", TOWNSHIP, 403, "above_your_level"),
+        ("ts", "au", TOWNSHIP, 403, "second_person_required"),
+        ("cm", "da", COUNTY, 403, "second_person_required"),
+        ("ts", "gw", VILLAGE, 422, "invalid_fields"),
+        ("cm", "ts", COUNTY, 422, "invalid_fields"),
+        ("vl", "gw", GRID, 403, "not_allowed"),
+        ("gw", "gw", GRID, 403, "not_allowed"),
+        ("au", "gw", GRID, 403, "not_allowed"),
+        ("da", "gw", GRID, 403, "not_allowed"),
+        (None, "gw", GRID, 401, "token_missing"),
+    ],
+)
+def test_nobody_is_taken_on_above_the_authors_level(
+    town: Town, who: str | None, role: str, area: int, status: int, code: str | None
+) -> None:
+    before = users(town)
+    reply = create(town, who, new_user(role, area))
+    assert reply.status_code == status
+    assert code is None or reply.get_json()["code"] == code
+    assert users(town) == before + (status == 201)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"name": 5}, "name"),
+        ({"post": None}, "post"),
+        ({"post": {"role": "boss", "area_id": GRID}}, "role"),
+        ({"post": {"role": "gw", "area_id": "10"}}, "area_id"),
+        ({"post": {"role": "gw", "area_id": 2**62 + 1}}, "area_id"),
+        ({"post": {"role": "gw", "area_id": GRID, "starts": "2026-01-01T00:00:00"}}, "starts"),
+        ({"post": {"role": "gw", "area_id": GRID, "starts": "2020-01-01T00:00:00Z"}}, "starts"),
+        ({"post": {"role": "gw", "area_id": GRID, "ends": "9999-12-31T23:59:59-12:00"}}, "ends"),
+        ({"post": {"role": "gw", "area_id": GRID, "ends": "2021-01-01T00:00:00Z"}}, "ends"),
+        ({"login": "a b", "password": "seven grey geese"}, "login"),
+        ({"login": "abc"}, "password"),
+        ({"password": "seven grey geese"}, "login"),
+        ({"login": "abc", "password": "short"}, "password"),
+        ({"login": "abc", "password": "password123"}, "password"),
+        ({"login": "lanzhou.ma", "password": "lanzhou.ma1"}, "password"),
+        ({"phone": "12"}, "phone"),
+        ({"score": 7}, "score"),
+    ],
+)
+def test_a_malformed_person_is_refused_with_the_field(
+    town: Town, change: dict[str, object], field: str
+) -> None:
+    before = users(town)
+    reply = create(town, "ts", {**new_user(), **change})
+    assert outcome(reply) == (422, "invalid_fields")
+    assert field in {error["field"] for error in reply.get_json()["errors"]}
+    assert users(town) == before
+
+
+def test_a_manager_needs_a_longer_password(town: Town) -> None:
+    body = new_user("cm", COUNTY, login="chief", password="grey geese")
+    reply = create(town, "cm", body)
+    assert reply.get_json()["errors"][0]["code"] == "password_too_short"
+
+
+def test_the_same_request_again_takes_nobody_on_twice(town: Town) -> None:
+    first, second = (create(town, "ts", new_user(), key="a-1") for _ in range(2))
+    assert first.get_json() == second.get_json()
+    assert outcome(create(town, "ts", new_user(name="另一人"), key="a-1")) == (409, "key_reused")
+    other = create(town, "ts_other_township", new_user(area=OTHER_TOWNSHIP_GRID), key="a-1")
+    assert other.status_code == 201
+    assert outcome(create(town, "ts", new_user(), key="é" * 3))[0] == 422
+
+
+def test_two_copies_of_a_request_at_the_same_moment_take_on_one_person(town: Town) -> None:
+    statuses: list[int] = []
+    before = users(town)
+    barrier = threading.Barrier(2)
+
+    def run() -> None:
+        client = town.app.test_client()
+        headers = {**town.headers["ts"], "Idempotency-Key": "same"}
+        barrier.wait()
+        statuses.append(client.post("/api/v1/users", json=new_user(), headers=headers).status_code)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert users(town) == before + 1
+    assert set(statuses) <= {201, 503}
+
+
+def test_a_login_belongs_to_one_person(town: Town) -> None:
+    body = new_user("vl", VILLAGE, login="lead", password="seven grey geese")
+    assert create(town, "ts", body).status_code == 201
+    assert outcome(create(town, "ts", body)) == (409, "login_taken")
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "role", "area", "status", "code"),
+    [
+        ("vl", "gw", "gw", SAME_VILLAGE_GRID, 201, None),
+        ("ts", "gw", "vl", VILLAGE, 201, None),
+        ("ts", "vl", "gw", NEXT_VILLAGE_GRID, 201, None),
+        ("cm", "gw", "ts", OTHER_TOWNSHIP, 201, None),
+        ("vl", "vl", "gw", GRID, 403, "not_to_yourself"),
+        ("cm", "cm", "cm", COUNTY, 403, "not_to_yourself"),
+        ("vl", "gw", "gw", NEXT_VILLAGE_GRID, 404, "not_found"),
+        ("vl", "gw_next_village", "gw", GRID, 404, "not_found"),
+        ("vl", "gw", "ts", VILLAGE, 403, "above_your_level"),
+        ("cm", "gw", "au", COUNTY, 403, "second_person_required"),
+        ("vl", "gw", "da", VILLAGE, 403, "not_allowed"),
+        ("vl", "gw", "gw", GRID, 409, "post_held"),
+        ("gw", "colleague", "gw", GRID, 403, "not_allowed"),
+        ("au", "gw", "gw", GRID, 403, "not_allowed"),
+        ("da", "gw", "gw", SAME_VILLAGE_GRID, 403, "not_allowed"),
+        (None, "gw", "gw", GRID, 401, "token_missing"),
+    ],
+)
+def test_posts_are_given_by_the_table_and_never_upwards(
+    town: Town, who: str | None, whom: str, role: str, area: int, status: int, code: str | None
+) -> None:
+    reply = give(town, who, whom, role, area)
+    assert reply.status_code == status
+    assert code is None or reply.get_json()["code"] == code
+    if status == 201:
+        rows = town.call("cm_city", "GET", f"/users/{town.ids[whom]}").get_json()["posts"]
+        assert (role, area) in {(row["role"], row["area_id"]) for row in rows}
+
+
+def test_a_post_counts_at_once_and_its_end_too(town: Town) -> None:
+    path = f"/users/{town.ids['gw_next_village']}"
+    assert town.call("gw", "GET", path).status_code == 404
+    given = give(town, "ts", "gw", "gw", NEXT_VILLAGE_GRID).get_json()
+    assert town.call("gw", "GET", path).status_code == 200
+    assert town.call("ts", "DELETE", f"/posts/{given['id']}").status_code == 204
+    assert town.call("gw", "GET", path).status_code == 404
+
+
+def test_a_cover_ends_by_itself(town: Town) -> None:
+    now = datetime.now(UTC)
+    ends = now + timedelta(days=3)
+    cover = {"mode": "cover", "reason": "休假", "ends": ends.isoformat()}
+    given = give(town, "ts", "gw", "gw", NEXT_VILLAGE_GRID, **cover)
+    assert given.status_code == 201
+    assert datetime.fromisoformat(given.get_json()["ends"]) == ends
+    town.sql(
+        sa.update(Post).where(Post.mode == "cover").values(ends=now, starts=now - timedelta(1))
+    )
+    roles = town.call("gw", "GET", "/auth/me").get_json()["posts"]
+    assert [post["area_id"] for post in roles] == [GRID]
+
+
+def test_the_same_post_again_is_given_once(town: Town) -> None:
+    replies = [give(town, "vl", "gw", "gw", SAME_VILLAGE_GRID, key="p1") for _ in range(2)]
+    assert [reply.status_code for reply in replies] == [201, 201]
+    assert replies[0].get_json() == replies[1].get_json()
+    other = give(town, "vl", "gw", "vl", VILLAGE, key="p1")
+    assert outcome(other) == (409, "key_reused")
+
+
+@pytest.mark.parametrize(
+    ("who", "whose", "status"),
+    [
+        ("vl", "gw", 204),
+        ("ts", "vl", 204),
+        ("cm", "ts", 204),
+        ("ts", "ts_colleague", 204),
+        ("vl", "gw_next_village", 404),
+        ("vl", "ts", 404),
+        ("ts", "gw_other_township", 404),
+        ("cm_city", "au", 403),
+        ("gw", "colleague", 403),
+        ("da", "gw", 403),
+        (None, "gw", 401),
+    ],
+)
+def test_posts_are_ended_by_the_table(town: Town, who: str | None, whose: str, status: int) -> None:
+    query = sa.select(Post.id).where(Post.user_id == town.ids[whose])
+    path = f"/posts/{town.sql(query)[0][0]}"
+    assert town.call(who, "DELETE", path).status_code == status
+    if status == 204:
+        before = town.sql(sa.select(Post.ends).where(Post.user_id == town.ids[whose]))
+        assert town.call(who, "DELETE", path).status_code == 204
+        assert town.sql(sa.select(Post.ends).where(Post.user_id == town.ids[whose])) == before
+        assert outcome(town.call(whose, "GET", "/auth/me")) == (403, "not_allowed")
+
+
+def test_an_unknown_post_is_not_found(town: Town) -> None:
+    assert outcome(town.call("ts", "DELETE", "/posts/999999")) == (404, "not_found")
+    assert outcome(town.call("ts", "DELETE", "/posts/x")) == (404, "not_found")
+
+
+def test_me_tells_posts_and_rights(town: Town) -> None:
+    mine = town.call("ts", "GET", "/auth/me").get_json()
+    assert mine["roles"] == ["ts"]
+    assert [post["path"] for post in mine["posts"]] == ["1.2.4."]
+    assert mine["rights"]["task.create"] == "t"
+    assert mine["rights"]["household.read"] == "tr"
+    assert "audit.list" not in mine["rights"]
+
+
+def test_a_phone_carries_only_what_its_person_may(town: Town, phone: TestPhone) -> None:
+    town.enrolled("gw", phone)
+    assert create(town, "gw_phone", new_user()).status_code == 403
+    assert town.call("gw_phone", "GET", "/auth/me").get_json()["rights"]["household.create"] == "g"

@@ -1,0 +1,308 @@
+"""The invariants of the protocol, each under its name, checked while the world turns."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sync.clock import AHEAD_MS_MAX
+from sync.digest import as_hex, as_signed, scope_digest
+from sync.edits import LedgerEntry, Record
+from sync.kinds import Kind
+from sync.merge import DELETION
+from sync.parking import OPEN_STATES
+from sync.store import Batch
+from tests.simulation.deeds import PLACE_STEP
+from tests.simulation.handset import Handset, Made
+from tests.simulation.stands import Line
+from tests.sync.house import JOB, KINDS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SLACK_MS = 61_000
+ALL = ("plot", "person", "job", "conflict")
+WRITING_OPS = ("create", "update", "event")
+CLEAN = {"applied", "merged", "conflict", "noop"}
+Key = tuple[str, str]
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+
+
+class Checks:
+    """All checks of one world."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.done: Counter[str] = Counter()
+        self.effects: set[str] = set()
+        self.shadow: dict[Key, Record] = {}
+        self.last_ms = 0
+
+    def fail(self, name: str, detail: str) -> None:
+        """Report a violation.
+
+        Raises:
+            Violation: always.
+        """
+        raise Violation(name, detail)
+
+    def demand(self, name: str, truth: object, detail: object = "") -> None:
+        """Check one thing."""
+        self.done[name] += 1
+        if not truth:
+            self.fail(name, str(detail))
+
+    # -- at each commit -----------------------------------------------------------------------
+
+    def committed(self, batch: Batch, *, user: int) -> None:
+        """Check what one push has written."""
+        self.last_ms = self.world.now_ms
+        self._in_order(batch)
+        for entry in batch.ledger:
+            self.demand("one_effect", entry.edit.id not in self.effects, entry.edit)
+            self.effects.add(entry.edit.id)
+            self._bounded(entry)
+            self._findable(entry, batch)
+            self._authority(entry, user)
+        for key, record in batch.records.items():
+            self._whole(record)
+            self._deleted_rightly(key, record, batch)
+            self._moved_up(key, record, batch)
+            self.shadow[key] = record
+
+    def restored(self) -> None:
+        """Take up the state of a restored server."""
+        self.effects = {line.edit for line in self.world.stand.ledger()}
+        self.shadow = dict(self.world.stand.records())
+
+    def _in_order(self, batch: Batch) -> None:
+        """Effects of a device are in the order of its numbers, and its stamps grow."""
+        numbers = [entry.edit.n for entry in batch.ledger]
+        stamps = [batch.device_before.last_ms, *(entry.ms for entry in batch.ledger)]
+        self.demand("effects_in_order", numbers == sorted(set(numbers)), numbers)
+        self.demand("effects_in_order", all(n > batch.device_before.last_n for n in numbers))
+        self.demand("stamps_grow", stamps == sorted(set(stamps)), stamps)
+
+    def _bounded(self, entry: LedgerEntry) -> None:
+        latest = self.world.now_ms + AHEAD_MS_MAX
+        self.demand("stamps_bounded", entry.ms <= latest, (entry.ms, latest))
+
+    def _findable(self, entry: LedgerEntry, batch: Batch) -> None:
+        """Each value that was set stands, lies in a conflict, is parked, or was set again."""
+        edit = entry.edit
+        if edit.op not in WRITING_OPS:
+            return
+        parked = batch.parked.get(edit.id)
+        if parked:
+            kept = parked.edit.set == edit.set and parked.state in OPEN_STATES
+            self.demand("every_value_findable", kept, edit)
+            return
+        record = batch.records.get((edit.kind, edit.rec)) or self.shadow.get((edit.kind, edit.rec))
+        pairs = list(record.values.items()) if record else []
+        for (kind, _), one in batch.records.items():
+            if kind == "conflict" and one.values["record"] == edit.rec:
+                for side in ("won", "lost"):
+                    pairs += one.values[side]["values"].items()
+        for later in batch.ledger:
+            if later.edit.rec == edit.rec and later.edit.n > edit.n:
+                pairs += [(name, edit.set.get(name)) for name in later.edit.set]
+        lost = [pair for pair in edit.set.items() if pair not in pairs]
+        resolved = any(one.edit.op in ("resolve", "delete") for one in batch.ledger)
+        self.demand("every_value_findable", not lost or resolved, (edit, lost))
+
+    def _authority(self, entry: LedgerEntry, user: int) -> None:
+        """Who was in charge when he acted is believed; who was not never gets through."""
+        made = self._made(entry)
+        edit = entry.edit
+        if made is None or "anchor" not in edit.at or edit.op not in (*WRITING_OPS, "delete"):
+            return
+        kind = KINDS.get(edit.kind)
+        record = self.shadow.get((edit.kind, edit.rec))
+        if kind is None or (record is None) != (edit.op == "create"):
+            return
+        grids = _grids(kind, record, edit.set if edit.op == "create" else {})
+        answers = [self.world.grants.steady(user, grid, around_ms=made.true_ms, slack_ms=SLACK_MS)
+                   for grid in grids]  # fmt: skip
+        status, code = entry.receipt.status, entry.receipt.code
+        if answers and all(answers):
+            self.demand("in_charge_never_refused", code != "out_of_scope", (edit, made.true_ms))
+        if any(answer is False for answer in answers):
+            self.demand("outside_never_applied", status in OPEN_STATES, (edit, entry.receipt))
+
+    def _made(self, entry: LedgerEntry) -> Made | None:
+        found = (one.made.get(entry.edit.id) for one in self.world.handsets)
+        return next((one for one in found if one), None)
+
+    def _whole(self, record: Record) -> None:
+        """Halves of groups are never mixed."""
+        if record.kind == "plot" and record.values.get("lon") is not None:
+            lon, lat = record.values["lon"], record.values["lat"]
+            self.demand("groups_whole", lat == lon + PLACE_STEP, record.values)
+
+    def _deleted_rightly(self, key: Key, record: Record, batch: Batch) -> None:
+        """A worker's deletion yields to what he had not seen."""
+        before = self.shadow.get(key)
+        mark = record.marks.get(DELETION)
+        entry = next((one for one in batch.ledger if mark and one.edit.id == mark.edit), None)
+        if record.deleted != "worker" or not before or not entry or entry.edit.op != "delete":
+            return
+        unseen = [
+            one
+            for unit, one in before.marks.items()
+            if unit != DELETION and one.rv > entry.edit.base and one.device != entry.device
+        ]
+        self.demand("deletion_yields", not unseen, (entry.edit, unseen))
+
+    def _moved_up(self, key: Key, record: Record, batch: Batch) -> None:
+        """A workflow only moves up, unless a human has chosen otherwise."""
+        before = self.shadow.get(key)
+        human = batch.amended or any(entry.edit.op == "resolve" for entry in batch.ledger)
+        if record.kind == "job" and before and not human and JOB.workflow:
+            order = JOB.workflow.order
+            grown = order(record.values) >= order(before.values)
+            self.demand("workflow_moves_up", grown, (before.values, record.values))
+
+    # -- at each page -------------------------------------------------------------------------
+
+    def page_made(self, page: str, granted: Sequence[str]) -> None:
+        """Nothing outside the grants is sent."""
+        scopes = {item["s"] for item in json.loads(page)["items"]}
+        self.demand("nothing_outside_sent", scopes <= set(granted), scopes)
+
+    def page_applied(
+        self, handset: Handset, page: Mapping[str, Any], before: str | None,
+        granted: Sequence[str],
+    ) -> None:  # fmt: skip
+        """A page follows the cursor, and leaves the phone with what is granted, all of it."""
+        self.demand("page_follows_cursor", page["from"] == before, (page["from"], before))
+        healed = handset.phone.memory.recall("healed", 0)
+        self.demand("digest_never_wrong", healed == 0, page["digest"])
+        kept = handset.phone.memory.scopes()
+        self.demand("nothing_outside_kept", kept <= set(granted), (kept, granted))
+        if page["complete"]:
+            handset.contained(page["last_n"])
+
+    def own_edits_shown(self, handset: Handset) -> None:
+        """A phone shows its own edit until a complete pull contains it."""
+        latest: dict[Key, Made] = {}
+        created = set()
+        for made in handset.pending.values():
+            latest[(made.kind, made.rec)] = made
+            if made.op == "create":
+                created.add((made.kind, made.rec))
+        for (kind, rec), made in latest.items():
+            row = handset.phone.row(kind, rec)
+            if made.op == "delete":
+                self.demand("own_edit_shown", row is None, made)
+            elif (kind, rec) in created or handset.phone.memory.row(kind, rec):
+                gone = any(one.op == "delete" and one.rec == rec
+                           for one in handset.pending.values())  # fmt: skip
+                shown = row is not None and made.values.items() <= row.values.items()
+                self.demand("own_edit_shown", shown or gone, (made, row))
+
+    # -- at rest ------------------------------------------------------------------------------
+
+    def at_rest(self) -> None:
+        """Check what must hold when nothing moves any more."""
+        records, lines = self.world.stand.records(), self.world.stand.ledger()
+        self._ledger_whole(records, lines)
+        self._digests_agree(records)
+        self._latest_stands(records, lines)
+        for handset in self.world.handsets:
+            self._converged(handset, records)
+            self._nothing_lost(handset, {line.edit for line in lines})
+
+    def _ledger_whole(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
+        """Effect, ledger, feed and digest were committed together."""
+        known = Counter(line.edit for line in lines)
+        self.demand("one_effect", not known or max(known.values()) == 1, known.most_common(1))
+        for record in records.values():
+            strange = {mark.edit for mark in record.marks.values()} - known.keys()
+            self.demand("all_or_nothing", not strange, (record, strange))
+        for line in lines:
+            there = (line.kind, line.rec) in records
+            made = line.op == "create" and line.receipt["status"] == "applied"
+            self.demand("all_or_nothing", there or not made, line)
+
+    def _digests_agree(self, records: Mapping[Key, Record]) -> None:
+        """The digest of a scope is that of its feed, and that of its records."""
+        shown = self.world.stand.shown()
+        truth: dict[str, list[tuple[str, str, int]]] = {}
+        for record in records.values():
+            for scope in _scopes(record):
+                truth.setdefault(scope, []).append((record.kind, record.id, record.rv))
+        states = self.world.stand.states()
+        for scope in truth.keys() | states.keys():
+            state = states.get(scope)
+            wanted = sorted(truth.get(scope, []))
+            self.demand("feed_shows_records", sorted(shown.get(scope, [])) == wanted, scope)
+            held = state and as_signed(state.digest) == as_signed(scope_digest(wanted))
+            self.demand("digests_agree", held and state.live == len(wanted), (scope, state))
+
+    def _latest_stands(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
+        """A joinable field ends with the latest stamp, in whatever order the edits came."""
+        by_record: dict[str, list[Line]] = {}
+        for line in lines:
+            by_record.setdefault(line.rec, []).append(line)
+        chosen = {
+            records["conflict", line.rec].values["record"]
+            for line in lines if line.op == "resolve" and ("conflict", line.rec) in records
+        }  # fmt: skip
+        for (kind, name), record in records.items():
+            found = by_record.get(name, [])
+            plain = all(
+                line.op in WRITING_OPS
+                and line.receipt["status"] in CLEAN
+                and "repaired" not in line.receipt.get("flags", ())
+                for line in found
+            )
+            if kind != "plot" or name in chosen or not plain:
+                continue
+            setting = [line for line in found if "owner" in line.values]
+            last = max(setting, key=lambda line: (line.ms, line.device, line.edit))
+            stands = record.values["owner"] == last.values["owner"]
+            self.demand("order_does_not_matter", stands, (record, last))
+
+    def _converged(self, handset: Handset, records: Mapping[Key, Record]) -> None:
+        """A phone holds what the server holds in its scopes, and nothing else."""
+        granted = set(self.world.grants.scopes(handset.user, self.world.now_ms))
+        wanted = {key: (record.rv, dict(record.values)) for key, record in records.items()
+                  if granted & set(_scopes(record))}  # fmt: skip
+        kept = {(kind, rec): row for kind in ALL
+                for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
+        differing = {key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)}
+        self.demand("phones_equal_server", not differing, differing)
+        self.demand("no_alarm", handset.phone.alarms == [], handset.phone.alarms)
+        for scope in granted:
+            state = self.world.stand.states().get(scope)
+            own = as_hex(scope_digest(handset.phone.memory.shown(scope)))
+            self.demand("phone_digest", state is None or own == as_hex(state.digest), scope)
+
+    def _nothing_lost(self, handset: Handset, known: set[str]) -> None:
+        """No edit is left behind: bad ones block nobody, restored servers get all again."""
+        self.demand("bad_edit_blocks_nobody", not handset.phone.outbox(), handset.phone.outbox())
+        logged = {entry.id for entry in handset.phone.memory.entries("1 = 1")}
+        self.demand("acknowledged_survives", logged <= known, logged - known)
+        if not handset.restored:
+            self.demand("no_edit_lost", handset.made.keys() <= known, handset.made.keys() - known)
+
+
+def _scopes(record: Record) -> tuple[str, ...]:
+    if record.deleted:
+        return ()
+    if record.kind == "conflict":
+        return tuple(record.values["scopes"])
+    kind = KINDS.get(record.kind)
+    return kind.scopes(record.values) if kind else ()
+
+
+def _grids(kind: Kind, record: Record | None, values: Mapping[str, Any]) -> set[int]:
+    scopes = kind.scopes(record.values if record else values)
+    return {int(scope.removeprefix("grid:")) for scope in scopes}

@@ -1,0 +1,106 @@
+"""Dated grants, and a gate that judges every edit by them at the time of the act."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sync.conflicts import CONFLICT
+from sync.errors import Refusal
+from sync.gate import Verdict, Work
+from sync.parking import PARKING
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Somebody is in charge of a grid from one moment to another."""
+
+    user: int
+    grid: int
+    starts_ms: int
+    ends_ms: int | None = None
+
+    def holds(self, at_ms: int) -> bool:
+        """Tell whether the grant holds at a moment."""
+        return self.starts_ms <= at_ms and (self.ends_ms is None or at_ms < self.ends_ms)
+
+
+@dataclass
+class Grants:
+    """Who is in charge of what, from when to when."""
+
+    rows: list[Grant] = field(default_factory=list)
+
+    def give(self, user: int, grid: int, now_ms: int) -> None:
+        """Put somebody in charge."""
+        if not self.in_charge(user, grid, now_ms):
+            self.rows.append(Grant(user, grid, now_ms))
+
+    def end(self, user: int, grid: int, now_ms: int) -> None:
+        """End a charge now."""
+        for index, one in enumerate(self.rows):
+            if (one.user, one.grid) == (user, grid) and one.holds(now_ms):
+                self.rows[index] = replace(one, ends_ms=now_ms)
+
+    def in_charge(self, user: int, grid: int, at_ms: int) -> bool:
+        """Tell whether somebody was in charge of a grid at a moment."""
+        return any(one.user == user and one.grid == grid and one.holds(at_ms) for one in self.rows)
+
+    def steady(self, user: int, grid: int, *, around_ms: int, slack_ms: int) -> bool | None:
+        """Return the one answer for the whole time around a moment, None when it changed."""
+        early, late = around_ms - slack_ms, around_ms + slack_ms
+        edges = [edge for one in self.rows if (one.user, one.grid) == (user, grid)
+                 for edge in (one.starts_ms, one.ends_ms) if edge is not None]  # fmt: skip
+        if any(early < edge <= late for edge in edges):
+            return None
+        return self.in_charge(user, grid, around_ms)
+
+    def scopes(self, user: int, now_ms: int) -> list[str]:
+        """Return the scopes that somebody sees now."""
+        return sorted({f"grid:{one.grid}" for one in self.rows
+                       if one.user == user and one.holds(now_ms)})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DatedGate:
+    """Judges one user's edits; the office may do everything."""
+
+    grants: Grants
+    user: int
+    now_ms: int
+    office: bool
+
+    def prepare(self, work: Sequence[Work]) -> None:
+        """Read nothing: the grants are in memory."""
+
+    def judge(self, work: Work, values: Mapping[str, Any]) -> Verdict:
+        """Tell whether the author was in charge when he acted."""
+        if self.office:
+            return Verdict(office=True)
+        grids = grids_of(work, values)
+        if not all(self.grants.in_charge(self.user, grid, self._moment(work)) for grid in grids):
+            raise Refusal("out_of_scope")
+        now = all(self.grants.in_charge(self.user, grid, self.now_ms) for grid in grids)
+        if not now and not work.act.anchored:
+            raise Refusal("out_of_scope")
+        return Verdict(flags=() if now else ("late_scope",))
+
+    def _moment(self, work: Work) -> int:
+        return work.act.ms
+
+    def derive(self, work: Work, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add nothing; a person needs the plot he lives on."""
+        if "plot" in values and "plot" not in work.referred:
+            raise Refusal("invalid_fields")
+        return values
+
+
+def grids_of(work: Work, values: Mapping[str, Any]) -> set[int]:
+    """Return the grids that an edit touches."""
+    if work.kind is CONFLICT:
+        scopes = work.record.values["scopes"] if work.record else []
+    elif work.kind is PARKING:
+        scopes = [work.edit.was["scope"]] if work.edit.was.get("scope") else []
+    else:
+        scopes = list(work.kind.scopes(work.record.values)) if work.record else []
+        scopes += work.kind.scopes(values) if work.edit.op == "create" else ()
+    return {int(scope.removeprefix("grid:")) for scope in scopes}

@@ -1,0 +1,38 @@
+"""Run one seed on one store, with or without a planted bug."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.simulation.checks import Violation
+from tests.simulation.sabotage import SABOTAGES
+from tests.simulation.stands import STANDS
+from tests.simulation.world import World
+
+DETAIL_MAX = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one seed."""
+
+    seed: int
+    violation: str | None
+    figures: Mapping[str, int]
+    checks: Mapping[str, int]
+
+
+def simulate(seed: int, store: str, sabotage: str | None = None) -> Outcome:
+    """Run one seed; an error of the engine counts as a violation."""
+    world = World(seed, STANDS[store]())
+    try:
+        if sabotage:
+            with SABOTAGES[sabotage](world):
+                world.run()
+        else:
+            world.run()
+        violation = None
+    except Violation as found:
+        violation = str(found)[:DETAIL_MAX]
+    finally:
+        world.close()
+    return Outcome(seed, violation, world.figures, dict(world.checks.done))

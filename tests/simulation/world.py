@@ -1,0 +1,291 @@
+"""The simulated world: phones, a network that loses, doubles and delays, and one server."""
+
+import heapq
+import itertools
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sync.clock import Anchors
+from sync.edits import Draft, Edit
+from sync.errors import Problem
+from sync.pull import Pull, pull
+from sync.push import Push, push
+from sync.replica import Instant
+from sync.wire import read_drafts
+from tests.simulation.checks import Checks
+from tests.simulation.deeds import GRIDS, Office, Worker, new_id
+from tests.simulation.gate import DatedGate, Grants
+from tests.simulation.handset import Handset
+from tests.simulation.stands import Crash, Stand, Watched
+from tests.sync.house import KINDS
+from tests.sync.server import moment
+
+START_MS = 1_800_000_000_000
+OFFICE_USER = 100
+STEPS = 140
+ROUNDS_MAX = 15
+ANCHORS = Anchors(b"the key of the simulated server")
+WORLD_EVENTS = {
+    "work": 40, "send": 34, "desk": 10, "wait": 8, "grant": 3, "reboot": 2, "set_clock": 2,
+    "back_up_phone": 2, "restore_phone": 1, "back_up_server": 1, "restore_server": 1, "compact": 1,
+}  # fmt: skip
+SKEWS_MS = (0, 0, 40_000, -90_000, 30 * 86_400_000, -30 * 86_400_000, 50 * 365 * 86_400_000)
+
+
+@dataclass(order=True)
+class Parcel:
+    """A request or a reply on its way."""
+
+    due_ms: int
+    order: int
+    handset: Handset = field(compare=False)
+    life: int = field(compare=False)
+    sent: Instant = field(compare=False)
+    request: str = field(compare=False)
+    reply: str | None = field(compare=False, default=None)
+    granted: tuple[str, ...] = field(compare=False, default=())
+
+
+class World:
+    """Everything that happens, decided by one seed."""
+
+    def __init__(self, seed: int, stand: Stand) -> None:
+        self.rng = random.Random(seed)
+        self.stand = stand
+        self.now_ms = START_MS
+        self.grants = Grants()
+        self.checks = Checks(self)
+        self.parcels: list[Parcel] = []
+        self.orders = itertools.count()
+        self.epochs = itertools.count(2)
+        self.copies: list[Any] = []
+        self.loss = self.rng.choice((0.0, 0.1, 0.3))
+        self.office_device = new_id(self.rng)
+        self.stand.enrol(self.office_device, OFFICE_USER)
+        self.handsets = [self._handset(user) for user in (1, 1, 2, 3)]
+        for user in (1, 2, 3):
+            self.grants.give(user, self.rng.choice(GRIDS), self.now_ms)
+            self.grants.give(user, self.rng.choice(GRIDS), self.now_ms)
+        self.figures = {"edits": 0, "exchanges": 0, "restores": 0, "problems": 0}
+
+    def _handset(self, user: int) -> Handset:
+        skew = self.rng.choice(SKEWS_MS)
+        return Handset(user, random.Random(self.rng.getrandbits(64)), skew, self.now_ms - 1000)
+
+    # -- events -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Let things happen, then come to rest, and check everything."""
+        for _ in range(STEPS):
+            self.now_ms += self.rng.choice((50, 400, 3_000, 20_000, 100_000))
+            self._deliver()
+            name = self.rng.choices(list(WORLD_EVENTS), list(WORLD_EVENTS.values()))[0]
+            getattr(self, name)()
+        self._rest()
+        self.checks.at_rest()
+
+    def work(self) -> None:
+        """Somebody works on his phone."""
+        handset = self.rng.choice(self.handsets)
+        for _ in range(self.rng.choice((1, 1, 2, 4))):
+            self.now_ms += self.rng.randrange(1, 2000)
+            Worker(self, handset).act()
+        self.checks.own_edits_shown(handset)
+
+    def desk(self) -> None:
+        """Somebody works in the office."""
+        Office(self).act()
+
+    def wait(self) -> None:
+        """Nothing happens for long."""
+        self.now_ms += self.rng.randrange(600_000, 8_000_000)
+
+    def grant(self) -> None:
+        """Charge of a grid changes."""
+        user, grid = self.rng.choice((1, 2, 3)), self.rng.choice(GRIDS)
+        change = self.grants.end if self.rng.random() < 0.5 else self.grants.give
+        change(user, grid, self.now_ms)
+
+    def reboot(self) -> None:
+        """A phone is switched off and on."""
+        self.rng.choice(self.handsets).reboot(self.now_ms)
+
+    def set_clock(self) -> None:
+        """Somebody sets the clock of a phone."""
+        self.rng.choice(self.handsets).skew_ms = self.rng.choice(SKEWS_MS)
+
+    def back_up_phone(self) -> None:
+        """A phone is backed up."""
+        self.rng.choice(self.handsets).back_up()
+
+    def restore_phone(self) -> None:
+        """A phone goes back to its backup."""
+        copied = [one for one in self.handsets if one.copy]
+        if copied:
+            self.rng.choice(copied).restore(self.now_ms)
+
+    def back_up_server(self) -> None:
+        """The server is backed up."""
+        self.copies.append(self.stand.backup())
+
+    def restore_server(self) -> None:
+        """The server goes back to its last backup, under a new epoch."""
+        if self.copies:
+            self.stand.restore(self.copies[-1], f"epoch-{next(self.epochs)}")
+            self.figures["restores"] += 1
+            self.checks.restored()
+
+    def compact(self) -> None:
+        """Old tombstones of a scope are forgotten."""
+        self.stand.compact(f"grid:{self.rng.choice(GRIDS)}")
+
+    # -- the network --------------------------------------------------------------------------
+
+    def send(self) -> None:
+        """A phone tries to exchange; it gives up waiting for what it had asked before."""
+        handset = self.rng.choice(self.handsets)
+        if handset.phone.needs_device:
+            self._enrol(handset)
+        request = handset.phone.request(want_bytes=self.rng.choice((300, 1500, 65_536)))
+        text = json.dumps(request, ensure_ascii=False)
+        for _ in range(self.rng.choice((1, 1, 1, 1, 2))):
+            if self.rng.random() >= self.loss:
+                self._post(Parcel(self._later(), next(self.orders), handset, handset.life,
+                                  handset.instant(self.now_ms), text))  # fmt: skip
+
+    def _enrol(self, handset: Handset) -> None:
+        device = new_id(self.rng)
+        self.stand.enrol(device, handset.user)
+        handset.phone.take_device(device)
+
+    def _later(self) -> int:
+        return self.now_ms + self.rng.choice((20, 100, 900, 15_000, 50_000, 400_000))
+
+    def _post(self, parcel: Parcel) -> None:
+        heapq.heappush(self.parcels, parcel)
+
+    def _deliver(self) -> None:
+        """Hand over everything that is due, in the order in which it is due."""
+        until = self.now_ms
+        while self.parcels and self.parcels[0].due_ms <= until:
+            parcel = heapq.heappop(self.parcels)
+            self.now_ms = max(parcel.due_ms, self.checks.last_ms)
+            if parcel.reply is None:
+                self._answer(parcel)
+            elif parcel.life == parcel.handset.life:
+                self.take_in(parcel)
+        self.now_ms = until
+
+    def _answer(self, parcel: Parcel) -> None:
+        parcel.granted = tuple(self.grants.scopes(parcel.handset.user, self.now_ms))
+        try:
+            parcel.reply = self.serve(parcel.request, parcel.handset.user,
+                                      dies=self.rng.random() < 0.04)  # fmt: skip
+        except Crash:
+            return
+        copies = self.rng.choice((1, 1, 1, 2))
+        for _ in range(copies):
+            if self.rng.random() >= self.loss:
+                self._post(replace(parcel, due_ms=self._later(), order=next(self.orders)))
+
+    def take_in(self, parcel: Parcel) -> bool:
+        """Let a phone receive an answer; tell whether it was a page that moved it."""
+        handset = parcel.handset
+        request, reply = json.loads(parcel.request), json.loads(parcel.reply or "")
+        before = handset.phone.cursor
+        if "problem" in reply:
+            self.figures["problems"] += 1
+            handset.phone.problem(request, reply["problem"])
+            return True
+        applied = handset.phone.receive(request, reply, sent=parcel.sent,
+                                        now=handset.instant(self.now_ms))  # fmt: skip
+        if applied:
+            self.checks.page_applied(handset, reply["pull"], before, parcel.granted)
+        self.checks.own_edits_shown(handset)
+        return applied and bool(reply["pull"]["items"] or not reply["pull"]["complete"])
+
+    # -- the server ---------------------------------------------------------------------------
+
+    def serve(self, text: str, user: int, *, dies: bool = False) -> str:
+        """Answer a request, as JSON.
+
+        Raises:
+            Crash: the server died; nobody gets an answer.
+        """
+        request = json.loads(text)
+        self.figures["exchanges"] += 1
+        try:
+            pushed = self._push(request["device"], read_drafts(request["edits"]), user, dies=dies)
+            page = self._pull(request, user)
+        except Problem as problem:
+            return json.dumps({"problem": {"code": problem.code, **problem.extra}})
+        self.checks.page_made(page, self.grants.scopes(user, self.now_ms))
+        return json.dumps({"push": pushed, "pull": json.loads(page)})
+
+    def _push(
+        self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
+    ) -> Mapping[str, Any]:
+        gate = DatedGate(self.grants, user, self.now_ms, user == OFFICE_USER)
+        context = Push(device, user, self.now_ms, ANCHORS, gate, KINDS)
+        with self.stand.open(dies=dies) as store:
+            reply = push(store, drafts, context)
+        self._committed(store, user)
+        return {"expected": reply.expected, "last_id": reply.last_id, "results": reply.results}
+
+    def _committed(self, store: Watched, user: int) -> None:
+        if store.batch:
+            self.figures["edits"] += len(store.batch.ledger)
+            self.checks.committed(store.batch, user=user)
+
+    def _pull(self, request: Mapping[str, Any], user: int) -> str:
+        scopes = self.grants.scopes(user, self.now_ms)
+        with self.stand.open() as store:
+            device = store.device(request["device"])
+            if device is None:
+                raise Problem(404, "unknown_device")
+            asked = Pull(scopes, request["cursor"], device, request["want_bytes"])
+            page = pull(store, asked)
+        return page.as_json(moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
+
+    def as_office(
+        self, op: str, kind: str, rec: str, values: Mapping[str, Any], *, base: int = 0
+    ) -> None:
+        """Write an edit at the desk, which is always connected."""
+        with self.stand.open() as store:
+            device = store.device(self.office_device)
+        edit = Edit(device.last_n + 1, new_id(self.rng), op, kind, rec, base, values,
+                    at={"claimed": self.now_ms})  # fmt: skip
+        self._push(self.office_device, [Draft(edit)], OFFICE_USER)
+
+    # -- coming to rest -----------------------------------------------------------------------
+
+    def _rest(self) -> None:
+        """Let the network be good until nothing moves any more."""
+        self.parcels.clear()
+        for _ in range(ROUNDS_MAX):
+            if not sum(self._round(handset) for handset in self.handsets):
+                return
+        self.checks.fail("comes_to_rest", f"still moving after {ROUNDS_MAX} rounds")
+
+    def _round(self, handset: Handset) -> bool:
+        """Exchange once without trouble; tell whether anything moved."""
+        self.now_ms += 1000
+        renewed = bool(handset.phone.needs_device)
+        if renewed:
+            self._enrol(handset)
+        request = handset.phone.request(want_bytes=4_000_000)
+        text = json.dumps(request, ensure_ascii=False)
+        granted = tuple(self.grants.scopes(handset.user, self.now_ms))
+        reply = self.serve(text, handset.user)
+        sent = handset.instant(self.now_ms)
+        parcel = Parcel(0, 0, handset, handset.life, sent, text, reply, granted)
+        return self.take_in(parcel) or renewed or bool(request["edits"])
+
+    def close(self) -> None:
+        """Let everything go."""
+        self.stand.close()
+        for handset in self.handsets:
+            handset.close()
