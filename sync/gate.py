@@ -15,6 +15,7 @@ class Work:
 
     Attributes:
         referred: for each field that names another record, that record as it stands now.
+        author: whose edit it is, when somebody else lets it through; else None.
     """
 
     edit: Edit
@@ -22,6 +23,7 @@ class Work:
     record: Record | None
     act: ActTime
     referred: Mapping[str, Record] = field(default_factory=dict)
+    author: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,11 +152,17 @@ def _meet(
     edit: Edit,
     office: bool,
 ) -> tuple[bool, Clash | None]:
-    """Tell whether an edit's values of a unit are taken, and what they clash with."""
+    """Tell whether an edit's values of a unit are taken, and what they clash with.
+
+    An edit that was parked and comes late does not undo what its own author did after it.
+    """
     current = record.mark(unit)
     theirs = {name: record.values.get(name) for name in mine}
     rule = kind.rule_of(unit)
-    concurrent = current.rv > edit.base and current.device != mark.device
+    unseen = current.rv > edit.base
+    if unseen and current.device == mark.device and current.order > mark.order:
+        return False, None
+    concurrent = unseen and current.device != mark.device
     if rule is Rule.OFFICE and not office:
         return False, _clash(unit, "proposal", True, (theirs, current), (mine, mark))
     if not concurrent:

@@ -38,18 +38,24 @@ class Reading:
 
     def _read_parked(self, edits: Sequence[Edit]) -> None:
         """Read what is parked for these records; for a repair also what waits for its record."""
-        named = {edit.rec for edit in edits if edit.op in RELEASES}
-        wanted = {edit.rec for edit in edits} | {record for _, record in self._referred(edits)}
-        asked = [(frozenset(wanted), frozenset(named))]
-        self.parked = dict(self.store.parked_for(wanted, named))
-        deeper = {self.parked[name].edit.rec for name in named if name in self.parked}
-        deeper |= {one.waits_for for one in self.parked.values()}
-        if deeper:
-            asked.append((frozenset(deeper), frozenset()))
-            self.parked |= self.store.parked_for(deeper, ())
-        if self.parked:
-            self.batch.parked_asked = tuple(asked)
-            self.batch.parked_seen = {name: one.state for name, one in self.parked.items()}
+        named = frozenset(edit.rec for edit in edits if edit.op in RELEASES)
+        touched = {edit.rec for edit in edits} | {record for _, record in self._referred(edits)}
+        self._ask_parked(frozenset(touched), named)
+        roots = {self.parked[name].edit.rec for name in named if name in self.parked}
+        roots |= {one.waits_for for one in self.parked.values()}
+        self._ask_parked(frozenset(roots), frozenset())
+        if named:
+            waiting = [one.edit for one in self.parked.values()]
+            others = {record for _, record in self._referred(waiting)} - touched - roots
+            self._ask_parked(frozenset(others), frozenset())
+        self.batch.parked_seen = {name: one.state for name, one in self.parked.items()}
+
+    def _ask_parked(self, records: frozenset[str], edits: frozenset[str]) -> None:
+        if records or edits:
+            found = self.store.parked_for(records, edits)
+            self.parked |= found
+            if found:
+                self.batch.parked_asked = (*self.batch.parked_asked, (records, edits))
 
     def to_replay(self, edits: Sequence[Edit]) -> list[Edit]:
         """Return the parked edits that this batch may set going, as they will be then."""

@@ -81,7 +81,7 @@ class Release:
         values = kind.check(edit.set, creating=edit.op == "create")
         if (work.record is None) != (edit.op == "create"):
             raise Refusal("id_taken" if work.record else "unknown_record")
-        derived = run.context.gate.derive(work, values)
+        derived = run.context.gate.derive(replace(work, author=parked.user), values)
         author = merge.Author(parked.ms, parked.device, office=False)
         merged = merge.apply(kind, work.record, edit, derived, author)
         receipt = run.keep(edit, kind, merged, author, flags=("repaired",))

@@ -223,10 +223,11 @@ class Replica:
             self.memory.put(scope, kind, rec, rv=item["rv"], values=item["f"])
         elif item["op"] == "out":
             self.memory.leave(scope, kind, rec)
+        elif item["op"] == "del":
+            self.memory.leave(scope, kind, rec)
+            self.memory.erase_orphan(kind, rec)
         else:
             self.memory.erase(kind, rec)
-        if item["op"] == "purge":
-            self.memory.forget(rec)
 
     def _complete(self, page: Mapping[str, Any], server_ms: int) -> None:
         """Make the copy whole: nothing too much, nothing too old, and prove it."""

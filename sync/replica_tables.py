@@ -117,19 +117,25 @@ class Memory:
         self.ask("DELETE FROM replica_member WHERE scope = ? AND kind = ? AND rec = ?",
                  scope, kind, rec)  # fmt: skip
 
+    def erase_orphan(self, kind: str, rec: str) -> None:
+        """Erase a row at once unless another scope shows it: it may live on there."""
+        self.ask("DELETE FROM replica_row WHERE kind = ?1 AND rec = ?2 AND NOT EXISTS "
+                 "(SELECT 1 FROM replica_member m WHERE m.kind = ?1 AND m.rec = ?2)",
+                 kind, rec)  # fmt: skip
+
     def erase(self, kind: str, rec: str) -> None:
-        """Erase a row at once, whoever shows it."""
+        """Erase all that the phone knows of a record, also in its log, as the law demands."""
         self.ask("DELETE FROM replica_member WHERE kind = ? AND rec = ?", kind, rec)
         self.ask("DELETE FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
+        self.ask("DELETE FROM replica_log WHERE rec = ? AND contained = 1 AND n < "
+                 "(SELECT max(n) FROM replica_log)", rec)  # fmt: skip
 
     def drop(self, scope: str) -> None:
         """Erase at once what only this scope showed."""
         shown = self.ask("SELECT kind, rec FROM replica_member WHERE scope = ?", scope)
         self.ask("DELETE FROM replica_member WHERE scope = ?", scope)
         for kind, rec in shown:
-            self.ask("DELETE FROM replica_row WHERE kind = ?1 AND rec = ?2 AND NOT EXISTS "
-                     "(SELECT 1 FROM replica_member m WHERE m.kind = ?1 AND m.rec = ?2)",
-                     kind, rec)  # fmt: skip
+            self.erase_orphan(kind, rec)
 
     def doubt(self, scopes: list[str] | None = None) -> None:
         """Mark all that these scopes show as stale: it goes unless it is sent again."""
@@ -215,11 +221,6 @@ class Memory:
     def contain(self, last_n: int) -> None:
         """Believe which edits the pulled rows contain, in both directions."""
         self.ask("UPDATE replica_log SET contained = (n <= ? OR filed)", last_n)
-
-    def forget(self, rec: str) -> None:
-        """Forget what the log says of an erased record, as far as the server has it."""
-        self.ask("DELETE FROM replica_log WHERE rec = ? AND contained = 1 AND n < "
-                 "(SELECT max(n) FROM replica_log)", rec)  # fmt: skip
 
     def prune(self, *, before_ms: int, last_n: int) -> None:
         """Forget old edits that the server has and that the rows contain; never the last."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 LON_MAX, LAT_MAX = 180.0, 90.0
 DEGREE_DECIMALS = 7
+_PLAIN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -115,6 +116,8 @@ class Identity:
         """Check an id."""
         if not isinstance(value, str) or len(value) != 36:
             raise Invalid("not_an_id")
+        if _PLAIN_ID.fullmatch(value):
+            return value
         try:
             return str(uuid.UUID(value))
         except ValueError:

@@ -172,7 +172,7 @@ def _is_whole(value: Any) -> bool:
 def _is_fields(value: Any) -> bool:
     if not isinstance(value, dict) or len(value) > FIELDS_MAX:
         return False
-    return all(0 < len(name) <= NAME_MAX for name in value)
+    return not value or ("" not in value and max(map(len, value)) <= NAME_MAX)
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.database import BigInt
 from app.core.records import Record
 from sync.edits import Record as SyncRecord
+from sync.stores.tables import uuid
 
 
 class ConflictRow(Record):
@@ -18,7 +19,7 @@ class ConflictRow(Record):
     kind = "conflict"
 
     record_kind: Mapped[str] = mapped_column(sa.String(40))
-    record: Mapped[str] = mapped_column(sa.Uuid(as_uuid=False), index=True)
+    record: Mapped[str] = mapped_column(uuid(), index=True)
     unit: Mapped[str] = mapped_column(sa.String(60))
     state: Mapped[str] = mapped_column(sa.String(12))
     grid: Mapped[int | None] = mapped_column(BigInt)

@@ -19,6 +19,7 @@ from app.core.gate import Paths, PolicyGate
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import KindTable, sync_tables
+from app.core.sight import Sight, sight_of
 from sync.clock import Anchors
 from sync.conflicts import CONFLICT
 from sync.edits import Draft, Edit
@@ -54,6 +55,10 @@ class Engine:
         """Return the values of a record as somebody sees them who may not see personal ones."""
         table = self.tables.get(kind)
         return table.mask(values) if table else mask_conflict(values)
+
+    def sight(self, actor: Actor, at_ms: int) -> Sight:
+        """Return what an actor may see of each kind at a moment."""
+        return sight_of(actor, self.policies, self.tables, at_ms)
 
     def store(self, session: Session) -> SqlStore:
         """Return the store within a session's transaction."""

@@ -23,6 +23,10 @@ class KindPolicy(Protocol):
         """Return the record whose policy this is."""
 
     @property
+    def list_action(self) -> str:
+        """Return the action that decides how records are listed: whole, masked, or not at all."""
+
+    @property
     def propose_action(self) -> str:
         """Return the action whose holders may propose changes to the office's own fields."""
 

@@ -22,6 +22,7 @@ from sync.kinds import Rule
 from sync.parking import PARKING
 
 Paths = Callable[[Session, Iterable[int]], Mapping[int, str]]
+_WEAKER = tuple(Answer)
 _CODES = {Answer.NO: "not_allowed", Answer.ABSENT: "unknown_record"}
 
 
@@ -46,6 +47,8 @@ class PolicyGate:
         self._now_ms = now_ms
         self._found: dict[str, Any] = {}
         self._paths: Mapping[int, str] = {}
+        # Edits of a batch ask the same again and again; the same posts give the same answer.
+        self._decided: dict[tuple[object, ...], Decision] = {}
 
     def prepare(self, work: Sequence[Work]) -> None:
         """Read what the features and the areas need for this batch."""
@@ -98,18 +101,24 @@ class PolicyGate:
     def derive(self, work: Work, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values with what the feature's rules add."""
         name = work.kind.name
-        return self._policies[name].derive(work, values, self._found.get(name), self._actor)
+        author = self._actor if work.author is None else Actor(work.author, ())
+        return self._policies[name].derive(work, values, self._found.get(name), author)
 
     def _decide(
         self, work: Work, values: Mapping[str, Any], grids: tuple[int, ...], at_ms: int
     ) -> Decision:
         """Return the weakest answer over all grids that the edit touches."""
         action, own = self._action(work, values), self._own(work, values)
-        paths = [self._paths.get(grid) for grid in grids] or [None]
-        answers = [
-            policy.decide(self._actor, action, path=path, own=own, at_ms=at_ms) for path in paths
-        ]
-        return max(answers, key=lambda one: list(Answer).index(one.answer))
+        posts = tuple(map(id, self._actor.posts_at(at_ms)))
+        asked = (action, own, grids, posts)
+        if asked not in self._decided:
+            paths = [self._paths.get(grid) for grid in grids] or [None]
+            answers = [
+                policy.decide(self._actor, action, path=path, own=own, at_ms=at_ms)
+                for path in paths
+            ]
+            self._decided[asked] = max(answers, key=lambda one: _WEAKER.index(one.answer))
+        return self._decided[asked]
 
     def _action(self, work: Work, values: Mapping[str, Any]) -> str:
         if work.kind is CONFLICT:

@@ -15,7 +15,7 @@ from app.core.spatial import ewkt_point, point_type
 from sync import values as v
 from sync.edits import Record as SyncRecord
 from sync.kinds import Field, Kind, Rule, Workflow
-from sync.stores.tables import SyncTables
+from sync.stores.tables import SyncTables, uuid
 
 P0, P1, P2, P3 = "P0", "P1", "P2", "P3"
 SEALED_MAX = 400
@@ -82,7 +82,7 @@ def column_type(type_: v.ValueType) -> Any:
         case v.Truth():
             return sa.Boolean()
         case v.Identity():
-            return sa.Uuid(as_uuid=False)
+            return uuid()
         case v.Moment():
             return UTCDateTime()
         case v.Position():
@@ -110,7 +110,7 @@ class Record(Base):
     kind: ClassVar[str]
     workflow: ClassVar[Workflow | None] = None
 
-    id: Mapped[str] = mapped_column(sa.Uuid(as_uuid=False), primary_key=True)
+    id: Mapped[str] = mapped_column(uuid(), primary_key=True)
     rv: Mapped[int] = mapped_column(BigInt, nullable=False)
     deleted: Mapped[str | None] = mapped_column(sa.String(10))
     marks: Mapped[str] = mapped_column(sa.Text, nullable=False)
@@ -189,9 +189,13 @@ class KindTable:
         return row
 
     def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values as somebody sees them who may not see personal ones."""
-        shown = dict(values)
+        """Return the values as somebody sees them who may not see personal ones.
+
+        Of a field that a newer phone sent and we do not know, nobody can tell: it is hidden.
+        """
+        shown = {name: values[name] if name in self.declared else None for name in values}
         for name, mask in self.masked:
-            value = shown.get(name)
-            shown[name] = mask(value) if mask and value is not None else None
+            if name in shown:
+                value = shown[name]
+                shown[name] = mask(value) if mask and value is not None else None
         return shown

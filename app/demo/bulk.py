@@ -49,7 +49,10 @@ def identity_of(key: str, ms: int) -> str:
 
 
 def batch_of(kinds: Kinds, device: Device, stories: Iterable[Story], received_ms: int) -> Batch:
-    """Return what a store has to write for new records to stand, written through a device."""
+    """Return what a store has to write for new records to stand, written through a device.
+
+    The values come from inside the house and are not checked again.
+    """
     batch = Batch(device=device, device_before=device)
     for story in stories:
         kind = kinds.by_name[story.kind]
@@ -57,34 +60,45 @@ def batch_of(kinds: Kinds, device: Device, stories: Iterable[Story], received_ms
         batch.records[kind.name, record.id] = record
         batch.seen_rv[kind.name, record.id] = 0
         publish(batch, kind, None, record)
+    batch.device = _moved_on(device, batch)
     return batch
 
 
 def _told(batch: Batch, kind: Kind, story: Story, received_ms: int) -> Record:
     """Fold the acts of a story into its record, and enter each in the ledger."""
-    record: Record | None = None
-    for act in story.acts:
-        edit = _edit(batch.device, story, act, base=record.rv if record else 0)
-        values = {**kind.check(act.values, creating=record is None), **act.derived}
-        author = merge.Author(act.ms, batch.device.id, office=True)
-        merged = (
-            merge.update(kind, record, edit, values, author)
-            if record
-            else merge.create(kind, edit, values, author)
-        )
-        record = merged.record
-        _enter(batch, edit, act, merged, received_ms)
-    assert record is not None, "a story begins with the creation of its record"
-    return record
+    first, *later = story.acts
+    merged = _created(batch, kind, story, first, received_ms)
+    for act in later:
+        merged = _changed(batch, kind, story, act, merged.record, received_ms)
+    return merged.record
 
 
-def _edit(device: Device, story: Story, act: Act, *, base: int) -> Edit:
-    """Return an act as the edit it was: later ones are steps of a workflow, or changes."""
-    later = "event" if "state" in act.values else "update"
+def _created(batch: Batch, kind: Kind, story: Story, act: Act, received_ms: int) -> merge.Merged:
+    edit = _edit(batch, story, act, "create", base=0)
+    author = merge.Author(act.ms, batch.device.id, office=True)
+    merged = merge.create(kind, edit, {**act.values, **act.derived}, author)
+    _enter(batch, edit, act, merged, received_ms)
+    return merged
+
+
+def _changed(
+    batch: Batch, kind: Kind, story: Story, act: Act, record: Record, received_ms: int
+) -> merge.Merged:
+    op = "event" if "state" in act.values else "update"
+    edit = _edit(batch, story, act, op, base=record.rv)
+    author = merge.Author(act.ms, batch.device.id, office=True)
+    merged = merge.update(kind, record, edit, {**act.values, **act.derived}, author)
+    assert merged.changed and not merged.clashes, "the acts of a story follow one another"
+    _enter(batch, edit, act, merged, received_ms)
+    return merged
+
+
+def _edit(batch: Batch, story: Story, act: Act, op: str, *, base: int) -> Edit:
+    """Return an act as the edit it was."""
     return Edit(
-        n=device.last_n + 1,
+        n=batch.device_before.last_n + len(batch.ledger) + 1,
         id=identity_of(f"edit:{story.record}:{base}", act.ms),
-        op=later if base else "create",
+        op=op,
         kind=story.kind,
         rec=story.record,
         base=base,
@@ -94,13 +108,26 @@ def _edit(device: Device, story: Story, act: Act, *, base: int) -> Edit:
 
 
 def _enter(batch: Batch, edit: Edit, act: Act, merged: merge.Merged, received_ms: int) -> None:
-    """Write the receipt of an edit, and move the numbers of the device on."""
+    """Enter an edit in the ledger, with its receipt."""
     receipt = Receipt(edit.n, edit.id, "applied", edit.rec, merged.record.rv)
     batch.ledger.append(
         LedgerEntry(
-            edit, batch.device.id, act.user, receipt, edit.digest(), act.ms, received_ms,
-            merged.before,
+            edit=edit,
+            device=batch.device.id,
+            user=act.user,
+            receipt=receipt,
+            digest=edit.digest(),
+            ms=act.ms,
+            received_ms=received_ms,
+            before=merged.before,
         )
-    )  # fmt: skip
-    last_ms = max(act.ms, batch.device.last_ms)
-    batch.device = replace(batch.device, last_n=edit.n, last_id=edit.id, last_ms=last_ms)
+    )
+
+
+def _moved_on(device: Device, batch: Batch) -> Device:
+    """Return the device with its numbers after the edits of a batch."""
+    if not batch.ledger:
+        return device
+    last = batch.ledger[-1].edit
+    last_ms = max(device.last_ms, *(entry.ms for entry in batch.ledger))
+    return replace(device, last_n=last.n, last_id=last.id, last_ms=last_ms)

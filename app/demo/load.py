@@ -80,6 +80,15 @@ def _write_lists(session: Session) -> None:
         import_categories(session, DATA / "incident_categories.csv")
 
 
+def township_stories(
+    demo: Demo, code: str, shapes: Mapping[str, "MultiPolygon"]
+) -> Iterator[Story]:
+    """Yield the stories of a township, grid by grid."""
+    for unit in city_plan().below(code):
+        for grid in city_plan().grids_of(unit.code):
+            yield from _stories_of_grid(demo, grid, shapes[grid.code])
+
+
 def load_township(
     transaction: Transaction, demo: Demo, code: str, advance: Callable[[int], object]
 ) -> None:
@@ -98,7 +107,7 @@ def load_township(
         ground.write_shapes(session, demo.cast.areas, shapes)
         device = _device(session, demo.cast.users[_supervisor(code)])
         there = _records_there(session, demo.cast, shapes)
-    told = _stories(demo, code, shapes)
+    told = township_stories(demo, code, shapes)
     while portion := list(islice(told, STORIES_AT_ONCE)):
         new = [story for story in portion if story.record not in there]
         if new:
@@ -107,13 +116,6 @@ def load_township(
                 demo.engine.store(session).write(batch)
             device = batch.device
         advance(sum(story.kind == "household" for story in portion))
-
-
-def _stories(demo: Demo, code: str, shapes: Mapping[str, "MultiPolygon"]) -> Iterator[Story]:
-    """Yield the stories of a township, grid by grid."""
-    for unit in city_plan().below(code):
-        for grid in city_plan().grids_of(unit.code):
-            yield from _stories_of_grid(demo, grid, shapes[grid.code])
 
 
 def _stories_of_grid(demo: Demo, grid: PlannedGrid, shape: "MultiPolygon") -> Iterator[Story]:

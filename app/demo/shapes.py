@@ -3,19 +3,22 @@
 Imports shapely, which costs 28 MB: only commands that draw may import this module.
 """
 
+from __future__ import annotations
+
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import islice
 from math import cos, dist, pi, sin, sqrt
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import shapely
-from shapely import Geometry, MultiPoint, MultiPolygon
-
+from app.core.geos import shapely
 from app.demo.halton import points_from, points_inside, start_of
 from app.demo.plan import DATA, CityPlan, Division
+
+if TYPE_CHECKING:
+    from shapely import Geometry, MultiPolygon
 
 X_PER_LON: Final = 0.8
 ROUNDING_DEGREES: Final = 1e-6
@@ -24,7 +27,7 @@ CANDIDATES: Final = 256
 RELAXING_ROUNDS: Final = 2
 
 Seed = tuple[float, float]
-Cells = dict[str, Geometry]
+Cells: TypeAlias = "dict[str, Geometry]"
 
 
 def draw_city(plan: CityPlan) -> Iterator[tuple[str, dict[str, MultiPolygon]]]:
@@ -141,7 +144,7 @@ def _cells(region: Geometry, seeds: Sequence[Seed]) -> list[Geometry]:
     """Cut a region into the parts that are nearest to each seed, in the order of the seeds."""
     if len(seeds) == 1:
         return [region]
-    diagram = shapely.voronoi_polygons(MultiPoint(seeds), extend_to=region, ordered=True)
+    diagram = shapely.voronoi_polygons(shapely.MultiPoint(seeds), extend_to=region, ordered=True)
     cuts = shapely.intersection(shapely.get_parts(diagram), region)
     return [_polygons(cut) for cut in cuts]
 
@@ -149,7 +152,7 @@ def _cells(region: Geometry, seeds: Sequence[Seed]) -> list[Geometry]:
 def _polygons(shape: Geometry) -> MultiPolygon:
     """Keep the polygons of a shape: touching edges leave lines and points behind."""
     parts = shapely.get_parts(shapely.get_parts([shape]))
-    return MultiPolygon([part for part in parts if part.geom_type == "Polygon"])
+    return shapely.MultiPolygon([part for part in parts if part.geom_type == "Polygon"])
 
 
 def _heart(cell: Geometry) -> Seed:

@@ -84,8 +84,8 @@ def _first_of_role(plan: CityPlan) -> dict[str, str]:
 def _known(session: Session) -> dict[str, int]:
     """Return the people the demo made before, by key."""
     query = sa.select(User.made_key, User.id).where(User.made_key.startswith(MADE_BY_DEMO))
-    found = session.execute(query).tuples()
-    return {str(made_key).removeprefix(MADE_BY_DEMO): user_id for made_key, user_id in found}
+    found = session.execute(query)
+    return {str(row.made_key).removeprefix(MADE_BY_DEMO): row.id for row in found}
 
 
 def _insert(session: Session, accounts: Sequence[Account], now: datetime) -> dict[str, int]:

@@ -26,6 +26,7 @@ class HouseholdPolicy:
     """Rights and rules of households."""
 
     model = Household
+    list_action = "household.list"
     propose_action = "household.update"
     _ACTIONS = {
         "create": "household.create", "update": "household.update", "delete": "household.delete",
@@ -49,11 +50,11 @@ class HouseholdPolicy:
         return False
 
     def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
-        """Check the sums, and note when the household was last looked at."""
+        """Check the sums, and note when the household was last looked at (not when it is moved)."""
         people = {**(work.record.values if work.record else {}), **values}
         if not people_add_up(people):
             raise Refusal("invalid_fields", FieldError("residents_count", "bands_exceed_total"))
-        if work.edit.op == "delete":
+        if work.edit.op == "delete" or set(values) == {"grid"}:
             return values
         return {**values, "last_confirmed_at": as_text(work.act.ms)}
 
@@ -62,6 +63,7 @@ class ContactPolicy:
     """Rights and rules of contacts: they follow their household."""
 
     model = Contact
+    list_action = "resident.list"
     propose_action = "resident.update"
     _ACTIONS = {
         "create": "resident.create", "update": "resident.update", "delete": "consent.withdraw",

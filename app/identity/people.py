@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -159,5 +159,6 @@ def _entry(
 ) -> UserEntry:
     if masked:
         shown = rules.masked_phone(phone) if phone else None
+        posts = tuple(replace(post, reason="") for post in posts)
         return UserEntry(user.id, rules.masked_name(user.name), None, user.active, posts, shown)
     return UserEntry(user.id, user.name, user.login, user.active, posts, phone)

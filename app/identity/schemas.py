@@ -62,8 +62,8 @@ class EnrolIn(Schema):
     code = _text(64, required=True)
     install_id = _text(64, required=True)
     public_key = _text(400, required=True)
-    model = _text(100, load_default="")
-    app = _text(40, load_default="")
+    model = fields.String(load_default="", validate=validate.Length(max=100))
+    app = fields.String(load_default="", validate=validate.Length(max=40))
 
     @post_load
     def _build(self, values: dict[str, Any], **_: Any) -> tuple[str, Phone]:

@@ -99,7 +99,9 @@ def open_session(
     enrolment_id: str | None,
     now: datetime,
 ) -> Tokens:
-    """Write a new session with its first refresh token."""
+    """Write a new session with its first refresh token; the person's outlived ones go."""
+    outlived = (AuthSession.user_id == user.id, AuthSession.absolute_until <= now)
+    session.execute(sa.delete(AuthSession).where(*outlived))
     idle = rules.PHONE_IDLE if enrolment_id else rules.OFFICE_IDLE
     absolute = rules.PHONE_ABSOLUTE if enrolment_id else rules.OFFICE_ABSOLUTE
     row = AuthSession(

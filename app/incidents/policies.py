@@ -33,6 +33,7 @@ class IncidentPolicy:
     """Rights and rules of incidents."""
 
     model = Incident
+    list_action = "incident.list"
     propose_action = "incident.update"
 
     def action(self, work: Work, values: Values) -> str:

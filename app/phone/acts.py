@@ -6,11 +6,10 @@ from typing import Any
 from app.core.identifiers import new_id
 from app.core.moments import as_text
 from app.phone.client import Phone
-from sync.replica_tables import Entry, Row
+from sync.replica_tables import Row
 
 Place = tuple[float, float]
 Values = Mapping[str, Any]
-UNDECIDED = ("parked", "held")
 SUFFIX_LENGTH = 8
 
 
@@ -120,18 +119,3 @@ def report_incident(phone: Phone, *, category: str, text: str, place: Place) -> 
 def resolve(phone: Phone, conflict: Row, choice: str) -> str:
     """Choose between the two values of a conflict; return the id of the edit."""
     return phone.edit("resolve", "conflict", conflict.rec, {"choice": choice})
-
-
-def parked(phone: Phone) -> list[Entry]:
-    """Return the edits that wait for somebody to correct them, as far as the phone knows."""
-    return [one for one in phone.replica.receipts() if _status(one.receipt) in UNDECIDED]
-
-
-def _status(receipt: Mapping[str, Any] | None) -> str | None:
-    return receipt["status"] if receipt else None
-
-
-def receipt_of(phone: Phone, edit: str) -> Mapping[str, Any]:
-    """Return the receipt of an edit, empty when the server has not given it yet."""
-    found = [one.receipt for one in phone.replica.receipts() if one.id == edit]
-    return found[0] or {} if found else {}

@@ -7,15 +7,17 @@ from typing import Any
 
 from app.core.identifiers import new_id
 from app.phone.home import Home
-from app.phone.line import STRANGER, Answer, Away, Line, Refused
+from app.phone.line import BUSY, Answer, Away, Line, Refused, every
 from app.phone.moment import Clock, now
 from sync.replica import WANT_BYTES, Replica
+from sync.replica_tables import Entry
 
 APP = "wangge-phone-python 1"
 SCHEMA = 1
 FAULTS_MAX = 20
 LISTS = {"incident": "/incident-categories", "task": "/task-kinds"}
 LISTS_KEPT_MS = 86_400_000
+UNDECIDED, DECIDED = ("parked", "held"), ("repaired", "discarded")
 MENDED = (
     "gap", "device_forked", "unknown_device", "edit_id_reused", "too_large", "too_many_edits",
 )  # fmt: skip
@@ -214,15 +216,32 @@ class Phone:
             if page and page["complete"] and self._is_done():
                 self._note(page)
                 return Synced(waiting, received, rounds)
-        raise Away(STRANGER)
+        raise Away(BUSY)
 
     def _note(self, page: Mapping[str, Any]) -> None:
         """Note when this phone was up to date, its scopes, and what the codes are called."""
         memory, now_ms = self.replica.memory, self.clock().wall_ms
         memory.keep(synced_ms=now_ms, scopes=sorted(page["digest"]))
+        self._learn_fates()
         if now_ms - memory.recall("lists_ms", 0) > LISTS_KEPT_MS:
             lists = {name: self._list(path) for name, path in LISTS.items()}
             memory.keep(lists=lists, lists_ms=now_ms)
+
+    def parked(self) -> list[Entry]:
+        """Return the edits that wait for somebody to correct them, as far as the phone knows."""
+        return [
+            one for one in self.replica.receipts()
+            if one.receipt and one.receipt["status"] in UNDECIDED
+        ]  # fmt: skip
+
+    def _learn_fates(self) -> None:
+        """Ask what has become of the parked edits: people decide, and no pull tells of it."""
+        waiting = {one.id: one.receipt for one in self.parked()}
+        for fate in DECIDED if waiting else ():
+            for row in every(self.ask, f"/parked-edits?state={fate}&limit=200"):
+                if row["id"] in waiting:
+                    receipt = {**(waiting[row["id"]] or {}), "status": fate}
+                    self.replica.memory.answered(row["id"], receipt)
 
     def _list(self, path: str) -> dict[str, list[str]]:
         rows = self.ask("GET", path).body

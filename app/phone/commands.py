@@ -12,7 +12,7 @@ from app.phone import acts, screens, wording
 from app.phone.acts import NotFound, WrongStep
 from app.phone.client import NotEnrolled, Phone, SomebodyElse
 from app.phone.home import Home, Occupied
-from app.phone.line import Away, Refused
+from app.phone.line import Away, Refused, is_address
 from app.phone.story_command import story
 from sync.wire import NotJson
 
@@ -73,6 +73,8 @@ def enrol(code: str, server: str, home: Path) -> None:
     if code.startswith("wangge:"):
         said = parse_qs(urlsplit(code).query)
         server, code = said.get("u", [server])[0], said.get("c", [code])[0]
+    if not is_address(server):
+        raise click.BadParameter("须为 http(s)://… / must be http(s)://…", param_hint="--server")
     phone = Phone(Home(home))
     try:
         user = phone.enrol(code, server)

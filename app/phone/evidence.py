@@ -17,6 +17,7 @@ def show(scene: Scene) -> None:
     compare(scene)
     look_at_conflict(scene)
     look_at_parked(scene)
+    repair(scene)
 
 
 def compare(scene: Scene) -> None:
@@ -92,11 +93,23 @@ def _conflict(scene: Scene, player: Player) -> Row:
 def look_at_parked(scene: Scene) -> None:
     """Show the bad edit: parked with its reason, whole, while the others went through."""
     scene.tell("⑦ 有误的编辑被搁置，其余生效 / the bad edit is parked, the others went through")
-    parked = acts.parked(scene.b.phone)
+    parked = scene.b.phone.parked()
     expect([one.edit["rec"] for one in parked] == [scene.ids["bad"]], "one edit of B is parked")
-    expect(not acts.parked(scene.a.phone), "no edit of A is parked")
+    expect(not scene.a.phone.parked(), "no edit of A is parked")
     edit, receipt = parked[0].edit, parked[0].receipt or {}
     scene.tell(f"   B {edit['set']['text']} → {wording.reason(receipt)}")
     waiting = {row["id"] for row in scene.office.every("/parked-edits?limit=200")}
     expect(parked[0].id in waiting, "the office sees the parked edit")
-    scene.tell("   → 内容完整保存，办公室可更正放行 / kept whole, the office can correct it")
+    scene.ids["parked"] = parked[0].id
+
+
+def repair(scene: Scene) -> None:
+    """Correct the bad edit at the desk: it goes through as B's own, and both phones show it."""
+    scene.tell("⑧ 办公室更正并放行 / the office corrects it and lets it through")
+    scene.office.repair(scene.ids["parked"], {"category": scene.category})
+    for player in (scene.b, scene.a):
+        player.phone.sync()
+        row = player.row("incident", scene.ids["bad"])
+        expect(row.values["reporter"] == scene.b.user["id"], "the incident is B's own")
+        scene.tell(f"   {player.letter} {_incident(scene, row)}")
+    expect(not scene.b.phone.parked(), "nothing of B is parked any more")

@@ -4,7 +4,7 @@ import gzip
 import json
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
@@ -48,6 +48,24 @@ class Answer:
 
     body: Any
     next_page: str | None = None
+
+
+def is_address(server: str) -> bool:
+    """Tell whether a text can be the address of a server."""
+    try:
+        parts = urlsplit(server)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def every(ask: Callable[[str, str], Answer], path: str) -> Iterator[Any]:
+    """Yield the rows of a list, page by page."""
+    page: str | None = path
+    while page:
+        answer = ask("GET", page)
+        yield from answer.body
+        page = answer.next_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +128,8 @@ def _unpacked(response: HTTPResponse) -> bytes:
         HTTPException: it is longer than that, or was cut off.
     """
     raw = response.read(REPLY_BYTES_MAX + 1)
+    if response.length and len(raw) <= REPLY_BYTES_MAX:
+        raise HTTPException("cut off")
     if response.headers.get("Content-Encoding") == "gzip":
         inflater = zlib.decompressobj(wbits=31)
         raw = inflater.decompress(raw, REPLY_BYTES_MAX + 1)

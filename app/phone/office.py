@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.phone.line import Line
+from app.phone.line import Answer, Line, every
 
 TASK_KIND = "inspection"
 
@@ -39,15 +39,14 @@ class Office:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and return the JSON of the answer."""
-        return self.line.call(method, path, body, token=self.token).body
+        return self._call(method, path, body).body
 
     def every(self, path: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a list, page by page."""
-        page: str | None = path
-        while page:
-            answer = self.line.call("GET", page, token=self.token)
-            yield from answer.body
-            page = answer.next_page
+        return every(self._call, path)
+
+    def _call(self, method: str, path: str, body: Any = None) -> Answer:
+        return self.line.call(method, path, body, token=self.token)
 
     def stage(self) -> Stage:
         """Find a grid with two workers and a household whose door is known.
@@ -79,6 +78,10 @@ class Office:
     def code_for(self, user: dict[str, Any]) -> str:
         """Issue a one-time code for a worker's phone."""
         return str(self.ask("POST", f"/users/{user['id']}/enrolment-codes")["code"])
+
+    def repair(self, edit: str, values: dict[str, Any]) -> None:
+        """Correct a parked edit; it is applied as its author's."""
+        self.ask("POST", f"/parked-edits/{edit}/repair", {"set": values})
 
     def category(self) -> dict[str, Any]:
         """Return a category of incident that needs no photo."""

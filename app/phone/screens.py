@@ -61,7 +61,7 @@ def conflict(phone: Phone, values: Mapping[str, Any]) -> str:
 
 def parked(phone: Phone) -> None:
     """Print the parked edits with their reasons and what happens to them now."""
-    waiting = acts.parked(phone)
+    waiting = phone.parked()
     for entry in waiting:
         kind, reason = entry.edit["kind"], wording.reason(entry.receipt or {})
         click.echo(f"  {acts.short(entry.id)}  {kind} {acts.short(entry.edit['rec'])}  {reason}")
@@ -89,7 +89,7 @@ def status(phone: Phone) -> None:
     click.echo(f"服务器 server         {phone.home.papers['server']}")
     click.echo(f"上次同步 last sync    {when}")
     click.echo(f"未发送 unsent         {len(replica.outbox())}")
-    click.echo(f"搁置 parked           {len(acts.parked(phone))}")
+    click.echo(f"搁置 parked           {len(phone.parked())}")
     click.echo(f"冲突 conflicts        {len(replica.conflicts())}")
     if replica.alarms:
         click.echo(f"副本不符 wrong copy   {', '.join(replica.alarms)}"
@@ -99,7 +99,7 @@ def status(phone: Phone) -> None:
 def synced(phone: Phone, done: Synced) -> None:
     """Print what a sync brought, and what wants attention."""
     click.echo(f"已同步 / synced: 发出 sent {done.sent} · 收到 received {done.received}")
-    waiting, clashes = acts.parked(phone), phone.replica.conflicts()
+    waiting, clashes = phone.parked(), phone.replica.conflicts()
     if waiting:
         click.echo(f"→ {len(waiting)} 条被搁置，见 parked / parked, see `parked`")
     if clashes:

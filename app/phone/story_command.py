@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from app.phone import wording
-from app.phone.line import Away, Line, Refused
+from app.phone.line import Away, Line, Refused, is_address
 from app.phone.office import NoStage, Office
 from app.phone.scene import Untrue
 from app.phone.story import play
@@ -23,6 +23,8 @@ LOGIN, PASSWORD = "township", "huanghe-36-shuiche"
 @click.option("--password", default=PASSWORD, show_default=True)
 def story(server: str, login: str, password: str) -> None:
     """演示两台手机离线工作、合并 / Play two phones that work offline and come together."""
+    if not is_address(server):
+        raise click.BadParameter("须为 http(s)://… / must be http(s)://…", param_hint="--server")
     click.secho("网格 Wangge：两台手机的故事 / the story of two phones", bold=True)
     try:
         office = Office.sign_in(Line(server.rstrip("/")), login, password)

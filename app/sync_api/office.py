@@ -19,6 +19,7 @@ from app.core.engine import current_engine
 from app.core.moments import as_text, now_ms
 from app.core.pagination import PageQuery, after, page
 from app.core.records import sync_tables
+from app.core.sight import Sight
 from app.core.web import Blueprint
 from app.office import writing
 from app.office.reading import list_records
@@ -101,6 +102,8 @@ def list_conflicts(query: dict[str, Any]) -> Any:
         current_session(), current_actor(), ConflictRow, "conflict.list", limit=query["limit"],
         cursor=query["cursor"], filters=filters,
     )  # fmt: skip
+    sight = current_engine().sight(current_actor(), now_ms())
+    rows = [dict(sight.conflict(row)) for row in rows]
     return page(rows, query["limit"], lambda row: (row["id"],))
 
 
@@ -140,16 +143,17 @@ def _parked(session: Session, actor: Actor, query: dict[str, Any]) -> list[dict[
         .order_by(t.c.edit)
         .limit(query["limit"] + 1)
     )
-    return [_shown(row, masked=reach.masked) for row in rows]
+    sight = current_engine().sight(actor, now_ms())
+    return [_shown(row, sight, masked=reach.masked) for row in rows]
 
 
-def _shown(row: Any, *, masked: bool) -> dict[str, Any]:
+def _shown(row: Any, sight: Sight, *, masked: bool) -> dict[str, Any]:
     engine = current_engine()
     body: Mapping[str, Any] = json.loads(engine.seal.open("parked", row.edit, row.body))
     edit = dict(body["edit"])
-    if masked or edit["kind"] not in engine.tables:
-        edit["set"] = dict.fromkeys(edit["set"])
-        edit["was"] = {}
+    shown = {} if masked else sight.values(edit["kind"], edit["set"])
+    edit["set"] = {name: shown.get(name) for name in edit["set"]}
+    edit["was"] = {}
     return {
         "id": row.edit, "device": row.device, "user": row.user_id, "code": row.code,
         "errors": body["errors"], "state": row.state, "parked_at": as_text(row.parked_ms),

@@ -1,7 +1,6 @@
 """Take what a phone sends, and answer with what it has not seen."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.orm import Session
 
-from app.core import policy
 from app.core.actor import Actor
 from app.core.database import Database, Mode, lost_a_race
 from app.core.engine import ATTEMPTS_MAX, Engine
@@ -76,7 +74,7 @@ class Phone:
             now = now_ms()
             request = Pull(
                 scopes_of(session, self.actor, now), cursor, device, want_bytes,
-                projection(self.engine, self.actor, now),
+                self.engine.sight(self.actor, now).body,
             )  # fmt: skip
             return pull(self.engine.store(session), request)
 
@@ -97,27 +95,6 @@ class Phone:
         if row is None or self.actor.enrolment is None:
             raise Problem(404, "unknown_device")
         return Device(*row)
-
-
-def projection(engine: Engine, actor: Actor, at_ms: int) -> Callable[[str, str], str]:
-    """Return what turns a ready body into what this actor may see of it.
-
-    A worker sees the households of his grid as they are: the body goes out untouched. Who may
-    only see masked lists gets masked bodies.
-    """
-    masked = {
-        kind
-        for kind, action in (("household", "household.list"), ("contact", "resident.list"))
-        if policy.reach(actor, action, at_ms).masked
-    }
-
-    def project(kind: str, body: str) -> str:
-        if kind not in masked:
-            return body
-        shown = engine.tables[kind].mask(json.loads(body))
-        return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
-
-    return project
 
 
 def add_device(session: Session, actor: Actor, *, app: str, schema: int) -> str:

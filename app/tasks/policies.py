@@ -31,6 +31,7 @@ class TaskPolicy:
     """Rights and rules of tasks."""
 
     model = Task
+    list_action = "task.list"
     propose_action = "task.report"
 
     def action(self, work: Work, values: Values) -> str:

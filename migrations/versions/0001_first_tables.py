@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-Id = sa.Uuid(as_uuid=False)
+Id = sa.Uuid(as_uuid=False).with_variant(sa.String(36), "sqlite")
 Moment = sa.DateTime(timezone=True)
 SHAPES = (("area_border", "geom"), ("household", "door_point"), ("incident", "point"))
 TABLES = (

@@ -8,9 +8,9 @@ EPOCH = "epoch"
 Big = sa.BigInteger()
 
 
-def uuid() -> sa.Uuid[str]:
-    """Return the column type of an id made by a phone."""
-    return sa.Uuid(as_uuid=False)
+def uuid() -> sa.types.TypeEngine[str]:
+    """Return the column type of an id made by a phone: native where there is such a type."""
+    return sa.Uuid(as_uuid=False).with_variant(sa.String(36), "sqlite")
 
 
 @dataclass(frozen=True)

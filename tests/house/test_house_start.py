@@ -19,6 +19,16 @@ engine = wsgi.app.extensions["wangge_database"].engine
 print(sqlite3 is driver, engine.dialect.dbapi is driver)
 """
 
+TWO_GEOS = """
+from app.core.driver import driver, load_spatialite
+connection = driver.connect(":memory:")
+load_spatialite(connection)
+from app.core.geos import shapely
+corners = shapely.box(0, 0, 2, 2)
+print(shapely.to_wkt(corners.centroid, rounding_precision=-1), corners.buffer(1).is_valid)
+print(connection.execute("SELECT ST_AsText(ST_Centroid(BuildMbr(0, 0, 2, 2)))").fetchone()[0])
+"""
+
 
 def _python(code: str, data_dir: Path) -> str:
     environment = {
@@ -38,6 +48,10 @@ def test_serving_loads_neither_shapely_nor_numpy(tmp_path: Path) -> None:
 
 def test_one_sqlite_driver_serves_the_whole_process(tmp_path: Path) -> None:
     assert _python(DRIVERS, tmp_path) == "True True"
+
+
+def test_shapely_calls_its_own_geos_after_spatialite_has_brought_another(tmp_path: Path) -> None:
+    assert _python(TWO_GEOS, tmp_path).splitlines() == ["POINT (1 1) True", "POINT(1 1)"]
 
 
 def test_production_without_its_secrets_does_not_start(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class Checks:
             self._whole(record)
             self._deleted_rightly(key, record, batch)
             self._moved_up(key, record, batch)
+            self._later_stands(key, record, batch)
             self.shadow[key] = record
 
     def restored(self) -> None:
@@ -168,6 +169,19 @@ class Checks:
             order = JOB.workflow.order
             grown = order(record.values) >= order(before.values)
             self.demand("workflow_moves_up", grown, (before.values, record.values))
+
+    def _later_stands(self, key: Key, record: Record, batch: Batch) -> None:
+        """What was written later and not seen is never replaced, even by an equal value."""
+        before = self.shadow.get(key)
+        entries = [one for one in batch.ledger if one.edit.rec == key[1]]
+        if key[0] != "plot" or not before or before.deleted or not entries or batch.amended:
+            return
+        mark, first = before.mark("owner"), entries[0]
+        unseen = mark.rv > first.edit.base and mark.device != first.device
+        if unseen and "owner" in first.edit.set and first.edit.op == "update":
+            mine = (first.ms, first.device, first.edit.id)
+            if mark.order > mine:
+                self.demand("later_stands", record.mark("owner").edit != first.edit.id, first)
 
     # -- at each page -------------------------------------------------------------------------
 

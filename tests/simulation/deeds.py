@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 GRIDS = (1, 2, 3)
 PLACE_STEP = 10
+OWNERS = ("Li", "Wang", "Zhang")
 WORDS = ("red", "green", "blue", "grey", "gold")
 WORKER_DEEDS = {
     "new_plot": 5, "new_person": 3, "new_job": 2, "rename": 6, "own": 7, "move": 4, "tell": 3,
@@ -95,8 +96,8 @@ class Worker:
         self._update(self.rng.choice(("plot", "person")), {"name": _word(self.rng)})
 
     def own(self) -> None:
-        """Note another owner."""
-        self._update("plot", {"owner": _word(self.rng)})
+        """Note another owner; there are few, so that people happen to agree."""
+        self._update("plot", {"owner": self.rng.choice(OWNERS)})
 
     def move(self) -> None:
         """Correct a position."""
@@ -186,7 +187,7 @@ class Office:
 
     def own(self) -> None:
         """Correct an owner."""
-        self._update(self._some("plot"), {"owner": _word(self.rng)})
+        self._update(self._some("plot"), {"owner": self.rng.choice(OWNERS)})
 
     def new_job(self) -> None:
         """Assign a job."""

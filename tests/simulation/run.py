@@ -1,5 +1,6 @@
 """Run one seed on one store, with or without a planted bug."""
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ def simulate(seed: int, store: str, sabotage: str | None = None) -> Outcome:
         violation = None
     except Violation as found:
         violation = str(found)[:DETAIL_MAX]
+    except Exception:
+        violation = f"error: {traceback.format_exc()[-DETAIL_MAX:]}"
     finally:
         world.close()
     return Outcome(seed, violation, world.figures, dict(world.checks.done))

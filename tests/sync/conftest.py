@@ -1,4 +1,4 @@
-"""Stores for the engine's tests: in memory, SQLite, and PostgreSQL where there is one."""
+"""Stores for the engine's tests: in memory, SQLite, and PostgreSQL."""
 
 import os
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from app.core.driver import driver
 from tests.sync.house import ALL_KINDS, MemoryStand, Phone, SqlStand, Stand
 
 POSTGRES_URL = "TEST_POSTGRES_URL"
+POSTGRES_MISSING = "TEST_POSTGRES_URL is not set: run the tests with `make test`"
 
 
 def sqlite_engine() -> sa.Engine:
@@ -22,30 +23,38 @@ def sqlite_engine() -> sa.Engine:
 
 
 def postgres_engine() -> sa.Engine:
-    """Return an engine on a schema of its own."""
+    """Return an engine on a fresh schema that no other worker uses."""
+    assert os.environ.get(POSTGRES_URL), POSTGRES_MISSING
     url = sa.make_url(os.environ[POSTGRES_URL]).set(drivername="postgresql+psycopg")
+    schema = f"engine_tests_{os.getpid()}"
     admin = sa.create_engine(url)
     with admin.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA IF EXISTS engine_tests CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA engine_tests"))
+        connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
     admin.dispose()
-    return sa.create_engine(url, connect_args={"options": "-csearch_path=engine_tests"})
+    return sa.create_engine(url, connect_args={"options": f"-csearch_path={schema}"})
 
 
-def _stands() -> list[str]:
-    return ["memory", "sqlite", "postgresql"]
-
-
-@pytest.fixture(params=_stands())
-def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
-    """Return each store in turn, empty."""
+@pytest.fixture(scope="session", params=["memory", "sqlite", "postgresql"])
+def lasting(request: pytest.FixtureRequest) -> Iterator[MemoryStand | SqlStand]:
+    """Return each store once for all tests."""
     if request.param == "memory":
         yield MemoryStand()
         return
     engine = sqlite_engine() if request.param == "sqlite" else postgres_engine()
     opened = SqlStand(engine, ALL_KINDS)
     yield opened
-    opened.close()
+    if request.param == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"DROP SCHEMA engine_tests_{os.getpid()} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+def stand(lasting: MemoryStand | SqlStand) -> Stand:
+    """Return each store in turn, empty."""
+    lasting.empty()
+    return lasting
 
 
 @pytest.fixture

@@ -158,6 +158,9 @@ class Stand(Protocol):
     def open(self) -> Any:
         """Return a context with a store in one transaction."""
 
+    def empty(self) -> None:
+        """Take everything out."""
+
     def enrol(self, device: str, user: int) -> None:
         """Add a device."""
 
@@ -174,6 +177,10 @@ class MemoryStand:
         """Open the store."""
         yield self.store
 
+    def empty(self) -> None:
+        """Begin anew."""
+        self.store = MemoryStore()
+
     def enrol(self, device: str, user: int) -> None:
         """Add a device."""
         self.store.enrol(device, user)
@@ -188,9 +195,14 @@ class SqlStand:
         self.metadata = sa.MetaData()
         self.tables = SyncTables.describe(self.metadata)
         self.kinds = {name: kind_table(self.metadata, name) for name in kinds}
-        self.metadata.drop_all(engine)
         self.metadata.create_all(engine)
-        with engine.begin() as connection:
+        self.empty()
+
+    def empty(self) -> None:
+        """Delete all rows; the epoch is the first again."""
+        with self.engine.begin() as connection:
+            for table in self.metadata.tables.values():
+                connection.execute(sa.delete(table))
             connection.execute(sa.insert(self.tables.meta).values(name=EPOCH, value="epoch-1"))
 
     @contextmanager
@@ -203,11 +215,6 @@ class SqlStand:
         """Add a device."""
         with self.engine.begin() as connection:
             connection.execute(sa.insert(self.tables.device).values(id=device, user_id=user))
-
-    def close(self) -> None:
-        """Drop the tables."""
-        self.metadata.drop_all(self.engine)
-        self.engine.dispose()
 
 
 def _nothing_to_end(_session: Session) -> None:

@@ -106,8 +106,14 @@ class County(Town):
     phones: dict[str, SyncPhone] = field(default_factory=dict)
 
     def ask(
-        self, who: str | None, method: str, path: str, json: Any = None, *,
-        headers: Mapping[str, str] | None = None, **more: Any,
+        self,
+        who: str | None,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> TestResponse:
         """Call the interface as a person, with any headers and any body."""
         sent = {**(self.headers[who] if who else {}), **(headers or {})}

@@ -42,5 +42,3 @@ def test_spatial_columns_have_their_index(app: Flask, database: Database) -> Non
                 sql = "SELECT count(*) FROM pg_indexes WHERE indexname = :name"
             found = connection.execute(sa.text(sql), {"name": f"idx_{table}_{column}"})
             assert found.scalar_one() == 1
-
-

@@ -165,23 +165,36 @@ class Town:
         login: str | None = None,
         password: str | None = None,
         ended: bool = False,
-    ) -> int:
+    ) -> None:
         """Put a person into the database, signed in."""
-        now = datetime.now(UTC)
         hashed = self.house.passwords.hash(password) if password else None
         with self.database.transaction(Mode.WRITE) as session:
-            user = User(name=name, login=login, password_hash=hashed, active=True, created=now)
-            session.add(user)
-            session.flush()
-            if role:
-                started, ends = now - timedelta(days=30), now - timedelta(days=1)
-                session.add(
-                    Post(user_id=user.id, role=role, area_id=area, starts=started,
-                         ends=ends if ended else None, reason="", mode="permanent")
-                )  # fmt: skip
-            self.ids[name] = user.id
-            self.headers[name] = self._signed_in(session, user, now)
-        return user.id
+            self.add(session, name, role, area, login=login, hashed=hashed, ended=ended)
+
+    def add(
+        self,
+        session: Session,
+        name: str,
+        role: str | None,
+        area: int,
+        *,
+        login: str | None = None,
+        hashed: str | None = None,
+        ended: bool = False,
+    ) -> None:
+        """Write a person with a post and a session."""
+        now = datetime.now(UTC)
+        user = User(name=name, login=login, password_hash=hashed, active=True, created=now)
+        session.add(user)
+        session.flush()
+        if role:
+            started, ends = now - timedelta(days=30), now - timedelta(days=1)
+            session.add(
+                Post(user_id=user.id, role=role, area_id=area, starts=started,
+                     ends=ends if ended else None, reason="", mode="permanent")
+            )  # fmt: skip
+        self.ids[name] = user.id
+        self.headers[name] = self._signed_in(session, user, now)
 
     def _signed_in(self, session: Session, user: User, now: datetime) -> dict[str, str]:
         first = RefreshToken(new_id(), 0, secrets.token_bytes(32))
@@ -219,6 +232,11 @@ def outcome(response: TestResponse) -> tuple[int, str]:
     return response.status_code, response.get_json()["code"]
 
 
+def answer(response: TestResponse) -> tuple[int, str | None]:
+    """Return status and, of a problem, its code: what a table of cases says."""
+    return outcome(response) if response.status_code >= 400 else (response.status_code, None)
+
+
 def now_ms() -> int:
     """Return the time in ms."""
     return int(datetime.now(UTC).timestamp() * 1000)
@@ -228,15 +246,17 @@ def settle(town: Town) -> None:
     """Write the areas and the people."""
     with town.database.transaction(Mode.WRITE) as session:
         for area_id, level, parent, path in AREAS:
-            session.add(
-                Area(id=area_id, level=level, parent_id=parent, path=path, valid_from=FIRST_DAY)
-            )
-            session.flush()
-            name = f"{level} {area_id}"
-            session.add(
-                AreaVersion(area_id=area_id, valid_from=FIRST_DAY, code=f"62{area_id:010}",
-                            name=name, short_name=name, kind=level, parent_id=parent,
-                            urban_rural_code="", edition="test")
-            )  # fmt: skip
-    for name, (role, area) in PEOPLE.items():
-        town.person(name, role, area)
+            _write_area(session, area_id, level, parent, path)
+        for name, (role, area) in PEOPLE.items():
+            town.add(session, name, role, area)
+
+
+def _write_area(session: Session, area_id: int, level: str, parent: int | None, path: str) -> None:
+    session.add(Area(id=area_id, level=level, parent_id=parent, path=path, valid_from=FIRST_DAY))
+    session.flush()
+    name = f"{level} {area_id}"
+    session.add(
+        AreaVersion(area_id=area_id, valid_from=FIRST_DAY, code=f"62{area_id:010}", name=name,
+                    short_name=name, kind=level, parent_id=parent, urban_rural_code="",
+                    edition="test")
+    )  # fmt: skip

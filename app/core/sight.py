@@ -1,0 +1,65 @@
+"""What somebody may see of each kind of record: all of it, masked, or only that it is there."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.core import policy
+from app.core.actor import Actor
+from app.core.feature import KindPolicy
+from app.core.records import KindTable
+from sync.conflicts import CONFLICT
+
+Values = Mapping[str, Any]
+SIDES = ("won", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How the bodies of one answer are shown to one actor.
+
+    Attributes:
+        whole: the kinds of which he may list all fields.
+        masked: the kinds of which he may list masked records; of all others, no value.
+    """
+
+    tables: Mapping[str, KindTable]
+    whole: frozenset[str]
+    masked: frozenset[str]
+
+    def values(self, kind: str, values: Values) -> Values:
+        """Return the values of a record, or some of them, as he may see them."""
+        if kind in self.whole:
+            return values
+        return self.tables[kind].mask(values) if kind in self.masked else dict.fromkeys(values)
+
+    def conflict(self, values: Values) -> Values:
+        """Return a conflict with both values shown as its record would be."""
+        kind = values["kind"]
+        sides = {
+            side: {**values[side], "values": self.values(kind, values[side]["values"])}
+            for side in SIDES
+            if values.get(side)
+        }
+        return {**values, **sides}
+
+    def body(self, kind: str, text: str) -> str:
+        """Return a ready body for a pull; what needs no mask is not even parsed."""
+        if kind in self.whole:
+            return text
+        values = json.loads(text)
+        shown = self.conflict(values) if kind == CONFLICT.name else self.values(kind, values)
+        return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+
+
+def sight_of(
+    actor: Actor, policies: Mapping[str, KindPolicy], tables: Mapping[str, KindTable], at_ms: int
+) -> Sight:
+    """Return what an actor may see at a moment, by the authorisation table."""
+    reaches = {name: policy.reach(actor, one.list_action, at_ms) for name, one in policies.items()}
+    seen = {name: one for name, one in reaches.items() if one.paths or one.own or one.everything}
+    whole = {name for name, one in seen.items() if not one.masked}
+    if len(whole) == len(policies):
+        whole.add(CONFLICT.name)
+    return Sight(tables, frozenset(whole), frozenset(seen.keys() - whole))

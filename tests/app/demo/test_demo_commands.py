@@ -1,0 +1,95 @@
+"""The commands of the demo say what they do, refuse what they must, and open the doors."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from flask import Flask
+
+from app.demo.commands import TOWNSHIP
+from app.demo.day import CHINA
+from app.demo.plan import city_plan
+from app.demo.staff import LOGINS, PASSWORD
+from app.factory import create_app
+from app.identity.rules import MANAGERS, password_fault
+from tests.app.demo.conftest import DAY, SMALL_TOWNSHIP, Loaded, run
+from tests.conftest import settings_for
+
+
+def test_the_default_township_is_a_real_one_of_medium_size() -> None:
+    sizes = sorted(
+        city_plan().only(township.code).households for township in city_plan().of_level("township")
+    )
+    plan = city_plan().only(TOWNSHIP)
+    assert not any(division.synthetic for division in plan.divisions)
+    assert sizes[len(sizes) // 3] < plan.households < sizes[2 * len(sizes) // 3 + 3]
+
+
+def test_one_person_of_each_role_can_sign_in(loaded: Loaded) -> None:
+    client = loaded.app.test_client()
+    for login in LOGINS.values():
+        answer = client.post("/api/v1/auth/sign-in", json={"login": login, "password": PASSWORD})
+        assert answer.status_code == 200, (login, answer.json)
+
+
+def test_the_demo_password_keeps_the_rules() -> None:
+    for role, login in LOGINS.items():
+        roles = [role, *MANAGERS]
+        assert password_fault(PASSWORD, about=[login], roles=roles) is None
+
+
+def test_loading_over_data_is_refused_with_the_next_step(loaded: Loaded) -> None:
+    result = run(loaded.app, "township", "--code", SMALL_TOWNSHIP)
+    assert result.exit_code == 1
+    assert "--force" in result.output
+    assert run(loaded.app, "city").exit_code == 1
+
+
+def test_loading_if_empty_passes_over_data(loaded: Loaded) -> None:
+    result = run(loaded.app, "township", "--if-empty")
+    assert result.exit_code == 0
+    assert "nothing to load" in result.output
+
+
+def test_the_welcome_shows_logins_a_code_and_the_addresses(loaded: Loaded) -> None:
+    result = run(loaded.app, "welcome")
+    assert result.exit_code == 0, result.output
+    for words in (*LOGINS.values(), PASSWORD, "wangge://enrol?", "/docs"):
+        assert words in result.output
+
+
+def test_without_demo_people_the_welcome_says_what_to_do(app: Flask) -> None:
+    result = run(app, "welcome")
+    assert result.exit_code == 1
+    assert "flask demo township" in result.output
+
+
+def test_an_unknown_township_is_refused(app: Flask) -> None:
+    result = run(app, "township", "--code", "620402999")
+    assert result.exit_code == 1
+    assert "620402999" in result.output
+
+
+def test_a_day_that_is_not_over_is_refused(app: Flask) -> None:
+    tomorrow = datetime.now(CHINA) + timedelta(days=1)
+    result = run(app, "township", "--day", f"{tomorrow:%Y-%m-%d}")
+    assert result.exit_code == 2
+
+
+def test_a_production_server_loads_no_demo_and_shows_no_login(
+    loaded: Loaded, database_url: str, tmp_path: Path
+) -> None:
+    strict = create_app(settings_for(database_url, tmp_path, PROFILE="production"))
+    for words in (("township", "--day", DAY, "--force"), ("city", "--force"), ("welcome",)):
+        result = run(strict, *words)
+        assert result.exit_code == 1
+        assert PASSWORD not in result.output
+        assert "PROFILE=development" in result.output
+    strict.extensions["wangge_database"].dispose()
+
+
+def test_without_tables_the_next_step_is_named(tmp_path: Path) -> None:
+    bare = create_app(settings_for(f"sqlite:///{tmp_path}/bare.db", tmp_path))
+    result = run(bare, "township")
+    assert result.exit_code == 1
+    assert "flask db upgrade" in result.output
+    bare.extensions["wangge_database"].dispose()
