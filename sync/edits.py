@@ -46,7 +46,7 @@ class Edit:
 
     def digest(self) -> str:
         """Return a short fingerprint: the same id with another body is an error."""
-        body = (self.op, self.kind, self.rec, self.base, self.set)
+        body = (self.op, self.kind, self.rec, self.base, self.set, self.was.get("raw"))
         text = json.dumps(body, ensure_ascii=False, sort_keys=True, default=dict)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

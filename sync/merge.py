@@ -87,7 +87,8 @@ def update(
     kind: Kind, record: Record, edit: Edit, values: Mapping[str, Any], author: Author
 ) -> Merged:
     """Merge the values of an edit into a record."""
-    if record.deleted:
+    revives = record.deleted is not None
+    if revives:
         record, buried = _revive(record, edit, values, author)
         if buried:
             return Merged(record, before={}, clashes=(buried,), concurrent=True, changed=False)
@@ -103,7 +104,7 @@ def update(
         if clash:
             clashes.append(clash)
     before = {name: record.values.get(name) for name in values}
-    concurrent = record.rv > edit.base and any(
+    concurrent = revives or any(
         one.rv > edit.base and one.device != author.device for one in record.marks.values()
     )
     if not marks:

@@ -88,6 +88,17 @@ CATALOGUE: dict[str, Words] = {
     "bad_cursor": Words(
         "The page cursor makes no sense", "分页游标无效", "Start without a cursor."
     ),
+    "transition_not_allowed": Words(
+        "This step cannot be taken from here", "当前状态不能执行该操作", "See `possible` in errors."
+    ),
+    "record_deleted": Words("It has been deleted", "该记录已删除", "Load the list again."),
+    "id_taken": Words("There is a record of this id already", "编号已被占用", "Use a new id."),
+    "already_resolved": Words("This conflict has been settled", "该冲突已处理", "Load it again."),
+    "too_many_fields": Words("Too many fields", "字段过多", "Send only fields that are known."),
+    "unknown_kind": Words("This kind of record is not known", "未知的记录类型", "See /docs."),
+    "waits_for_parked": Words(
+        "It waits for an edit that is parked", "须先处理相关的搁置编辑", "Settle that one first."
+    ),
     "retry": Words(
         "Busy just now; nothing was lost", "系统繁忙，数据未丢失", "Send the same again."
     ),

@@ -66,7 +66,7 @@ def _inflated(raw: bytes) -> bytes:
         raise Problem(400, "bad_gzip") from None
     if inflater.unconsumed_tail:
         raise Problem(413, "too_large", most_bytes=INFLATED_BYTES_MAX)
-    if not inflater.eof:
+    if not inflater.eof or inflater.unused_data:
         raise Problem(400, "bad_gzip")
     return data
 

@@ -107,7 +107,9 @@ class PostIn(Schema):
 class UserIn(Schema):
     """A person to be taken on."""
 
-    name = _text(100, required=True)
+    name = fields.String(
+        required=True, validate=[validate.Length(1, 100), validate.Regexp(r"\S(.*\S)?\Z")]
+    )
     login = fields.String(
         load_default=None, allow_none=True, validate=validate.Regexp(LOGIN),
         metadata={"description": "with a password: office access"},

@@ -87,8 +87,8 @@ def enrol(body: tuple[str, Phone]) -> Any:
 
 
 @auth.route("/me")
-@auth.response(200, schemas.MeOut)
 @auth.guard("user.read")
+@auth.response(200, schemas.MeOut)
 def me() -> Any:
     """Say who asks, where he serves and what he may do."""
     actor, now_ms = current_actor(), rules.ms_of(_now())
@@ -111,9 +111,9 @@ def _held(post: Any) -> dict[str, Any]:
 
 
 @users.route("")
+@users.guard("user.list")
 @users.arguments(schemas.UserQuery, location="query")
 @users.response(200, schemas.UserOut(many=True))
-@users.guard("user.list")
 def list_users(query: dict[str, Any]) -> Any:
     """List the people of one's area, with their posts."""
     wish = UserWish(**query)
@@ -122,10 +122,10 @@ def list_users(query: dict[str, Any]) -> Any:
 
 
 @users.route("", methods=["POST"])
+@users.guard("user.create", Mode.MERGE)
 @users.arguments(schemas.IdempotencyHeader, location="headers")
 @users.arguments(schemas.UserIn)
 @users.response(201, schemas.UserDetailOut)
-@users.guard("user.create", Mode.MERGE)
 def create_user(header: dict[str, str | None], body: NewUser) -> Any:
     """Take a person on, with a first post not above one's own level."""
     return appointments.create_user(
@@ -135,8 +135,8 @@ def create_user(header: dict[str, str | None], body: NewUser) -> Any:
 
 
 @users.route(USER)
-@users.response(200, schemas.UserDetailOut)
 @users.guard("user.read")
+@users.response(200, schemas.UserDetailOut)
 def read_user(user_id: int) -> Any:
     """Read a person with posts and telephone number."""
     cipher = current_gatehouse().cipher
@@ -144,10 +144,10 @@ def read_user(user_id: int) -> Any:
 
 
 @users.route(f"{USER}/posts", methods=["POST"])
+@users.guard("assignment.create", Mode.WRITE)
 @users.arguments(schemas.IdempotencyHeader, location="headers")
 @users.arguments(schemas.PostIn)
 @users.response(201, schemas.PostOut)
-@users.guard("assignment.create", Mode.WRITE)
 def add_post(header: dict[str, str | None], body: NewPost, user_id: int) -> Any:
     """Give a person a post, not above one's own level and never to oneself."""
     return appointments.add_post(
@@ -157,8 +157,8 @@ def add_post(header: dict[str, str | None], body: NewPost, user_id: int) -> Any:
 
 
 @users.route(f"{USER}/enrolment-codes", methods=["POST"])
-@users.response(201, schemas.CodeOut)
 @users.guard("device.issue_code", Mode.WRITE)
+@users.response(201, schemas.CodeOut)
 def issue_code(user_id: int) -> Any:
     """Issue a one-time code of 15 minutes for a person's phone; earlier ones become void."""
     return phones.issue_code(
@@ -167,25 +167,25 @@ def issue_code(user_id: int) -> Any:
 
 
 @users.route(f"{USER}/sessions", methods=["DELETE"])
-@users.response(204)
 @users.guard("session.revoke", Mode.WRITE)
+@users.response(204)
 def sign_out_everywhere(user_id: int) -> Any:
     """End all sessions of a person, on phones and in the office."""
     phones.sign_out_everywhere(current_session(), current_actor(), user_id, _now())
 
 
 @posts.route(POST, methods=["DELETE"])
-@posts.response(204)
 @posts.guard("assignment.delete", Mode.WRITE)
+@posts.response(204)
 def end_post(post_id: int) -> Any:
     """End a post now; a second time changes nothing."""
     appointments.end_post(current_session(), current_actor(), post_id, _now())
 
 
 @devices.route("")
+@devices.guard("device.list")
 @devices.arguments(PageQuery, location="query")
 @devices.response(200, schemas.DeviceOut(many=True))
-@devices.guard("device.list")
 def list_devices(query: dict[str, Any]) -> Any:
     """List the phones of one's area, or one's own."""
     rows = phones.list_devices(current_session(), current_actor(), **query, now=_now())
@@ -193,16 +193,16 @@ def list_devices(query: dict[str, Any]) -> Any:
 
 
 @devices.route("/<uuid:device_id>", methods=["DELETE"])
-@devices.response(204)
 @devices.guard("device.revoke", Mode.WRITE)
+@devices.response(204)
 def revoke_device(device_id: UUID) -> Any:
     """Withdraw a phone at once; a second time changes nothing."""
     phones.revoke_device(current_session(), current_actor(), str(device_id), _now())
 
 
 @devices.route("/<uuid:device_id>/wipe", methods=["POST"])
-@devices.response(200, schemas.DeviceOut)
 @devices.guard("device.wipe", Mode.WRITE)
+@devices.response(200, schemas.DeviceOut)
 def ask_to_wipe(device_id: UUID) -> Any:
     """Tell a phone to erase what it holds at its next call."""
     return phones.ask_to_wipe(current_session(), current_actor(), str(device_id), _now())

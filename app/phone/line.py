@@ -91,8 +91,8 @@ class Line:
         connection = _connection(self.server, self.timeout_s)
         try:
             connection.request(method, f"{parts.path}/api/v1{path}", raw, headers)
-            response = connection.getresponse()
-            return _understood(response, _unpacked(response))
+            with connection.getresponse() as response:
+                return _understood(response, _unpacked(response))
         except (OSError, HTTPException, zlib.error):
             raise Away(UNREACHED) from None
         finally:

@@ -244,7 +244,10 @@ class Phone:
 
     def push(self, *edits: Edit, at_ms: int = NOW_MS) -> PushReply:
         """Send edits."""
-        drafts = [Draft(edit) for edit in edits]
+        return self.push_drafts([Draft(edit) for edit in edits], at_ms=at_ms)
+
+    def push_drafts(self, drafts: Sequence[Draft], *, at_ms: int = NOW_MS) -> PushReply:
+        """Send edits as they were read from the wire."""
         context = Push(self.device, self.user, at_ms, ANCHORS, self.gate, self.kinds)
         with self.stand.open() as store:
             return push(store, drafts, context)

@@ -99,9 +99,7 @@ def test_an_unknown_choice_is_noted(ann: Phone, bob: Phone) -> None:
         assert ann.push(edit).results[0]["code"] == "invalid_fields"
 
 
-def test_a_worker_only_proposes_what_the_office_owns(
-    stand: Stand, ann: Phone, bob: Phone
-) -> None:
+def test_a_worker_only_proposes_what_the_office_owns(stand: Stand, ann: Phone, bob: Phone) -> None:
     _begun(ann)
     result = dict(bob.push(bob.edit("update", "plot", PLOT, base=1, set={"grid": 8})).results[0])
     assert result["status"] == "noted"

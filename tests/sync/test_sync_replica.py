@@ -8,7 +8,7 @@ import pytest
 
 from app.core.driver import driver
 from sync.errors import Problem
-from sync.replica import Instant, Replica
+from sync.replica import KEPT_MS, Instant, Replica
 from sync.wire import NotJson
 from tests.sync.house import NOW_MS, MemoryStand, Stand, name_of
 from tests.sync.server import Server
@@ -287,3 +287,124 @@ def test_edits_carry_the_time_of_the_server_however_the_clock_is_set(ann: Worker
     )  # fmt: skip
     assert "anchor" not in rebooted["at"]
     assert rebooted["at"]["claimed"] > made["at"]["claimed"]
+
+
+def test_a_fork_before_the_complete_pull_keeps_own_edits_in_sight(ann: Worker) -> None:
+    for number in range(30):
+        ann.edit("create", "plot", name_of(number), grid=7, name=f"n{number}")
+    assert ann.take(*ann.send(want_bytes=300))
+    ann.phone.problem(ann.phone.request(), {"code": "device_forked"})
+    ann.join("ann anew")
+    assert len(ann.phone.rows("plot")) == 30
+    ann.sync()
+    assert len(ann.phone.rows("plot")) == 30
+    receipts = [entry.receipt for entry in ann.phone.receipts()]
+    assert {receipt["status"] for receipt in receipts if receipt} == {"duplicate"}
+
+
+def test_what_the_server_had_before_a_fork_is_not_laid_over_newer_rows(
+    ann: Worker, bob: Worker
+) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="mine")
+    ann.sync()
+    bob.sync()
+    bob.edit("update", "plot", name_of(1), name="newer")
+    bob.sync()
+    ann.sync()
+    ann.phone.problem(ann.phone.request(), {"code": "device_forked"})
+    ann.join("ann anew")
+    row = ann.phone.row("plot", name_of(1))
+    assert row is not None and row.values["name"] == "newer"
+
+
+def test_a_tombstone_of_one_scope_leaves_what_another_shows(ann: Worker) -> None:
+    """A record that was deleted and brought back elsewhere: its new row may come first."""
+    ann.scopes = (GRID, OTHER)
+    request, reply = ann.send()
+    put = {"s": OTHER, "op": "put", "t": "plot", "id": name_of(1), "rv": 7, "f": {"grid": 8}}
+    gone = {"s": GRID, "op": "del", "t": "plot", "id": name_of(1), "rv": 6}
+    reply["pull"] |= {"items": [put, gone], "complete": False}
+    assert ann.take(request, reply)
+    assert list(ann.phone.rows("plot")) == [name_of(1)]
+
+
+def test_a_deleted_record_goes_at_once(ann: Worker, bob: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    bob.sync()
+    bob.edit("delete", "plot", name_of(1))
+    assert bob.phone.row("plot", name_of(1)) is None
+    bob.sync()
+    request, reply = ann.send()
+    reply["pull"]["complete"] = False
+    ann.take(request, reply)
+    assert ann.phone.rows("plot") == {}
+
+
+def test_a_purge_leaves_no_trace_of_a_record(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.edit("create", "plot", name_of(2), grid=7, name="b")
+    ann.sync()
+    request, reply = ann.send()
+    purge = {"s": GRID, "op": "purge", "t": "plot", "id": name_of(1), "rv": 2}
+    reply["pull"] |= {"items": [purge], "complete": False}
+    ann.take(request, reply)
+    assert list(ann.phone.rows("plot")) == [name_of(2)]
+    assert ann.phone.memory.entries("rec = ?", name_of(1)) == []
+
+
+def test_acknowledged_edits_are_kept_for_fourteen_days(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    ann.now_ms += KEPT_MS - 60_000
+    ann.edit("update", "plot", name_of(1), name="b")
+    ann.sync()
+    assert len(ann.phone.receipts()) == 2
+    ann.now_ms += 120_000
+    ann.sync()
+    assert [entry.n for entry in ann.phone.receipts()] == [2]
+    ann.sync()
+    assert ann.phone.needs_device is None
+
+
+def test_a_wiped_phone_keeps_nothing(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    ann.phone.problem(ann.phone.request(), {"code": "device_wipe"})
+    assert (ann.phone.rows("plot"), ann.phone.outbox(), ann.phone.device) == ({}, [], None)
+
+
+def test_a_request_that_is_too_large_is_halved(ann: Worker) -> None:
+    for number in range(8):
+        ann.edit("create", "plot", name_of(number), grid=7, name="a")
+    request = ann.phone.request()
+    ann.phone.problem(request, {"code": "too_large"})
+    assert len(ann.phone.request()["edits"]) == 4
+    ann.sync()
+    assert len(ann.phone.rows("plot")) == 8
+
+
+def test_what_will_pass_changes_nothing(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    request = ann.phone.request()
+    for code in ("retry", "rate_limited", "token_expired", None):
+        ann.phone.problem(request, {"code": code})
+    assert ann.phone.request() == request
+
+
+def test_a_resolved_conflict_is_shown_as_resolved_at_once(ann: Worker, bob: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    ann.sync()
+    bob.sync()
+    ann.edit("update", "plot", name_of(1), name="mine")
+    bob.edit("update", "plot", name_of(1), name="theirs")
+    ann.sync()
+    bob.sync()
+    ann.sync()
+    (conflict,) = ann.phone.conflicts()
+    ann.edit("resolve", "conflict", conflict.rec, choice="swap")
+    assert ann.phone.conflicts() == []
+    ann.sync()
+    bob.sync()
+    assert bob.phone.conflicts() == []
+    assert ann.phone.rows("plot") == bob.phone.rows("plot")

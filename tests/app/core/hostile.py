@@ -76,13 +76,15 @@ RAW_BODIES = (
     RawBody("multipart without boundary", b"x", "multipart/form-data"),
     RawBody("plain text", b"{}", "text/plain"),
     RawBody("no content type", b"{}", ""),
-    RawBody("twisted content type", b"{}", "application/json; charset=\xff"),
+    RawBody("twisted content type", b"{", "application/json; charset=\xff"),
     RawBody("xml", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>", "application/xml"),
 )
 VALUES: tuple[Any, ...] = (
-    None, True, -1, 0, 2**53 + 1, 2**63, -(2**70), 1.5, 1e308, "", " ", "\u202e\ufeff", "x" * 60_000,
-    "'; DROP TABLE task; --", "${jndi:ldap://x}", "0x10", [], [[]], [None], {}, {"$gt": ""},
-    {"a": {"b": [1]}},
+    None, True, -1, 2**53 + 1, 2**63, 1.5, 1e308, "", "\u202e\ufeff", "x" * 60_000,
+    "'; DROP TABLE task; --", [], [None], {"a": {"b": [1]}},
+)  # fmt: skip
+FIELD_VALUES: tuple[Any, ...] = (
+    None, True, 2**63, "", "\u202e", "x" * 60_000, [None], {"a": {"b": [1]}},
 )  # fmt: skip
 QUERY_VALUES = (
     "", "0", "-1", "NaN", "1e5", "9" * 30, "%00", "%FF%FE", "%ED%A0%80", "a" * 5000, "[]", "{}",
@@ -91,7 +93,7 @@ QUERY_VALUES = (
 PATHS = (
     "/tasks/%00", "/tasks/7", "/tasks/" + "a" * 9000, "/tasks/%FF%FE", "/tasks/..%2F..%2Fusers",
     "/tasks/00000000-0000-0000-0000-00000000000g", "/users/-1", "/users/1e3", "/users/" + "9" * 40,
-    "/users/٣", "/users/0", "/areas/" + "9" * 40, "/areas/-1", "/posts/" + "9" * 20,
+    "/users/0", "/areas/" + "9" * 40, "/areas/-1", "/posts/" + "9" * 20,
     "/households/{}", "/incidents/%E4%B8%AD", "/conflicts/x/resolution", "/parked-edits/x/repair",
     "/devices/x", "/sync", "/sync/", "/nothing", "/%00", "/%2e%2e/%2e%2e",
 )  # fmt: skip
@@ -118,8 +120,8 @@ TOKENS = (
 def cursors() -> list[str]:
     """Return page cursors that were never given out."""
     shapes: list[Any] = [
-        None, 7, "x", [], [None], [{}], [[]], [1, 2], [True], [1.5], ["x"], ["a\u0000b"], ["\ud800"],
-        [2**80], ["00000000-0000-0000-0000-00000000000g"], [""], ["x" * 300], {"0": 1},
+        None, 7, "x", [], [None], [{}], [[]], [1, 2], [True], [1.5], ["x"], ["a\u0000b"],
+        ["\ud800"], [2**80], ["00000000-0000-0000-0000-00000000000g"], [""], ["x" * 300], {"0": 1},
     ]  # fmt: skip
     texts = [json.dumps(shape).encode() for shape in shapes]
     texts += [b"\xff\xfe", b"[" * 300, b"[" + b"9" * 300 + b"]", b"[NaN]", b"", b"["]

@@ -1,5 +1,8 @@
 """The drawn cells cover the real counties, each grid once, without gaps that matter."""
 
+import subprocess
+import sys
+
 import shapely
 
 from app.demo.plan import city_plan
@@ -49,3 +52,16 @@ def test_coordinates_have_six_decimals() -> None:
     drawn = draw_township(plan, plan.below("620402")[0])
     points = shapely.get_coordinates(list(drawn.values()))
     assert (abs(points * 1e6 - (points * 1e6).round()) < 1e-3).all()
+
+
+def test_shapely_keeps_its_own_library_beside_the_one_of_spatialite() -> None:
+    """In a process of its own: what a library binds to is settled when it is loaded."""
+    program = """
+from app.core.driver import driver, load_spatialite
+connection = driver.connect(":memory:")
+load_spatialite(connection)
+from app.core.geos import shapely
+assert shapely.to_wkt(shapely.box(0, 0, 1, 1), rounding_precision=-1).startswith("POLYGON")
+assert connection.execute("SELECT ST_Area(ST_Buffer(MakePoint(0, 0), 1)) > 3").fetchone() == (1,)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,9 +1,9 @@
-"""Enrolling phones, their tokens, and taking them back."""
+"""Enrolling phones and taking them back."""
 
 import base64
 import threading
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import parse_qs, urlparse
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.core.audit import AuditEvent
 from app.identity.models import AuthSession, Enrolment, EnrolmentCode, Post, User
-from tests.app.identity.town import VILLAGE, TestPhone, Town, answer, now_ms, outcome
+from tests.app.identity.town import VILLAGE, TestPhone, Town, answer, outcome
 
 HOUR_MS = 3_600_000
 
@@ -198,88 +198,6 @@ def test_an_installation_id_of_somebody_elses_phone_withdraws_nothing(town: Town
     victim = town.enrolled("gw", TestPhone("same"))
     town.enrolled("colleague", TestPhone("same"))
     assert me(town, victim).status_code == 200
-
-
-def test_a_phone_refreshes_with_the_proof_of_its_key(town: Town, phone: TestPhone) -> None:
-    tokens = town.enrolled("gw", phone)
-    reply = town.refresh(phone, tokens["refresh_token"])
-    assert reply.status_code == 200
-    assert me(town, reply.get_json()).status_code == 200
-    ends = datetime.fromisoformat(reply.get_json()["refresh_until"])
-    assert timedelta(days=44) < ends - datetime.now(UTC) < timedelta(days=46)
-
-
-def test_a_stolen_token_is_worth_nothing_on_another_phone(town: Town, phone: TestPhone) -> None:
-    token = town.enrolled("gw", phone)["refresh_token"]
-    thief = TestPhone()
-    assert outcome(town.refresh(thief, token)) == (401, "bad_proof")
-    bare = town.call(None, "POST", "/auth/refresh", {"refresh_token": token})
-    assert outcome(bare) == (401, "bad_proof")
-    rubbish = {**phone.refresh(token, now_ms()), "proof": "AAAA"}
-    assert outcome(town.call(None, "POST", "/auth/refresh", rubbish)) == (401, "bad_proof")
-    assert town.refresh(phone, token).status_code == 200
-
-
-def test_a_proof_for_another_token_or_time_is_none(town: Town, phone: TestPhone) -> None:
-    token = town.enrolled("gw", phone)["refresh_token"]
-    other = {**phone.refresh(token + "x", now_ms()), "refresh_token": token}
-    assert outcome(town.call(None, "POST", "/auth/refresh", other)) == (401, "bad_proof")
-    moved = phone.refresh(token, now_ms())
-    moved["at"] += 1
-    assert outcome(town.call(None, "POST", "/auth/refresh", moved)) == (401, "bad_proof")
-
-
-def test_a_phone_with_a_wrong_clock_learns_the_time_and_gets_in(
-    town: Town, phone: TestPhone
-) -> None:
-    token = town.enrolled("gw", phone)["refresh_token"]
-    for wrong_ms in (-50 * 365 * 24 * HOUR_MS, -HOUR_MS, HOUR_MS):
-        refused = town.refresh(phone, token, at_ms=now_ms() + wrong_ms)
-        assert outcome(refused) == (401, "stale_proof")
-        told = refused.get_json()
-        renewed = town.refresh(phone, token, at_ms=max(told["now"], told["after"] + 1))
-        assert renewed.status_code == 200
-        token = renewed.get_json()["refresh_token"]
-
-
-def test_a_captured_request_cannot_be_sent_again(town: Town, phone: TestPhone) -> None:
-    body = phone.refresh(town.enrolled("gw", phone)["refresh_token"], now_ms())
-    assert town.call(None, "POST", "/auth/refresh", body).status_code == 200
-    again = town.call(None, "POST", "/auth/refresh", body)
-    assert outcome(again) == (401, "stale_proof")
-
-
-def test_a_phone_whose_refresh_reply_was_lost_gets_the_same_successor(
-    town: Town, phone: TestPhone
-) -> None:
-    token = town.enrolled("gw", phone)["refresh_token"]
-    lost = town.refresh(phone, token).get_json()
-    for attempt in (1, 2):
-        again = town.refresh(phone, token, later_ms=attempt)
-        assert again.status_code == 200
-        assert again.get_json()["refresh_token"] == lost["refresh_token"]
-    assert town.refresh(phone, lost["refresh_token"], later_ms=10).status_code == 200
-
-
-def test_a_lost_reply_is_forgiven_for_a_day(town: Town, phone: TestPhone) -> None:
-    token = town.enrolled("gw", phone)["refresh_token"]
-    town.refresh(phone, token)
-    long_ago = datetime.now(UTC) - timedelta(hours=25)
-    town.sql(sa.update(AuthSession).where(AuthSession.generation == 1).values(rotated_at=long_ago))
-    assert outcome(town.refresh(phone, token, later_ms=5)) == (401, "token_reused")
-
-
-def test_a_copy_of_an_old_token_revokes_the_family_and_raises_the_alarm(
-    town: Town, phone: TestPhone
-) -> None:
-    first = town.enrolled("gw", phone)["refresh_token"]
-    second = town.refresh(phone, first).get_json()["refresh_token"]
-    third = town.refresh(phone, second, later_ms=5).get_json()
-    assert outcome(town.refresh(TestPhone(), first)) == (401, "token_reused")
-    assert outcome(me(town, third)) == (401, "revoked")
-    assert outcome(town.refresh(phone, third["refresh_token"], later_ms=9)) == (401, "revoked")
-    event = town.sql(sa.text("SELECT user_id, details FROM audit_event WHERE event LIKE '%reused'"))
-    assert [row.user_id for row in event] == [town.ids["gw"]]
 
 
 def test_a_withdrawn_phone_is_shut_out_at_once(town: Town, phone: TestPhone) -> None:

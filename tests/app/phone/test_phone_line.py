@@ -55,6 +55,7 @@ def answering() -> Iterator[Answering]:
         ("200 x", b"nonsense", ("Content-Encoding: gzip",), UNREACHED),
         ("nonsense", b"", (), UNREACHED),
     ],
+    ids=["busy", "bug", "moved", "page", "no page", "no code", "short", "cut", "not gzip", "noise"],
 )
 def test_what_is_no_answer_of_the_server_is_told_apart(
     answering: Answering, status: str, raw: bytes, headers: tuple[str, ...], reason: str
@@ -88,9 +89,8 @@ def test_long_bodies_travel_packed_both_ways(answering: Answering) -> None:
 
 def test_the_next_page_is_taken_from_the_link(answering: Answering) -> None:
     link = 'Link: </api/v1/users?cursor=abc&limit=2>; rel="next"'
-    assert (
-        answering("200 x", b"[]", link).call("POST", "/x").next_page == "/users?cursor=abc&limit=2"
-    )
+    answer = answering("200 x", b"[]", link).call("POST", "/x")
+    assert answer.next_page == "/users?cursor=abc&limit=2"
     assert answering("200 x", b"[]").call("POST", "/x").next_page is None
 
 
