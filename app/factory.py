@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flask import Flask
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import areas, demo, households, identity, incidents, phone, sync_api, tasks
 from app.core import docs, errors, health, web
@@ -50,6 +51,10 @@ def create_app(settings: Settings | None = None) -> Flask:
             [one for feature in FEATURES for one in feature.policies], areas.paths_of,
         ),
     )  # fmt: skip
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
+        )
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app

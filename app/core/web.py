@@ -98,6 +98,12 @@ class StrictParser(FlaskParser):
             return core.missing
         return read_json_body()
 
+    def load_querystring(self, req: Request, schema: Any) -> Any:
+        """Return the query; a NUL, which PostgreSQL cannot hold, is refused as in bodies."""
+        if any("\x00" in text for pair in req.args.items(multi=True) for text in pair):
+            raise Problem(400, "nul_character")
+        return super().load_querystring(req, schema)
+
     def handle_error(
         self,
         error: Any,
@@ -129,17 +135,26 @@ def _code_of(text: str) -> str:
     return "invalid"
 
 
+def bearer() -> str:
+    """Return the bearer token of the request.
+
+    Raises:
+        Problem: 401 when there is none.
+    """
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise Problem(401, "token_missing")
+    return token.strip()
+
+
 def enter(session: Session, action: str) -> Actor:
     """Find out who asks, and refuse him if no post of his has any right to the action.
 
     Raises:
         Problem: 401 or 403.
     """
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise Problem(401, "token_missing")
     authenticate = cast(Authenticate, current_app.extensions["wangge_authenticate"])
-    actor = authenticate(session, token.strip())
+    actor = authenticate(session, bearer())
     if not policy.might(actor, action, now_ms()):
         raise Problem(403, "not_allowed", action=action)
     g.actor = actor
@@ -163,6 +178,10 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: View) -> View:
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+                if action != PUBLIC:
+                    bearer()
+                # A slow phone must hold neither a connection nor the write lock meanwhile.
+                request.get_data(cache=True)
                 with current_database().transaction(mode or Mode.READ) as session:
                     g.session = session
                     if action != PUBLIC:

@@ -23,7 +23,9 @@ Key = tuple[str, str]
 class Table(Protocol):
     """Where the records of one kind lie, and how a record becomes a row."""
 
-    table: sa.Table
+    @property
+    def table(self) -> sa.Table:
+        """Return the table."""
 
     def row(self, record: Record) -> dict[str, Any]:
         """Return the typed columns of a record."""

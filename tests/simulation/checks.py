@@ -257,8 +257,9 @@ class Checks:
             state = states.get(scope)
             wanted = sorted(truth.get(scope, []))
             self.demand("feed_shows_records", sorted(shown.get(scope, [])) == wanted, scope)
-            held = state and as_signed(state.digest) == as_signed(scope_digest(wanted))
-            self.demand("digests_agree", held and state.live == len(wanted), (scope, state))
+            digest, live = (state.digest, state.live) if state else (0, 0)
+            held = as_signed(digest) == as_signed(scope_digest(wanted)) and live == len(wanted)
+            self.demand("digests_agree", held, (scope, state))
 
     def _latest_stands(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
         """A joinable field ends with the latest stamp, in whatever order the edits came."""

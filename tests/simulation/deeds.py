@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sync.replica import Row
+from sync.replica_tables import Row
 from tests.simulation.handset import Handset
 
 if TYPE_CHECKING:

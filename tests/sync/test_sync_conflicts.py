@@ -94,7 +94,8 @@ def test_keeping_changes_nothing_in_the_record(stand: Stand, ann: Phone, bob: Ph
 def test_an_unknown_choice_is_noted(ann: Phone, bob: Phone) -> None:
     _begun(ann)
     receipt = _both(ann, bob, {"owner": "early"}, {"owner": "late"})
-    for choice in ("burn", None, ["keep"], {}):
+    choices: list[Any] = ["burn", None, ["keep"], {}]
+    for choice in choices:
         edit = ann.edit("resolve", "conflict", receipt["conflicts"][0], set={"choice": choice})
         assert ann.push(edit).results[0]["code"] == "invalid_fields"
 

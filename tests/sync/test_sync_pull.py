@@ -63,7 +63,8 @@ def test_rows_that_change_while_paging_come_again_and_none_is_skipped(
     ann: Phone, bob: Phone
 ) -> None:
     _filled(ann)
-    page, seen = ann.pull(GRID, want_bytes=300), {}
+    page = ann.pull(GRID, want_bytes=300)
+    seen: dict[str, int] = {}
     for number in range(40):
         seen |= {item["id"]: item["rv"] for item in _items(page)}
         if page.complete and number > 12:
@@ -202,7 +203,8 @@ def test_no_history_of_changes_and_pages_skips_a_row(script: list[int], want: in
     """Change rows, ranks and tombstones between pages; at the end nothing is missing."""
     store = MemoryStore()
     store.enrol(name_of("d"), 1)
-    cursor, shown, rv = None, {}, 0
+    cursor, rv = None, 0
+    shown: dict[str, int] = {}
     for step in [*script, *([9] * 40)]:
         if step != 9:
             rv += 1

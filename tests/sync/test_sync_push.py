@@ -2,6 +2,7 @@
 
 import pytest
 
+from sync.edits import Edit
 from sync.errors import Problem
 from sync.pull import read_cursor
 from tests.sync.house import NOW_MS, Phone, Stand, name_of
@@ -9,13 +10,13 @@ from tests.sync.house import NOW_MS, Phone, Stand, name_of
 PLOT = name_of(1)
 
 
-def _new(phone: Phone, record: str = PLOT, **values: object) -> object:
+def _new(phone: Phone, record: str = PLOT, **values: object) -> Edit:
     return phone.edit("create", "plot", record, set={"grid": 7, **values})
 
 
-def _problem(phone: Phone, *edits: object) -> Problem:
+def _problem(phone: Phone, *edits: Edit) -> Problem:
     with pytest.raises(Problem) as raised:
-        phone.push(*edits)  # type: ignore[arg-type]
+        phone.push(*edits)
     return raised.value
 
 
