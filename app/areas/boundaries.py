@@ -102,7 +102,7 @@ def to_shape(geometry: Any, datum: Datum) -> MultiPolygon:
     Raises:
         BadGeometry: with the code of the flaw.
     """
-    import shapely
+    from app.core.geos import shapely
 
     shape = _from_bytes(geometry) if isinstance(geometry, bytes) else _from_json(geometry)
     if shape.geom_type not in ("Polygon", "MultiPolygon"):
@@ -118,7 +118,7 @@ def to_shape(geometry: Any, datum: Datum) -> MultiPolygon:
 
 
 def _from_bytes(geometry: bytes) -> BaseGeometry:
-    import shapely
+    from app.core.geos import shapely
 
     try:
         return shapely.force_2d(shapely.from_wkb(geometry))
@@ -127,7 +127,7 @@ def _from_bytes(geometry: bytes) -> BaseGeometry:
 
 
 def _from_json(geometry: Any) -> BaseGeometry:
-    import shapely
+    from app.core.geos import shapely
 
     if not isinstance(geometry, dict) or not geometry.get("coordinates"):
         raise BadGeometry("geometry_missing")
@@ -165,7 +165,7 @@ def _position(value: Any) -> tuple[float, float]:
 
 
 def _refuse_far_positions(shape: BaseGeometry) -> None:
-    import shapely
+    from app.core.geos import shapely
 
     for lon, lat in shapely.get_coordinates(shape).tolist():
         if not (math.isfinite(lon) and abs(lon) <= 180 and math.isfinite(lat) and abs(lat) <= 90):

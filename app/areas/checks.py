@@ -66,7 +66,7 @@ def _hangs_below(row: AreaRow, parent: AreaRow) -> bool:
 
 def standing_shapes(session: Session) -> dict[int, BaseGeometry]:
     """Return the present borders of standing areas."""
-    import shapely
+    from app.core.geos import shapely
 
     shape = sa.func.ST_AsBinary(AreaBorder.geom, type_=sa.LargeBinary)
     found = (

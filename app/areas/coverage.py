@@ -29,7 +29,7 @@ def overlaps(
     shapes: Mapping[int, BaseGeometry], smallest_m2: float = SMALLEST_M2
 ) -> Iterator[Finding]:
     """Yield where two shapes cover the same ground."""
-    import shapely
+    from app.core.geos import shapely
 
     ids = sorted(shapes)
     ordered = [shapes[area_id] for area_id in ids]
@@ -46,7 +46,7 @@ def gaps(
     smallest_m2: float = SMALLEST_M2,
 ) -> Iterator[Finding]:
     """Yield ground that no shape covers: within a border, or else enclosed by the shapes."""
-    import shapely
+    from app.core.geos import shapely
 
     covered = shapely.union_all(list(shapes.values()))
     whole = _filled(covered) if border is None else border
@@ -56,7 +56,7 @@ def gaps(
 
 
 def _filled(shape: BaseGeometry) -> BaseGeometry:
-    import shapely
+    from app.core.geos import shapely
 
     parts = shapely.get_parts(shape)
     return shapely.union_all([shapely.Polygon(shapely.get_exterior_ring(part)) for part in parts])
@@ -66,7 +66,7 @@ def outside(
     shapes: Mapping[int, BaseGeometry], border: BaseGeometry, smallest_m2: float = SMALLEST_M2
 ) -> Iterator[Finding]:
     """Yield what lies beyond the border of the area it belongs to."""
-    import shapely
+    from app.core.geos import shapely
 
     shapely.prepare(border)
     for area_id in sorted(shapes):
@@ -86,7 +86,7 @@ def _found(
 
 def area_m2(shape: BaseGeometry) -> float:
     """Return the area on the WGS-84 ellipsoid, by Lambert's cylindrical equal-area projection."""
-    import shapely
+    from app.core.geos import shapely
 
     return float(shapely.transform(shape, _equal_area).area)
 

@@ -58,7 +58,7 @@ def _current_borders(session: Session, ids: list[int]) -> dict[int, tuple[date, 
 
 
 def _differs(shape: MultiPolygon, standing: tuple[date, bytes] | None) -> bool:
-    import shapely
+    from app.core.geos import shapely
 
     if standing is None:
         return True
@@ -67,7 +67,7 @@ def _differs(shape: MultiPolygon, standing: tuple[date, bytes] | None) -> bool:
 
 
 def _border(area_id: int, shape: MultiPolygon, day: date, origin: Origin) -> dict[str, Any]:
-    import shapely
+    from app.core.geos import shapely
 
     return {
         "area_id": area_id,

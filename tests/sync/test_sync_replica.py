@@ -346,3 +346,16 @@ def test_a_resolved_conflict_is_shown_as_resolved_at_once(ann: Worker, bob: Work
     bob.sync()
     assert bob.phone.conflicts() == []
     assert ann.phone.rows("plot") == bob.phone.rows("plot")
+
+
+def test_a_phone_that_dies_in_the_middle_of_a_page_has_taken_nothing(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    request, reply = ann.send()
+    before = ann.phone.cursor
+    reply["pull"]["items"].append({"s": GRID})
+    with pytest.raises(KeyError):
+        ann.take(request, reply)
+    assert (ann.phone.cursor, ann.phone.memory.rows("plot")) == (before, {})
+    assert ann.phone.receipts() == []
+    ann.sync()
+    assert len(ann.phone.rows("plot")) == 1
