@@ -1,1 +1,1 @@
-"""Measurements that anyone can run again: figures to compare within one run, never tests."""
+"""Measurements that anyone can run again."""

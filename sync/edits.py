@@ -95,6 +95,7 @@ class Device:
     last_n: int = 0
     last_id: str | None = None
     last_ms: int = 0
+    enrolment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Push:
     anchors: Anchors
     gate: Gate
     kinds: Kinds
+    enrolment: str | None = None
     home: str | None = None
 
 
@@ -57,7 +58,7 @@ def push(store: Store, drafts: Sequence[Draft], context: Push) -> PushReply:
         Stale: what was read has changed meanwhile; the caller repeats the transaction.
     """
     device = store.device(context.device)
-    if device is None or device.user != context.user:
+    if device is None or (device.user, device.enrolment) != (context.user, context.enrolment):
         raise Problem(404, "unknown_device")
     known = store.known([draft.edit.id for draft in drafts]) if drafts else {}
     fresh = _fresh(drafts, device, known)

@@ -1,7 +1,8 @@
 """Find the area of a position by the borders that stand, through the spatial index."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,9 @@ from app.core.spatial import box_around, in_box, inside
 # As good as a phone's position between houses; beyond it a person should choose the grid.
 NEAREST_WITHIN_M = 50.0
 Position = tuple[float, float]
+SIDES = ("west", "south", "east", "north")
+# Plain tables, not models: the statements run at every push that brings a position.
+_area, _border = Area.__table__, AreaBorder.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,13 @@ def areas_at(
 
 
 def _holding(session: Session, positions: Mapping[int, Position], level: str) -> dict[int, AreaAt]:
-    parts = [
-        _borders(row, level).where(inside(AreaBorder.geom, *position))
-        for row, position in positions.items()
-    ]
+    rows = list(positions)
+    given: dict[str, Any] = {"level": level}
+    for i, (lon, lat) in enumerate(positions.values()):
+        given |= {f"lon{i}": lon, f"lat{i}": lat}
     found: dict[int, AreaAt] = {}
-    for row, area_id in _rows(session, parts):
+    for place, area_id in _rows(session, _inside_any, len(rows), given):
+        row = rows[place]
         if row not in found or area_id < found[row].area_id:
             found[row] = AreaAt(area_id, 0.0, True)
     return found
@@ -65,27 +70,53 @@ def _holding(session: Session, positions: Mapping[int, Position], level: str) ->
 def _nearest(
     session: Session, positions: Mapping[int, Position], level: str, within_m: float
 ) -> dict[int, AreaAt]:
-    shape = sa.func.ST_AsBinary(AreaBorder.geom, type_=sa.LargeBinary)
-    parts = [
-        _borders(row, level, shape).where(in_box(AreaBorder.geom, *box_around(*place, within_m)))
-        for row, place in positions.items()
-    ]
+    rows = list(positions)
+    given: dict[str, Any] = {"level": level}
+    for i, place in enumerate(positions.values()):
+        box = box_around(*place, within_m)
+        given |= {f"{side}{i}": degrees for side, degrees in zip(SIDES, box, strict=True)}
     ranked: dict[int, tuple[float, int]] = {}
-    for row, area_id, wkb in _rows(session, parts):
+    for place, area_id, wkb in _rows(session, _near_any, len(rows), given):
+        row = rows[place]
         rank = (metres_to_border(bytes(wkb), *positions[row]), area_id)
         if rank[0] <= within_m:
             ranked[row] = min(rank, ranked.get(row, rank))
     return {row: AreaAt(area_id, metres, False) for row, (metres, area_id) in ranked.items()}
 
 
-def _borders(row: int, level: str, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    place = sa.literal_column(str(row), sa.Integer)
+@cache
+def _inside_any(count: int) -> sa.CompoundSelect[Any]:
+    """Return the statement that finds the areas of some positions (``lon0, lat0, …``)."""
+    return sa.union_all(
+        *(_borders(i).where(inside(_border.c.geom, *_degrees(i, "lon", "lat")))
+          for i in range(count))
+    )  # fmt: skip
+
+
+@cache
+def _near_any(count: int) -> sa.CompoundSelect[Any]:
+    """Return the statement that finds the borders that meet some boxes (``west0, …``)."""
+    shape = sa.func.ST_AsBinary(_border.c.geom, type_=sa.LargeBinary)
+    return sa.union_all(
+        *(_borders(i, shape).where(in_box(_border.c.geom, *_degrees(i, *SIDES)))
+          for i in range(count))
+    )  # fmt: skip
+
+
+def _degrees(i: int, *names: str) -> list[sa.BindParameter[float]]:
+    return [sa.bindparam(f"{name}{i}", type_=sa.Float()) for name in names]
+
+
+def _borders(place: int, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    number = sa.literal_column(str(place), sa.Integer)
     return (
-        sa.select(place.label("place"), AreaBorder.area_id, *more)
-        .join(Area, Area.id == AreaBorder.area_id)
-        .where(Area.level == level, AreaBorder.valid_until.is_(None))
+        sa.select(number.label("place"), _border.c.area_id, *more)
+        .join(_area, _area.c.id == _border.c.area_id)
+        .where(_area.c.level == sa.bindparam("level"), _border.c.valid_until.is_(None))
     )
 
 
-def _rows(session: Session, parts: Sequence[sa.Select[Any]]) -> Sequence[Any]:
-    return session.execute(sa.union_all(*parts)).all() if parts else []
+def _rows(
+    session: Session, statement: Callable[[int], Any], count: int, given: Mapping[str, Any]
+) -> Sequence[Any]:
+    return session.connection().execute(statement(count), given).all() if count else []

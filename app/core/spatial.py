@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from app.core.geometry import Geometry
 
@@ -40,122 +41,138 @@ def box_around(lon: float, lat: float, metres: float) -> tuple[float, float, flo
 
 
 class _Filter(ColumnElement[bool]):
-    """A condition on one geometry column that compiles to each engine's own words."""
+    """A condition on one geometry column that compiles to each engine's own words.
 
-    inherit_cache = False
+    Its numbers are bound parameters, so that a statement is compiled once for all positions;
+    they may be given as parameters by name, too.
+    """
+
+    inherit_cache = True
+    _traverse_internals = [
+        ("column", InternalTraversal.dp_clauseelement),
+        ("numbers", InternalTraversal.dp_clauseelement_tuple),
+    ]
     type = sa.Boolean()
 
-    def __init__(self, column: Any, *numbers: float) -> None:
+    def __init__(self, column: Any, *numbers: Any) -> None:
         self.column = sa.inspect(column).expression if hasattr(column, "expression") else column
-        self.numbers = tuple(float(number) for number in numbers)
+        self.numbers = tuple(_bound(number) for number in numbers)
 
     def self_group(self, against: Any = None) -> "_Filter":
         """Stay as it is: wrapped in "= 1", SQLite could not use the index."""
         return self
 
 
+def _bound(number: Any) -> ColumnElement[Any]:
+    if isinstance(number, ColumnElement):
+        return number
+    return sa.literal(float(number), sa.Float())
+
+
 class inside(_Filter):
     """True where the shape holds the position: ``inside(column, lon, lat)``."""
 
-    inherit_cache = False
+    inherit_cache = True
 
 
 class in_box(_Filter):
     """True where the shape meets a box: ``in_box(column, west, south, east, north)``."""
 
-    inherit_cache = False
+    inherit_cache = True
 
 
 class within_metres(_Filter):
     """True where the shape is near: ``within_metres(column, lon, lat, metres)``."""
 
-    inherit_cache = False
+    inherit_cache = True
+
+    def __init__(self, column: Any, lon: float, lat: float, metres: float) -> None:
+        super().__init__(column, lon, lat, metres, *box_around(lon, lat, metres))
 
 
 class metres_to(_Filter):
     """The distance from the shape in metres: ``metres_to(column, lon, lat)``."""
 
-    inherit_cache = False
+    inherit_cache = True
     type = sa.Float()  # type: ignore[assignment]
 
 
-def _postgres_point(numbers: tuple[float, ...]) -> str:
-    return f"ST_SetSRID(ST_MakePoint({numbers[0]!r}, {numbers[1]!r}), {SRID})"
+def _words(element: _Filter, compiler: Any, kw: dict[str, Any]) -> tuple[str, list[str]]:
+    """Return the column and the numbers of a filter in the words of an engine."""
+    raw = _raw(kw)
+    column = compiler.process(element.column, **raw)
+    return column, [compiler.process(number, **raw) for number in element.numbers]
 
 
-def _sqlite_point(numbers: tuple[float, ...]) -> str:
-    return f"MakePoint({numbers[0]!r}, {numbers[1]!r}, {SRID})"
+def _postgres_point(lon: str, lat: str) -> str:
+    return f"ST_SetSRID(ST_MakePoint({lon}, {lat}), {SRID})"
 
 
-def _rtree(column: Any, box: tuple[float, ...]) -> str:
+def _sqlite_point(lon: str, lat: str) -> str:
+    return f"MakePoint({lon}, {lat}, {SRID})"
+
+
+def _rtree(column: Any, box: list[str]) -> str:
     table = column.table
     source = getattr(table, "element", table).name
     west, south, east, north = box
     return (
         f"{table.name}.rowid IN (SELECT pkid FROM idx_{source}_{column.name} "
-        f"WHERE xmin <= {east!r} AND xmax >= {west!r} AND ymin <= {north!r} AND ymax >= {south!r})"
+        f"WHERE xmin <= {east} AND xmax >= {west} AND ymin <= {north} AND ymax >= {south})"
     )
 
 
 @compiles(inside, "postgresql")
 def _inside_postgres(element: inside, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    return f"ST_Contains({shape}, {_postgres_point(element.numbers)})"
+    shape, (lon, lat) = _words(element, compiler, kw)
+    return f"ST_Contains({shape}, {_postgres_point(lon, lat)})"
 
 
 @compiles(inside, "sqlite")
 def _inside_sqlite(element: inside, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    lon, lat = element.numbers
-    index = _rtree(element.column, (lon, lat, lon, lat))
-    return f"({index} AND ST_Contains({shape}, {_sqlite_point(element.numbers)}) = 1)"
+    shape, (lon, lat) = _words(element, compiler, kw)
+    index = _rtree(element.column, [lon, lat, lon, lat])
+    return f"({index} AND ST_Contains({shape}, {_sqlite_point(lon, lat)}) = 1)"
 
 
 @compiles(in_box, "postgresql")
 def _in_box_postgres(element: in_box, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    box = ", ".join(repr(number) for number in element.numbers)
-    return f"ST_Intersects({shape}, ST_MakeEnvelope({box}, {SRID}))"
+    shape, box = _words(element, compiler, kw)
+    return f"ST_Intersects({shape}, ST_MakeEnvelope({', '.join(box)}, {SRID}))"
 
 
 @compiles(in_box, "sqlite")
 def _in_box_sqlite(element: in_box, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    box = ", ".join(repr(number) for number in element.numbers)
-    index = _rtree(element.column, element.numbers)
-    return f"({index} AND ST_Intersects({shape}, BuildMbr({box}, {SRID})) = 1)"
+    shape, box = _words(element, compiler, kw)
+    index = _rtree(element.column, box)
+    return f"({index} AND ST_Intersects({shape}, BuildMbr({', '.join(box)}, {SRID})) = 1)"
 
 
 @compiles(within_metres, "postgresql")
 def _within_postgres(element: within_metres, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    *position, metres = element.numbers
-    box = ", ".join(repr(number) for number in box_around(position[0], position[1], metres))
-    near = (
-        f"ST_DWithin({shape}::geography, {_postgres_point(tuple(position))}::geography, {metres!r})"
-    )
-    return f"({shape} && ST_MakeEnvelope({box}, {SRID}) AND {near})"
+    shape, (lon, lat, metres, *box) = _words(element, compiler, kw)
+    point = _postgres_point(lon, lat)
+    near = f"ST_DWithin({shape}::geography, {point}::geography, {metres})"
+    return f"({shape} && ST_MakeEnvelope({', '.join(box)}, {SRID}) AND {near})"
 
 
 @compiles(within_metres, "sqlite")
 def _within_sqlite(element: within_metres, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    lon, lat, metres = element.numbers
-    index = _rtree(element.column, box_around(lon, lat, metres))
-    near = f"ST_Distance({shape}, {_sqlite_point((lon, lat))}, 1) <= {metres!r}"
-    return f"({index} AND {near})"
+    shape, (lon, lat, metres, *box) = _words(element, compiler, kw)
+    near = f"ST_Distance({shape}, {_sqlite_point(lon, lat)}, 1) <= {metres}"
+    return f"({_rtree(element.column, box)} AND {near})"
 
 
 @compiles(metres_to, "postgresql")
 def _metres_postgres(element: metres_to, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    return f"ST_Distance({shape}::geography, {_postgres_point(element.numbers)}::geography)"
+    shape, (lon, lat) = _words(element, compiler, kw)
+    return f"ST_Distance({shape}::geography, {_postgres_point(lon, lat)}::geography)"
 
 
 @compiles(metres_to, "sqlite")
 def _metres_sqlite(element: metres_to, compiler: Any, **kw: Any) -> str:
-    shape = compiler.process(element.column, **_raw(kw))
-    return f"ST_Distance({shape}, {_sqlite_point(element.numbers)}, 1)"
+    shape, (lon, lat) = _words(element, compiler, kw)
+    return f"ST_Distance({shape}, {_sqlite_point(lon, lat)}, 1)"
 
 
 def _raw(kw: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Statements:
         t = self.tables
         d, ledger, scope = t.device.c, t.ledger.c, t.scope.c
         self.device = (
-            sa.select(d.id, d.user_id, d.last_n, d.last_id, d.last_ms)
+            sa.select(d.id, d.user_id, d.last_n, d.last_id, d.last_ms, d.enrolment)
             .where(d.id == sa.bindparam("id"))
             .with_for_update()
         )
