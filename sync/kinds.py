@@ -86,6 +86,14 @@ def _alike(_one: Values, _other: Values) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The values of an edit that passed their checks, normalised, and what is wrong with others."""
+
+    passed: dict[str, Any]
+    errors: list[FieldError]
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of record.
@@ -120,16 +128,30 @@ class Kind:
             units.setdefault(one.unit, []).append(one)
         return {name: tuple(fields) for name, fields in units.items()}
 
+    def examine(self, values: Values) -> "Examined":
+        """Check each value of an edit by itself."""
+        found = Examined({}, [])
+        for name, value in values.items():
+            self._check_one(name, value, found.passed, found.errors)
+        return found
+
     def check(self, values: Values, *, creating: bool) -> dict[str, Any]:
         """Return the values of an edit normalised; fields we do not know yet are kept.
 
         Raises:
             Refusal: with one error for every field that is wrong.
         """
-        errors: list[FieldError] = []
-        checked: dict[str, Any] = {}
-        for name, value in values.items():
-            self._check_one(name, value, checked, errors)
+        return self.accept(self.examine(values), creating=creating)
+
+    def accept(self, found: "Examined", *, creating: bool) -> dict[str, Any]:
+        """Return the values that have been examined, if they are an edit as a whole.
+
+        Raises:
+            Refusal: with one error for every field that is wrong.
+        """
+        checked, errors = found.passed, list(found.errors)
+        if len(checked) > len(self.fields) + EXTRA_FIELDS_MAX:
+            raise Refusal("too_many_fields")
         if creating:
             missing = [f.name for f in self.fields if f.required and checked.get(f.name) is None]
             known = {error.field for error in errors}
@@ -139,14 +161,6 @@ class Kind:
             raise Refusal("invalid_fields", *errors)
         return checked
 
-    def sound(self, values: Values) -> dict[str, Any]:
-        """Return those values of known fields that pass their checks, normalised."""
-        passed: dict[str, Any] = {}
-        for name, value in values.items():
-            if name in self.by_name:
-                self._check_one(name, value, passed, [])
-        return passed
-
     def _check_one(
         self, name: str, value: Any, checked: dict[str, Any], errors: list[FieldError]
     ) -> None:
@@ -155,8 +169,6 @@ class Kind:
             errors.append(FieldError(name, "not_a_field_name"))
         elif known is None:
             checked[name] = value
-            if len(checked) > len(self.fields) + EXTRA_FIELDS_MAX:
-                raise Refusal("too_many_fields")
         elif known.rule is Rule.SERVER:
             errors.append(FieldError(name, "read_only"))
         elif value is None:

@@ -14,7 +14,7 @@ def publish(batch: Batch, kind: Kind, before: Record | None, after: Record) -> N
     rank = kind.rank(after.values)
     old = record_digest(kind.name, after.id, before.rv) if before else 0
     new = record_digest(kind.name, after.id, after.rv)
-    for scope in was | now:
+    for scope in sorted(was | now):
         op = PUT if scope in now else gone
         batch.feed.append(FeedChange(scope, kind.name, after.id, rank, op, after.rv))
         xor, live = batch.digests.get(scope, (0, 0))

@@ -14,7 +14,7 @@ from sync.clock import Anchors, act_time, effective_stamp
 from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
-from sync.kinds import Kind, Kinds
+from sync.kinds import Examined, Kind, Kinds
 from sync.publish import publish
 from sync.reading import RELEASES, Key, Reading
 from sync.release import Release
@@ -38,6 +38,7 @@ class Push:
 
     Attributes:
         home: the scope whose people see what is parked of an edit that names no scope itself.
+        enrolment: the enrolment to which the device must belong; None for the office's own.
     """
 
     device: str
@@ -46,8 +47,8 @@ class Push:
     anchors: Anchors
     gate: Gate
     kinds: Kinds
-    enrolment: str | None = None
     home: str | None = None
+    enrolment: str | None = None
 
 
 def push(store: Store, drafts: Sequence[Draft], context: Push) -> PushReply:
@@ -103,6 +104,7 @@ class Run:
         self.reading = Reading(store, context.kinds, self.batch)
         self.results: dict[str, Mapping[str, Any]] = {}
         self.clashes: list[tuple[merge.Clash, Key, Edit, Mark]] = []
+        self.examined: dict[str, Examined] = {}
 
     def take(self, drafts: Sequence[Draft], known: Mapping[str, Known]) -> None:
         """Decide every edit, in order, and fill the batch."""
@@ -127,7 +129,10 @@ class Run:
     def _sound(self, edit: Edit) -> Work:
         """Return the work of an edit without the values that its kind refuses anyway."""
         kind = self.reading.kind(edit)
-        return self._work(replace(edit, set=kind.sound(edit.set)) if kind else edit)
+        if kind is None:
+            return self._work(edit)
+        found = self.examined[edit.id] = kind.examine(edit.set)
+        return self._work(replace(edit, set=found.passed))
 
     # -- deciding -----------------------------------------------------------------------------
 
@@ -170,7 +175,7 @@ class Run:
 
     def _judged(self, work: Work) -> tuple[Verdict, Mapping[str, Any]]:
         edit = work.edit
-        values = work.kind.check(edit.set, creating=edit.op == "create")
+        values = work.kind.accept(self.examined[edit.id], creating=edit.op == "create")
         verdict = self.context.gate.judge(work, values)
         if edit.op == "create" and work.record is not None:
             raise Refusal("id_taken")

@@ -9,7 +9,13 @@ import importlib
 import sys
 from types import ModuleType
 
-SPATIALITE_NAMES = ("mod_spatialite", "mod_spatialite.so", "mod_spatialite.dylib")
+SPATIALITE_NAMES = (
+    "mod_spatialite",
+    "mod_spatialite.so",
+    "mod_spatialite.dylib",
+    # Homebrew on Apple silicon, which the loader does not search by itself
+    "/opt/homebrew/lib/mod_spatialite.dylib",
+)
 SPATIALITE_MISSING = (
     "SpatiaLite is missing / 缺少 SpatiaLite。"
     "Debian, Ubuntu: apt-get install libsqlite3-mod-spatialite · "

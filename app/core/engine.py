@@ -66,12 +66,25 @@ class Engine:
         return SqlStore(session, sync_tables, tables, self.seal, begin_writing)
 
     def push(
-        self, session: Session, actor: Actor, device: str, drafts: Sequence[Draft], now_ms: int
+        self,
+        session: Session,
+        actor: Actor,
+        device: str,
+        drafts: Sequence[Draft],
+        now_ms: int,
+        *,
+        enrolment: str | None = None,
     ) -> PushReply:
-        """Apply edits in the open transaction, judged for this actor."""
+        """Apply edits in the open transaction, judged for this actor.
+
+        Args:
+            enrolment: to which the device must belong; None when it is the office's own.
+        """
         gate = PolicyGate(session, actor, self.policies, self.paths, device=device, now_ms=now_ms)
         home = _home_of(actor, now_ms)
-        context = Push(device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home)
+        context = Push(
+            device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment
+        )
         return push(self.store(session), drafts, context)
 
 

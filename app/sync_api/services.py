@@ -47,14 +47,24 @@ class Phone:
         for _ in range(ATTEMPTS_MAX):
             try:
                 with self.database.transaction(Mode.MERGE) as session:
-                    self._own(session)
-                    return self.engine.push(session, self.actor, self.device, drafts, now_ms())
+                    return self.apply(session, drafts)
             except Stale:
                 continue
             except exc.OperationalError as error:
                 if not lost_a_race(error):
                     raise
         raise Problem(503, "retry")
+
+    def apply(self, session: Session, drafts: Sequence[Draft]) -> PushReply:
+        """Apply edits in the open transaction, as this phone's.
+
+        Raises:
+            Problem: 404 ``unknown_device`` when the device is not of this enrolment, and others.
+        """
+        enrolment = self._enrolment()
+        return self.engine.push(
+            session, self.actor, self.device, drafts, now_ms(), enrolment=enrolment
+        )
 
     def _one_by_one(self, drafts: Sequence[Draft]) -> PushReply:
         """Find the edit that the database refuses and park it; the others go through."""
@@ -84,17 +94,16 @@ class Phone:
         Raises:
             Problem: 404 ``unknown_device``.
         """
-        t = sync_tables.device
-        row = session.execute(
-            sa.select(t.c.id, t.c.user_id, t.c.last_n, t.c.last_id, t.c.last_ms).where(
-                t.c.id == self.device,
-                t.c.user_id == self.actor.user_id,
-                t.c.enrolment == self.actor.enrolment,
-            )
-        ).first()
-        if row is None or self.actor.enrolment is None:
+        device = self.engine.store(session).standing(self.device)
+        owner = (self.actor.user_id, self._enrolment())
+        if device is None or (device.user, device.enrolment) != owner:
             raise Problem(404, "unknown_device")
-        return Device(*row)
+        return device
+
+    def _enrolment(self) -> str:
+        if self.actor.enrolment is None:
+            raise Problem(404, "unknown_device")
+        return self.actor.enrolment
 
 
 def add_device(session: Session, actor: Actor, *, app: str, schema: int) -> str:

@@ -49,7 +49,7 @@ class TaskPolicy:
 
     def prepare(self, session: Session, works: Sequence[Work]) -> Found:
         """Read the kinds of task named and the posts of the assignees."""
-        wanted = {str(work.edit.set.get("task_kind")) for work in works}
+        wanted = {str(work.edit.set["task_kind"]) for work in works if "task_kind" in work.edit.set}
         people = {work.edit.set.get("assignee") for work in works}
         users = [user for user in people if type(user) is int and 0 < user < 2**53]
         kinds = session.scalars(sa.select(TaskKind.code).where(TaskKind.code.in_(wanted)))

@@ -85,7 +85,7 @@ class MemoryStore:
             self.states[scope] = ScopeState(
                 old.ver + count, old.digest ^ xor, old.live + live, old.floor
             )
-        for change in batch.feed:
+        for change in sorted(batch.feed):
             versions[change.scope] += 1
             self.feeds.setdefault(change.scope, {})[(change.kind, change.record)] = FeedRow(
                 change.scope, versions[change.scope], change.rank, change.op, change.kind,

@@ -62,6 +62,11 @@ class SqlStore:
         row = self._run(self.own.device, {"id": device}).first()
         return Device(*row) if row else None
 
+    def standing(self, device: str) -> Device | None:
+        """Return a device as the snapshot shows it, without a lock."""
+        row = self._run(self.own.standing, {"id": device}).first()
+        return Device(*row) if row else None
+
     def known(self, edits: Iterable[str]) -> Mapping[str, Known]:
         """Return what the ledger knows of these edit ids."""
         rows = self._run(self.own.known, {"edits": list(edits)})

@@ -22,11 +22,10 @@ class Statements:
     def _read(self) -> None:
         t = self.tables
         d, ledger, scope = t.device.c, t.ledger.c, t.scope.c
-        self.device = (
-            sa.select(d.id, d.user_id, d.last_n, d.last_id, d.last_ms, d.enrolment)
-            .where(d.id == sa.bindparam("id"))
-            .with_for_update()
-        )
+        self.standing = sa.select(
+            d.id, d.user_id, d.last_n, d.last_id, d.last_ms, d.enrolment
+        ).where(d.id == sa.bindparam("id"))
+        self.device = self.standing.with_for_update()
         self.known = sa.select(
             ledger.edit, ledger.device, ledger.n, ledger.digest, ledger.receipt
         ).where(ledger.edit.in_(_many("edits")))

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 
 from app.core.database import Mode
-from app.core.moments import now_ms
 from app.factory import create_app
 from app.sync_api.services import Phone
 from sync.edits import Draft
@@ -23,7 +22,7 @@ def _answer_first(phone: Phone, drafts: Sequence[Draft]) -> PushReply:
     reply = PushReply(0, None, [])
     try:
         with phone.database.transaction(Mode.MERGE) as session:
-            reply = phone.engine.push(session, phone.actor, phone.device, drafts, now_ms())
+            reply = phone.apply(session, drafts)
             raise _Undone
     except _Undone:
         threading.Thread(target=_commit_later, args=(phone, drafts)).start()
@@ -34,7 +33,7 @@ def _commit_later(phone: Phone, drafts: Sequence[Draft]) -> None:
     time.sleep(LATER_S)
     try:
         with phone.database.transaction(Mode.MERGE) as session:
-            phone.engine.push(session, phone.actor, phone.device, drafts, now_ms())
+            phone.apply(session, drafts)
     except Problem:
         return
 
