@@ -274,7 +274,7 @@ class Run:
         if kind is None:
             return self.context.home
         record = self.reading.record((kind.name, edit.rec))
-        values = record.values if record else kind.sound(edit.set)
+        values = record.values if record else kind.examine(edit.set).passed
         return next(iter(kind.scopes(values)), self.context.home)
 
     def keep_parked(self, parked: Parked) -> None:

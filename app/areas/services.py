@@ -17,6 +17,12 @@ from app.core.actor import Actor
 from app.core.pagination import after
 from sync.errors import Problem
 
+# A plain table, not the model: paths are read at every push.
+_area = Area.__table__
+_PATHS = sa.select(_area.c.id, _area.c.path).where(
+    _area.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AreaEntry:
@@ -84,8 +90,8 @@ def ancestors_of(path: str) -> list[int]:
 
 def paths_of(session: Session, area_ids: Iterable[int]) -> dict[int, str]:
     """Return the paths of areas by id; unknown ids are left out."""
-    found = sa.select(Area.id, Area.path).where(Area.id.in_(list(area_ids)))
-    return dict(session.execute(found).all())
+    rows = session.connection().execute(_PATHS, {"ids": list(area_ids)})
+    return {row[0]: row[1] for row in rows}
 
 
 def grids_below(session: Session, area_id: int) -> list[int]:

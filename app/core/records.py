@@ -93,14 +93,15 @@ def column_type(type_: v.ValueType) -> Any:
             return sa.JSON()
 
 
-def _to_column(type_: v.ValueType, value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(type_, v.Moment):
-        return datetime.fromisoformat(value)
-    if isinstance(type_, v.Position):
-        return ewkt_point(*value)
-    return value
+def _converter(type_: v.ValueType) -> Callable[[Any], Any] | None:
+    """Return what turns a value of the wire into that of its column, None when they are equal."""
+    match type_:
+        case v.Moment():
+            return datetime.fromisoformat
+        case v.Position():
+            return lambda position: ewkt_point(*position)
+        case _:
+            return None
 
 
 class Record(Base):
@@ -164,19 +165,32 @@ class KindTable:
         )
 
     @cached_property
+    def _plain(self) -> tuple[str, ...]:
+        return tuple(name for name, declared in self.declared.items() if not declared.sealed)
+
+    @cached_property
+    def _sealed_names(self) -> tuple[str, ...]:
+        return tuple(name for name, declared in self.declared.items() if declared.sealed)
+
+    @cached_property
+    def _converted(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        converters = ((name, _converter(self.declared[name].type)) for name in self._plain)
+        return tuple((name, convert) for name, convert in converters if convert)
+
+    @cached_property
     def masked(self) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
         """Return the fields that a masked view hides, with their masks."""
         return tuple((name, d.mask) for name, d in self.declared.items() if d.privacy in (P2, P3))
 
     def row(self, record: SyncRecord) -> dict[str, Any]:
         """Return the typed columns of a record; sealed ones sealed, with their blind index."""
-        row: dict[str, Any] = {}
-        for name, declared in self.declared.items():
-            value = record.values.get(name)
-            if declared.sealed:
-                row |= self._sealed(name, value, record.id)
-            else:
-                row[name] = _to_column(declared.type, value)
+        values = record.values
+        row = {name: values.get(name) for name in self._plain}
+        for name, convert in self._converted:
+            if row[name] is not None:
+                row[name] = convert(row[name])
+        for name in self._sealed_names:
+            row |= self._sealed(name, values.get(name), record.id)
         return row
 
     def _sealed(self, name: str, value: Any, record: str) -> dict[str, Any]:

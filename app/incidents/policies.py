@@ -20,6 +20,12 @@ Values = Mapping[str, Any]
 Place = tuple[float, float]
 NEEDS_REASON = ("rejected", "cancelled", "not_filed", "appealed")
 
+# A plain table, not the model: it is read at every push that holds incidents.
+_categories = IncidentCategory.__table__
+_CATEGORIES = sa.select(_categories.c.code, _categories.c.priority).where(
+    _categories.c.code.in_(sa.bindparam("codes", expanding=True)), _categories.c.level == 2
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -49,11 +55,8 @@ class IncidentPolicy:
     def prepare(self, session: Session, works: Sequence[Work]) -> Found:
         """Read the categories named and the grids of the positions."""
         codes = {str(work.edit.set["category"]) for work in works if "category" in work.edit.set}
-        rows = session.execute(
-            sa.select(IncidentCategory.code, IncidentCategory.priority).where(
-                IncidentCategory.code.in_(codes), IncidentCategory.level == 2
-            )
-        ) if codes else ()  # fmt: skip
+        run = session.connection().execute
+        rows = run(_CATEGORIES, {"codes": list(codes)}) if codes else ()
         places = sorted({place for work in works if (place := _place(work.edit.set))})
         found = areas_at(session, places, within_m=NEAREST_WITHIN_M) if places else []
         return Found({row[0]: row[1] for row in rows}, dict(zip(places, found, strict=True)))

@@ -18,6 +18,16 @@ from sync.gate import Work
 
 Values = Mapping[str, Any]
 
+# Plain tables, not models: they are read at every push that holds tasks.
+_kinds, _posts = TaskKind.__table__, Post.__table__
+_KINDS = sa.select(_kinds.c.code).where(_kinds.c.code.in_(sa.bindparam("codes", expanding=True)))
+_SERVING = sa.select(_posts.c.user_id, _posts.c.area_id).where(
+    _posts.c.user_id.in_(sa.bindparam("users", expanding=True)),
+    _posts.c.role == "gw",
+    _posts.c.starts <= sa.bindparam("now"),
+    sa.or_(_posts.c.ends.is_(None), _posts.c.ends > sa.bindparam("now")),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -52,14 +62,9 @@ class TaskPolicy:
         wanted = {str(work.edit.set["task_kind"]) for work in works if "task_kind" in work.edit.set}
         people = {work.edit.set.get("assignee") for work in works}
         users = [user for user in people if type(user) is int and 0 < user < 2**53]
-        kinds = session.scalars(sa.select(TaskKind.code).where(TaskKind.code.in_(wanted)))
-        now = datetime.now(UTC)
-        posts = session.execute(
-            sa.select(Post.user_id, Post.area_id).where(
-                Post.user_id.in_(users), Post.role == "gw", Post.starts <= now,
-                sa.or_(Post.ends.is_(None), Post.ends > now),
-            )
-        ) if users else ()  # fmt: skip
+        run = session.connection().execute
+        kinds = run(_KINDS, {"codes": list(wanted)}).scalars() if wanted else ()
+        posts = run(_SERVING, {"users": users, "now": datetime.now(UTC)}) if users else ()
         return Found(frozenset(kinds), frozenset((row[0], row[1]) for row in posts))
 
     def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:

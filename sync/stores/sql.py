@@ -162,23 +162,35 @@ class SqlStore:
             raise Stale
 
     def _write_records(self, batch: Batch) -> None:
-        by_kind: dict[str, list[dict[str, Any]]] = {}
+        by_kind: dict[str, list[Record]] = {}
         for (kind, _), record in batch.records.items():
-            row = self._row(kind, record)
-            row["seen_rv"] = batch.seen_rv.get((kind, record.id), 0)
-            by_kind.setdefault(kind, []).append(row)
+            by_kind.setdefault(kind, []).append(record)
         for kind in sorted(by_kind):
-            rows = sorted(by_kind[kind], key=lambda row: str(row["id"]))
-            table = self.kinds[kind].table
-            statement = statements.record_upsert(self.tables, self._dialect, table)
-            if self._count(statement, rows) != len(rows):
+            rows = [self._row(kind, record) for record in sorted(by_kind[kind], key=_id_of)]
+            seen = [batch.seen_rv.get((kind, row["id"]), 0) for row in rows]
+            if self._write_kind(self.kinds[kind].table, rows, seen) != len(rows):
                 raise Stale
+
+    def _write_kind(self, table: sa.Table, rows: list[dict[str, Any]], seen: list[int]) -> int:
+        """Write the records of a kind and return how many nobody else had changed."""
+        given = [{**row, "seen_rv": rv} for row, rv in zip(rows, seen, strict=True)]
+        upsert = statements.record_upsert(self.tables, self._dialect, table)
+        if self._dialect == "sqlite":
+            return self._count(upsert, given)
+        new = [row for row, rv in zip(rows, seen, strict=True) if rv == 0]
+        next_ = [row for row, rv in zip(rows, seen, strict=True) if 0 < rv == row["rv"] - 1]
+        rest = [row for row in given if 0 < row["seen_rv"] != row["rv"] - 1]
+        insert = statements.record_insert(self.tables, self._dialect, table)
+        advance = statements.record_advance(self.tables, self._dialect, table)
+        return self._count(insert, new) + self._count(advance, next_) + self._count(upsert, rest)
 
     def _count(self, statement: Any, rows: Sequence[dict[str, Any]]) -> int:
         """Write rows and return how many were touched."""
+        if not rows:
+            return 0
         options = {"preserve_rowcount": True}
         written = self.session.connection().execute(statement, rows, execution_options=options)
-        return written.rowcount
+        return len(written.all()) if written.returns_rows else written.rowcount
 
     def _run(self, statement: Any, parameters: Any) -> Any:
         return self.session.connection().execute(statement, parameters)
@@ -204,7 +216,7 @@ class SqlStore:
 
     def _write_ledger(self, entries: Sequence[LedgerEntry]) -> None:
         rows = [self._ledger_row(entry) for entry in entries]
-        if rows and self._count(self.own.enter, rows) != len(rows):
+        if self._count(self.own.enter, rows) != len(rows):
             raise Stale
 
     def _ledger_row(self, entry: LedgerEntry) -> dict[str, Any]:
@@ -263,6 +275,10 @@ class SqlStore:
             for scope in sorted(counts)
         ]  # fmt: skip
         return {scope: ver - counts[scope] for scope, ver in self._run(self.own.count, rows)}
+
+
+def _id_of(record: Record) -> str:
+    return record.id
 
 
 def _asked(records: Iterable[str], edits: Iterable[str]) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ class Statements:
 
     def __init__(self, tables: SyncTables, dialect: str) -> None:
         self.tables = tables
+        self.dialect = dialect
         self.insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
         self._read()
         self._write()
@@ -52,17 +53,26 @@ class Statements:
             .where(t.device.c.id == sa.bindparam("key"), t.device.c.last_n == sa.bindparam("seen"))
             .values({name: sa.bindparam(f"new_{name}") for name in changed})
         )
-        self.enter = self.insert(t.ledger).on_conflict_do_nothing()
+        self.enter = self.told(self.insert(t.ledger).on_conflict_do_nothing(), t.ledger.c.edit)
         self.amend = (
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
             .values({name: sa.bindparam(f"new_{name}") for name in ("rv", "receipt", "body")})
         )
         self.park = self._upsert(t.parked, ["edit"], ("state", "code", "waits_for", "body"))
-        self.publish = self._upsert(
-            t.feed, ["scope", "kind", "record"], ("ver", "rank", "op", "rv")
+        key = ["scope", "kind", "record"]
+        self.publish = self.told(
+            self._upsert(t.feed, key, ("ver", "rank", "op", "rv")), t.feed.c.ver
         )
         self.count = self._count()
+
+    def told(self, statement: Any, column: sa.Column[Any]) -> Any:
+        """Let a statement name the rows it wrote, where that sends all rows at once.
+
+        PostgreSQL takes the rows of a batch in one statement when it returns something, and one
+        after the other when it does not; SQLite is quickest one after the other.
+        """
+        return statement if self.dialect == "sqlite" else statement.returning(column)
 
     def _upsert(self, table: sa.Table, key: list[str], changing: tuple[str, ...]) -> Any:
         insert = self.insert(table)
@@ -131,13 +141,30 @@ def bodies(table: sa.Table) -> Any:
 
 @cache
 def record_upsert(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
-    """Return the statement that writes a record if nobody else has meanwhile."""
-    insert = statements(tables, dialect).insert(table)
+    """Return the statement that writes a record if nobody else has meanwhile (``seen_rv``)."""
+    seen = table.c.rv == sa.bindparam("seen_rv", type_=sa.BigInteger)
+    return _overwrite(statements(tables, dialect).insert(table), table, seen)
+
+
+@cache
+def record_insert(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
+    """Return the statement that writes new records, and leaves out those that are there."""
+    own = statements(tables, dialect)
+    return own.told(own.insert(table).on_conflict_do_nothing(), table.c.id)
+
+
+@cache
+def record_advance(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
+    """Return the statement that takes records one version on, if nobody else has meanwhile."""
+    own = statements(tables, dialect)
+    insert = own.insert(table)
+    return own.told(_overwrite(insert, table, table.c.rv == insert.excluded.rv - 1), table.c.id)
+
+
+def _overwrite(insert: Any, table: sa.Table, when: sa.ColumnElement[bool]) -> Any:
     changing = [column.name for column in table.columns if not column.primary_key]
     return insert.on_conflict_do_update(
-        index_elements=["id"],
-        set_={name: insert.excluded[name] for name in changing},
-        where=table.c.rv == sa.bindparam("seen_rv", type_=sa.BigInteger),
+        index_elements=["id"], where=when, set_={name: insert.excluded[name] for name in changing}
     )
 
 

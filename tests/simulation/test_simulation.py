@@ -44,8 +44,9 @@ def test_every_planted_bug_is_caught(sabotage: str) -> None:
     assert any(found), f"{sabotage} went unnoticed"
 
 
-def test_both_stores_live_the_same_history() -> None:
-    memory, sqlite = simulate(3, "memory"), simulate(3, "sqlite")
+@pytest.mark.parametrize("seed", [3, 15, 245])
+def test_both_stores_live_the_same_history(seed: int) -> None:
+    memory, sqlite = simulate(seed, "memory"), simulate(seed, "sqlite")
     assert (memory.figures, memory.checks) == (sqlite.figures, sqlite.checks)
 
 
