@@ -6,4 +6,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 scripts/system.sh python spatialite postgres
 scripts/environment.sh dev
 scripts/spatialite.sh
-exec scripts/postgres.sh "$BIN/python" -m bench.phone "$@"
+exec scripts/postgres.sh "$BIN/python" -m bench.exchange "$@"

@@ -149,7 +149,7 @@ def prove(
                 time.sleep(chance.uniform(0, ALIVE_S_MAX))
                 server.kill()
                 violations += _check(ground, senders, complete=False)
-                if violations:
+                if violations or stopping.is_set():
                     break
                 starts.append(server.start())
         finally:
