@@ -117,18 +117,22 @@ class SqlStore:
             bounds |= {f"{name}{i}": value for name, value in window._asdict().items()}
         rows = self._run(statements.feed(self.tables, len(windows)), bounds).all()
         bodies = self._bodies(rows)
-        return [FeedRow._make((*row, bodies.get((row[4], row[5])))) for row in rows]
+        return [
+            FeedRow._make((*row, bodies.get((row[4], row[5])) if row[3] == PUT else None))
+            for row in rows
+        ]
 
     def _bodies(self, rows: Sequence[Any]) -> dict[Key, str]:
         wanted: dict[str, list[str]] = {}
         for row in rows:
             if row[3] == PUT and row[4] in self.kinds:
                 wanted.setdefault(row[4], []).append(row[5])
-        bodies: dict[Key, str] = {}
-        for kind, ids in wanted.items():
-            found = self._run(statements.bodies(self.kinds[kind].table), {"ids": ids})
-            bodies |= {(kind, row[0]): self.seal.open(kind, row[0], row[1]) for row in found}
-        return bodies
+        if not wanted:
+            return {}
+        tables = tuple((kind, self.kinds[kind].table) for kind in sorted(wanted))
+        asked = {f"ids{i}": wanted[kind] for i, (kind, _) in enumerate(tables)}
+        found = self._run(statements.bodies(tables), asked)
+        return {(row[0], row[1]): self.seal.open(*row) for row in found}
 
     # -- writing ------------------------------------------------------------------------------
 

@@ -134,9 +134,16 @@ def records(table: sa.Table) -> Any:
 
 
 @cache
-def bodies(table: sa.Table) -> Any:
-    """Return the statement that reads the ready bodies of one kind."""
-    return sa.select(table.c.id, table.c.body).where(table.c.id.in_(_many("ids")))
+def bodies(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
+    """Return the statement that reads ready bodies of some kinds (``ids0, ids1, …``)."""
+    return sa.union_all(
+        *(
+            sa.select(sa.literal_column(f"'{kind}'"), table.c.id, table.c.body).where(
+                table.c.id.in_(_many(f"ids{i}"))
+            )
+            for i, (kind, table) in enumerate(kinds)
+        )
+    )
 
 
 @cache

@@ -44,7 +44,7 @@ def test_every_planted_bug_is_caught(sabotage: str) -> None:
     assert any(found), f"{sabotage} went unnoticed"
 
 
-@pytest.mark.parametrize("seed", [3, 15, 245])
+@pytest.mark.parametrize("seed", [3, 15, 245, 257])
 def test_both_stores_live_the_same_history(seed: int) -> None:
     memory, sqlite = simulate(seed, "memory"), simulate(seed, "sqlite")
     assert (memory.figures, memory.checks) == (sqlite.figures, sqlite.checks)

@@ -1,6 +1,7 @@
 """Every store keeps one contract: what is written together is there together, or not at all."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -136,6 +137,19 @@ def test_feed_rows_come_by_rank_then_scope_then_version(stand: Stand, ann: Phone
         assert [row.scope for row in store.feed(windows, 3)] == ["a", "b", "a"]
         beyond = [Window("a", 0, 9, 10, rows[0].ver)]
         assert [(row.rank, row.scope) for row in store.feed(beyond, 10)] == [(60, "a")]
+
+
+def test_a_row_that_left_carries_no_body_even_beside_one_that_entered(
+    stand: Stand, ann: Phone
+) -> None:
+    move = ann.edit("update", "plot", PLOT, base=1, set={"grid": 8}, id=name_of("move"))
+    ann.gate.office.add(move.id)
+    ann.n = 0
+    ann.push(ann.edit("create", "plot", PLOT, set={"grid": 7}))
+    ann.push(replace(move, n=2))
+    with stand.open() as store:
+        rows = store.feed([Window("grid:7", 0, 9, -1, 0), Window("grid:8", 0, 9, -1, 0)], 9)
+    assert [(row.op, row.body is None) for row in rows] == [(OUT, True), (PUT, False)]
 
 
 def test_a_record_has_one_feed_row_in_each_scope(ann: Phone) -> None:
