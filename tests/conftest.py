@@ -73,11 +73,17 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def empty(url: str) -> None:
-    """Empty every table of a PostgreSQL database, and begin a new epoch."""
+    """Empty every table of a PostgreSQL database, and begin a new epoch.
+
+    The tables are small: deleting takes a tenth of the time that TRUNCATE needs for new files.
+    """
     engine = sa.create_engine(url)
-    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    names = [table.name for table in reversed(Base.metadata.sorted_tables)]
+    sequences = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'S'"
     with engine.begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        connection.execute(sa.text("; ".join(f'DELETE FROM "{name}"' for name in names)))
+        for sequence in connection.execute(sa.text(sequences)).scalars().all():
+            connection.execute(sa.text(f"ALTER SEQUENCE {sequence} RESTART"))
         meta = Base.metadata.tables["sync_meta"]
         connection.execute(sa.insert(meta).values(name="epoch", value=new_id()))
     engine.dispose()

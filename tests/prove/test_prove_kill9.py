@@ -16,4 +16,5 @@ def test_a_killed_server_keeps_every_acknowledged_edit_once(engine: str) -> None
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_answer_before_the_commit_is_caught(engine: str) -> None:
     found = kill9.prove(engine, kills=20, seed=1, seconds=120, sabotage="answer_first")
-    assert any(fault.startswith("acknowledged but") for fault in found["violations"])
+    # lost edits, or a gap that a phone meets because the commit has not come yet
+    assert found["violations"]

@@ -176,7 +176,7 @@ class Replay:
     def _device(self, user: int) -> str:
         if user not in self.devices:
             self.devices[user] = new_id()
-            row = {"id": self.devices[user], "user_id": user, "enrolment": new_id()}
+            row = {"id": self.devices[user], "user_id": user}
             self.session.execute(sa.insert(sync_tables.device).values(row))
         return self.devices[user]
 
