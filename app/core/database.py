@@ -119,7 +119,7 @@ class Database:
 
     def _open(self, pool_size: int) -> sa.Engine:
         return sa.create_engine(
-            self.url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=20
+            self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20
         )
 
     def _open_sqlite(self, pool_size: int) -> sa.Engine:

@@ -15,6 +15,7 @@ from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Record
 from sync.errors import Stale
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
 from sync.stores import statements
+from sync.stores.many import as_rows
 from sync.stores.tables import SyncTables
 
 Key = tuple[str, str]
@@ -177,24 +178,26 @@ class SqlStore:
 
     def _write_kind(self, table: sa.Table, rows: list[dict[str, Any]], seen: list[int]) -> int:
         """Write the records of a kind and return how many nobody else had changed."""
-        given = [{**row, "seen_rv": rv} for row, rv in zip(rows, seen, strict=True)]
-        upsert = statements.record_upsert(self.tables, self._dialect, table)
+        given = [{**row, statements.SEEN: rv} for row, rv in zip(rows, seen, strict=True)]
         if self._dialect == "sqlite":
-            return self._count(upsert, given)
-        new = [row for row, rv in zip(rows, seen, strict=True) if rv == 0]
-        next_ = [row for row, rv in zip(rows, seen, strict=True) if 0 < rv == row["rv"] - 1]
-        rest = [row for row in given if 0 < row["seen_rv"] != row["rv"] - 1]
+            return self._count(statements.record_upsert(self.tables, "sqlite", table), given)
+        new = [row for row in given if not row[statements.SEEN]]
+        known = [row for row in given if row[statements.SEEN]]
         insert = statements.record_insert(self.tables, self._dialect, table)
-        advance = statements.record_advance(self.tables, self._dialect, table)
-        return self._count(insert, new) + self._count(advance, next_) + self._count(upsert, rest)
+        return self._count(insert, new) + self._count(statements.record_update(table), known)
 
     def _count(self, statement: Any, rows: Sequence[dict[str, Any]]) -> int:
         """Write rows and return how many were touched."""
         if not rows:
             return 0
-        options = {"preserve_rowcount": True}
-        written = self.session.connection().execute(statement, rows, execution_options=options)
+        written = self._write_rows(statement, rows)
         return len(written.all()) if written.returns_rows else written.rowcount
+
+    def _write_rows(self, statement: Any, rows: Sequence[dict[str, Any]]) -> Any:
+        """Write rows in one go: as one parameter, or row by row on SQLite."""
+        options = {"preserve_rowcount": True}
+        given: Any = rows if self._dialect == "sqlite" else as_rows(rows)
+        return self.session.connection().execute(statement, given, execution_options=options)
 
     def _run(self, statement: Any, parameters: Any) -> Any:
         return self.session.connection().execute(statement, parameters)
@@ -246,7 +249,8 @@ class SqlStore:
 
     def _write_parked(self, batch: Batch) -> None:
         if batch.parked:
-            self._run(self.own.park, [self._parked_row(one) for one in batch.parked.values()])
+            rows = [self._parked_row(one) for one in batch.parked.values()]
+            self._write_rows(self.own.park, rows)
 
     def _parked_row(self, one: Parked) -> dict[str, Any]:
         body = _dump({"edit": one.edit.as_json(), "errors": one.errors})
@@ -266,7 +270,7 @@ class SqlStore:
         for change in sorted(batch.feed):
             versions[change.scope] += 1
             rows.append({**change._asdict(), "ver": versions[change.scope]})
-        self._run(self.own.publish, rows)
+        self._write_rows(self.own.publish, rows)
 
     def _count_up(self, batch: Batch) -> dict[str, int]:
         """Take the counters, sorted, as late as can be; return each scope's version before."""
@@ -278,7 +282,7 @@ class SqlStore:
              "digest": as_signed(batch.digests[scope][0])}
             for scope in sorted(counts)
         ]  # fmt: skip
-        return {scope: ver - counts[scope] for scope, ver in self._run(self.own.count, rows)}
+        return {scope: ver - counts[scope] for scope, ver in self._write_rows(self.own.count, rows)}
 
 
 def _id_of(record: Record) -> str:
