@@ -5,7 +5,6 @@ values; PostgreSQL keeps it prepared. Its driver would turn a list into an array
 in Python, which costs more than the statement: so a list goes as one text.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
+
+from sync.stores.encoding import dump
 
 ROWS = "rows"
 
@@ -34,7 +35,7 @@ class ListOf(sa.types.TypeDecorator[Sequence[Any]]):
         if dialect.name != "sqlite":
             return "{" + ",".join(map(_quoted, value)) + "}"
         write = self.item.dialect_impl(dialect).bind_processor(dialect)
-        return json.dumps([write(one) for one in value] if write else list(value))
+        return dump([write(one) for one in value] if write else list(value))
 
 
 def _quoted(value: Any) -> str:
@@ -82,13 +83,13 @@ def _words(element: among, compiler: Any, kw: dict[str, Any]) -> tuple[str, str]
     return compiler.process(element.column, **bare), compiler.process(element.values, **bare)
 
 
-def recordset(columns: Sequence[sa.Column[Any]]) -> sa.TableValuedAlias:
-    """Return the rows of one JSON parameter (``rows``) as a table of these columns (PostgreSQL)."""
-    given = sa.cast(sa.bindparam(ROWS, type_=sa.Text()), postgresql.JSON)
+def recordset(columns: Sequence[sa.Column[Any]], name: str = ROWS) -> sa.TableValuedAlias:
+    """Return the rows of one JSON parameter as a table of these columns (PostgreSQL)."""
+    given = sa.cast(sa.bindparam(name, type_=sa.Text()), postgresql.JSON)
     named = [sa.column(one.name, one.type) for one in columns]
     return sa.func.json_to_recordset(given).table_valued(*named).render_derived(with_types=True)
 
 
 def as_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Turn rows into the parameter that ``recordset`` reads."""
-    return {ROWS: json.dumps(rows, ensure_ascii=False, default=str)}
+    return {ROWS: dump(rows)}

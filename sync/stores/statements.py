@@ -1,16 +1,24 @@
 """The statements of the relational store, built once: building one costs more than running it."""
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.parking import OPEN_STATES
-from sync.stores.many import among, recordset
+from sync.stores.many import ROWS, among, recordset
 from sync.stores.tables import EPOCH, SyncTables
 
-SEEN = "seen_rv"
+NEW, CHANGED, SEEN = "new", "changed", "seen_rv"
+
+
+class Write(NamedTuple):
+    """Rows for one table: new ones, or changed ones with the version that was seen."""
+
+    table: sa.Table
+    way: str
+    rows: list[dict[str, Any]]
 
 
 class Statements:
@@ -56,7 +64,6 @@ class Statements:
             .where(t.device.c.id == sa.bindparam("key"), t.device.c.last_n == sa.bindparam("seen"))
             .values({name: sa.bindparam(f"new_{name}") for name in changed})
         )
-        self.enter = self.told(self.rows_of(t.ledger).on_conflict_do_nothing(), t.ledger.c.edit)
         self.amend = (
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
@@ -73,14 +80,7 @@ class Statements:
         SQLite runs in this process and is quickest row by row; PostgreSQL takes all rows as one
         parameter, in a statement that it has planned before.
         """
-        insert = self.insert(table)
-        if self.dialect == "sqlite":
-            return insert
-        return insert.from_select(list(table.columns.keys()), sa.select(recordset(table.columns)))
-
-    def told(self, statement: Any, column: sa.Column[Any]) -> Any:
-        """Let a statement name the rows it wrote, where they do not count themselves."""
-        return statement if self.dialect == "sqlite" else statement.returning(column)
+        return self.insert(table) if self.dialect == "sqlite" else _insertion(table, ROWS)
 
     def _upsert(self, table: sa.Table, key: list[str], changing: tuple[str, ...]) -> Any:
         insert = self.rows_of(table)
@@ -130,15 +130,24 @@ def feed(tables: SyncTables, windows: int) -> Any:
 
 
 @cache
-def records(table: sa.Table) -> Any:
-    """Return the statement that reads and locks records of one kind by their ids."""
-    t = table.c
+def records(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
+    """Return the statement that reads and locks records of some kinds (``ids0, ids1, …``)."""
+    locked = [_locked(i, kind, table.c).cte(f"locked{i}") for i, (kind, table) in enumerate(kinds)]
+    return sa.union_all(*(sa.select(one) for one in locked))
+
+
+def _locked(i: int, kind: str, t: Any) -> Any:
+    """Return the records of one kind; rows are locked one after the other, by id."""
     return (
-        sa.select(t.id, t.rv, t.body, t.marks, t.deleted)
-        .where(among(t.id, "ids"))
+        sa.select(_named(kind), t.id, t.rv, t.body, t.marks, t.deleted)
+        .where(among(t.id, f"ids{i}"))
         .order_by(t.id)
         .with_for_update()
     )
+
+
+def _named(kind: str) -> sa.ColumnElement[str]:
+    return sa.literal_column(f"'{kind}'", sa.String).label("kind")
 
 
 @cache
@@ -146,44 +155,54 @@ def bodies(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
     """Return the statement that reads ready bodies of some kinds (``ids0, ids1, …``)."""
     return sa.union_all(
         *(
-            sa.select(sa.literal_column(f"'{kind}'"), table.c.id, table.c.body).where(
-                among(table.c.id, f"ids{i}")
-            )
+            sa.select(_named(kind), table.c.id, table.c.body).where(among(table.c.id, f"ids{i}"))
             for i, (kind, table) in enumerate(kinds)
         )
     )
 
 
 @cache
-def record_upsert(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
-    """Return the statement that writes a record if nobody else has meanwhile (``seen_rv``)."""
-    insert = statements(tables, dialect).insert(table)
+def written(table: sa.Table, way: str) -> Any:
+    """Return the statement that writes one row unless somebody else has meanwhile (SQLite)."""
+    insert = sqlite.insert(table)
+    if way == NEW:
+        return insert.on_conflict_do_nothing()
+    names = [column.name for column in table.columns if not column.primary_key]
     return insert.on_conflict_do_update(
         index_elements=["id"],
-        where=table.c.rv == sa.bindparam("seen_rv", type_=sa.BigInteger),
-        set_={name: insert.excluded[name] for name in _changing(table)},
+        where=table.c.rv == sa.bindparam(SEEN, type_=sa.BigInteger),
+        set_={name: insert.excluded[name] for name in names},
     )
 
 
 @cache
-def record_insert(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
-    """Return the statement that writes new records, and leaves out those that are there."""
-    own = statements(tables, dialect)
-    return own.told(own.rows_of(table).on_conflict_do_nothing(), table.c.id)
+def together(parts: tuple[tuple[sa.Table, str], ...]) -> Any:
+    """Return the one statement that writes rows of several tables (PostgreSQL).
+
+    It takes ``rows0, rows1, …`` and returns for each how many were written.
+    """
+    written = [
+        _rows_written(table, way, f"rows{i}").cte(f"written{i}")
+        for i, (table, way) in enumerate(parts)
+    ]
+    counts = (sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in written)
+    return sa.select(*counts)
 
 
-@cache
-def record_update(table: sa.Table) -> Any:
-    """Return the statement that changes records if nobody else has meanwhile (PostgreSQL)."""
-    seen = sa.Column(SEEN, sa.BigInteger)
-    new = recordset([*table.columns, seen])
+def _rows_written(table: sa.Table, way: str, rows: str) -> Any:
+    key = next(iter(table.primary_key))
+    if way == NEW:
+        return _insertion(table, rows).on_conflict_do_nothing().returning(key)
+    new = recordset([*table.columns, sa.Column(SEEN, sa.BigInteger)], rows)
+    names = [column.name for column in table.columns if not column.primary_key]
     return (
         sa.update(table)
-        .where(table.c.id == new.c.id, table.c.rv == new.c[SEEN])
-        .values({name: new.c[name] for name in _changing(table)})
-        .returning(table.c.id)
+        .where(key == new.c[key.name], table.c.rv == new.c[SEEN])
+        .values({name: new.c[name] for name in names})
+        .returning(key)
     )
 
 
-def _changing(table: sa.Table) -> list[str]:
-    return [column.name for column in table.columns if not column.primary_key]
+def _insertion(table: sa.Table, rows: str) -> Any:
+    names = list(table.columns.keys())
+    return postgresql.insert(table).from_select(names, sa.select(recordset(table.columns, rows)))
