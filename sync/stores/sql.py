@@ -186,7 +186,9 @@ class SqlStore:
         """
         some = [one for one in writes if one.rows]
         if self._dialect == "sqlite":
-            counts = [self._execute(statements.written(*one[:2]), one.rows).rowcount for one in some]
+            counts = [
+                self._execute(statements.written(*one[:2]), one.rows).rowcount for one in some
+            ]
         else:
             statement = statements.together(tuple(one[:2] for one in some))
             given = {f"rows{i}": dump(one.rows) for i, one in enumerate(some)}

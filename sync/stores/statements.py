@@ -204,5 +204,7 @@ def _rows_written(table: sa.Table, way: str, rows: str) -> Any:
 
 
 def _insertion(table: sa.Table, rows: str) -> Any:
-    names = list(table.columns.keys())
-    return postgresql.insert(table).from_select(names, sa.select(recordset(table.columns, rows)))
+    columns = list(table.columns)
+    given = recordset(columns, rows)
+    names = [column.name for column in columns]
+    return postgresql.insert(table).from_select(names, sa.select(*(given.c[n] for n in names)))
