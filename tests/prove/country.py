@@ -8,7 +8,7 @@ the server is checked for a few grids on every simulated day, and for all phones
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
 COPIES_MAX = 2
 TRIES = 6
+TELL_DAYS = 10
+OWN_EDITS_EVERY = 3
 EVENTS = {
     "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
     "back_up_phone": 0.6, "restore_phone": 0.3, "compact": 0.3,
@@ -49,6 +51,10 @@ class Plan:
     days: int = 365
     rests: int = 4
     restores: int = 5
+
+
+def silent(_word: str) -> None:
+    """Tell nobody how far the year is."""
 
 
 class Walker(Worker):
@@ -117,6 +123,13 @@ class WideChecks(Checks):
     """The same checks, which find what they compare by an index."""
 
     world: "Country"
+    turn = 0
+
+    def own_edits_shown(self, handset: Handset) -> None:
+        """A phone shows its own edits: looked at on every third occasion."""
+        self.turn += 1
+        if self.turn % OWN_EDITS_EVERY == 0:
+            super().own_edits_shown(handset)
 
     def restored(self) -> None:
         """Take up the state of a restored server."""
@@ -161,7 +174,10 @@ class Country(World):
     office_class = Desk
     checks: WideChecks
 
-    def __init__(self, seed: int, stand: Stand, plan: Plan) -> None:
+    def __init__(
+        self, seed: int, stand: Stand, plan: Plan, tell: Callable[[str], None] = silent
+    ) -> None:
+        self.tell = tell
         self.plan = plan
         self.users = [1000 + number * 7 // 10 for number in range(plan.phones)]
         self.grids = range(1, max(2, plan.phones // PHONES_PER_GRID) + 1)
@@ -190,7 +206,7 @@ class Country(World):
             digest.record_digest = right
 
     def _step(self) -> None:
-        self.steps += 1
+        self.figures["steps"] = self.steps = self.steps + 1
         self.now_ms += int(self.rng.random() * 2 * self._pace_ms())
         self._deliver()
         name = self.rng.choices(list(EVENTS), list(EVENTS.values()))[0]
@@ -214,6 +230,8 @@ class Country(World):
         else:
             self.back_up_server()
         self._some_rest(self.rng.choice(self.grids))
+        if self.day % TELL_DAYS == 0:
+            self.tell(f"day {self.day}: {self.figures['edits']} edits")
         if self.day % max(1, self.plan.days // self.plan.rests) == 0:
             self._all_rest()
 
@@ -243,11 +261,12 @@ class Country(World):
 
     def work(self) -> None:
         """Somebody works for a while."""
-        handset = self.rng.choice(self.handsets)
+        number = self.rng.randrange(len(self.handsets))
+        handset = self.handsets[number]
         for _ in range(self.rng.choice(SESSIONS)):
             self.now_ms += self.rng.randrange(1, 2000)
             Walker(self, handset).act()
-        self.busy.put(self.handsets.index(handset))
+        self.busy.put(number)
         self.checks.own_edits_shown(handset)
 
     def send(self) -> None:
@@ -336,5 +355,3 @@ class Country(World):
 def kinds_seen(world: Country) -> Mapping[str, int]:
     """Return how many records of each kind live at the end."""
     return {kind: len(bag) for kind, bag in sorted(world.living.items())}
-
-

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.prove.country import Country, Plan, kinds_seen
+from tests.prove.country import Country, Plan, kinds_seen, silent
 from tests.prove.wide import WideSim
 from tests.simulation.checks import Violation
 from tests.simulation.run import DETAIL_MAX
@@ -26,9 +26,15 @@ from tests.simulation.stands import SqlSim, Stand
 ENGINES: Mapping[str, Callable[[], Stand]] = {"memory": WideSim, "sqlite": SqlSim}
 
 
-def prove(engine: str, seed: int, plan: Plan, sabotage: str | None = None) -> dict[str, Any]:
+def prove(
+    engine: str,
+    seed: int,
+    plan: Plan,
+    sabotage: str | None = None,
+    tell: Callable[[str], None] = silent,
+) -> dict[str, Any]:
     """Live through a plan and tell what was violated."""
-    world = Country(seed, ENGINES[engine](), plan)
+    world = Country(seed, ENGINES[engine](), plan, tell)
     began, spent = time.monotonic(), time.process_time()
     planted = SABOTAGES[sabotage](world) if sabotage else contextlib.nullcontext()
     violations: list[str] = []
@@ -52,6 +58,10 @@ def prove(engine: str, seed: int, plan: Plan, sabotage: str | None = None) -> di
     }  # fmt: skip
 
 
+def _on_stderr(word: str) -> None:
+    print(word, file=sys.stderr, flush=True)
+
+
 def main() -> int:
     """Run from the command line: print one line of JSON, fail on a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove.sim", description=__doc__)
@@ -64,7 +74,7 @@ def main() -> int:
     # nearly everything lives to the end: looking for garbage again and again finds none
     gc.set_threshold(200_000, 20, 100)
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
-    found = prove(told.engine, told.seed, plan, told.sabotage)
+    found = prove(told.engine, told.seed, plan, told.sabotage, _on_stderr)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0
 

@@ -71,8 +71,8 @@ def _copied(store: WideStore) -> WideStore:
 
 def _copy_of(value: Any) -> Any:
     if isinstance(value, dict):
-        nested = any(isinstance(inner, dict) for inner in value.values())
-        return {k: _copy_of(v) for k, v in value.items()} if nested else dict(value)
+        nested = isinstance(next(iter(value.values()), None), dict)
+        return {k: dict(v) for k, v in value.items()} if nested else dict(value)
     return value.copy() if isinstance(value, list | set) else value
 
 

@@ -207,6 +207,7 @@ class Checks:
         """A phone shows its own edit until a complete pull contains it."""
         latest: dict[Key, Made] = {}
         created = set()
+        gone = {made.rec for made in handset.pending.values() if made.op == "delete"}
         for made in handset.pending.values():
             latest[(made.kind, made.rec)] = made
             if made.op == "create":
@@ -216,10 +217,8 @@ class Checks:
             if made.op == "delete":
                 self.demand("own_edit_shown", row is None, made)
             elif (kind, rec) in created or handset.phone.memory.row(kind, rec):
-                gone = any(one.op == "delete" and one.rec == rec
-                           for one in handset.pending.values())  # fmt: skip
                 shown = row is not None and made.values.items() <= row.values.items()
-                self.demand("own_edit_shown", shown or gone, (made, row))
+                self.demand("own_edit_shown", shown or rec in gone, (made, row))
 
     # -- at rest ------------------------------------------------------------------------------
 
@@ -238,7 +237,7 @@ class Checks:
         known = Counter(line.edit for line in lines)
         self.demand("one_effect", not known or max(known.values()) == 1, known.most_common(1))
         for record in records.values():
-            strange = {mark.edit for mark in record.marks.values()} - known.keys()
+            strange = {mark.edit for mark in record.marks.values() if mark.edit not in known}
             self.demand("all_or_nothing", not strange, (record, strange))
         for line in lines:
             there = (line.kind, line.rec) in records
