@@ -14,7 +14,6 @@ from typing import Any
 
 from sync import digest
 from sync.edits import Draft, LedgerEntry, Record
-
 from sync.parking import OPEN_STATES
 from sync.replica_tables import Row
 from tests.prove.wide import Bag, WideGrants, WideSim
