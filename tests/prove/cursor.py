@@ -100,6 +100,7 @@ def _stale_standby(_engine: Engine) -> Iterator[None]:
         pull._is_lost = right
 
 
+SHORT = {"engine": "postgresql", "seconds": 6, "seed": 1, "standbys": 1}
 Planted = Callable[[Engine], AbstractContextManager[None]]
 SABOTAGES: Mapping[str, Planted] = {
     "sequence": _sequence_planted, "stale_standby": _stale_standby,

@@ -69,6 +69,7 @@ class Checks:
             self.demand("one_effect", entry.edit.id not in self.effects, entry.edit)
             self.effects.add(entry.edit.id)
             self._bounded(entry)
+            self._as_made(entry)
             self._findable(entry, batch)
             self._authority(entry, user)
         for key, record in batch.records.items():
@@ -94,6 +95,14 @@ class Checks:
     def _bounded(self, entry: LedgerEntry) -> None:
         latest = self.world.now_ms + AHEAD_MS_MAX
         self.demand("stamps_bounded", entry.ms <= latest, (entry.ms, latest))
+
+    def _as_made(self, entry: LedgerEntry) -> None:
+        """An edit is about the record that the phone has named, and says what it said there."""
+        made = self._made(entry)
+        if made:
+            edit = entry.edit
+            same = (made.op, made.kind, made.rec) == (edit.op, edit.kind, edit.rec)
+            self.demand("edits_as_made", same, (made, edit))
 
     def _findable(self, entry: LedgerEntry, batch: Batch) -> None:
         """Each value that was set stands, lies in a conflict, is parked, or was set again."""
