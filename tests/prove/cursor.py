@@ -81,6 +81,7 @@ def _sequence(engine: Engine) -> None:
 
 @contextmanager
 def _sequence_planted(engine: Engine) -> Iterator[None]:
+    """Take versions from a sequence, before the merge: a smaller one commits after a larger."""
     right = engine.store
     _sequence(engine)
     try:
