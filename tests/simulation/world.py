@@ -240,7 +240,7 @@ class World:
         except Problem as problem:
             return json.dumps({"problem": {"code": problem.code, **problem.extra}})
         self.checks.page_made(page, self.grants.scopes(user, self.now_ms))
-        return json.dumps({"push": pushed, "pull": json.loads(page)})
+        return f'{{"push":{json.dumps(pushed)},"pull":{page}}}'
 
     def _push(
         self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
