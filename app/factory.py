@@ -42,7 +42,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    database = Database(settings.database_url, pool_size=settings.pool_size)
+    database = Database(
+        settings.database_url, pool_size=settings.pool_size, standby_url=settings.standby_url
+    )
     cipher = Cipher(settings.field_key)
     app.extensions.update(
         wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,

@@ -204,10 +204,10 @@ class Memory:
     def renumber(self) -> int:
         """Number all that the log still holds from 1 and return the next number.
 
-        What the server had under the earlier numbers is filed: it goes again, in case the
-        server has lost it since, but is not laid over the rows a second time.
+        What the pulled rows contain is filed: it goes again, in case the server has lost it
+        since, but is not laid over the rows a second time.
         """
-        self.ask("UPDATE replica_log SET n = NULL, filed = filed OR taken_ms IS NOT NULL, "
+        self.ask("UPDATE replica_log SET n = NULL, filed = filed OR contained, "
                  "taken_ms = NULL")  # fmt: skip
         waiting = self.ask("SELECT seq FROM replica_log ORDER BY seq")
         for n, (seq,) in enumerate(waiting, start=1):

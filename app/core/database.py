@@ -25,6 +25,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.core.driver import driver, load_spatialite
+from app.core.standby import Standby
 
 BUSY_TIMEOUT_MS = 20_000
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -116,12 +117,15 @@ class UnsafeEngine(RuntimeError):
 class Database:
     """One engine and the ways to open a transaction on it."""
 
-    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 16, standby_url: str | None = None
+    ) -> None:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.metadata = Base.metadata
         self._turnstile = Turnstile()
         self.engine = self._open_sqlite(pool_size) if self.is_sqlite else self._open(pool_size)
+        self.standby = Standby(standby_url, pool_size=pool_size) if standby_url else None
 
     def _open(self, pool_size: int) -> sa.Engine:
         engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20)
@@ -194,6 +198,8 @@ class Database:
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self.standby:
+            self.standby.dispose()
 
 
 def _prepare_postgres_connection(connection: Any, _record: object) -> None:

@@ -23,6 +23,7 @@ class Settings:
 
     profile: str
     database_url: str
+    standby_url: str | None
     data_dir: Path
     secret_key: str
     field_key: str
@@ -42,10 +43,12 @@ class Settings:
         if profile not in (DEVELOPMENT, PRODUCTION):
             raise SettingsError(f"PROFILE={profile}: say {DEVELOPMENT} or {PRODUCTION}")
         data_dir = Path(environment.get("DATA_DIR", "var")).absolute()
+        database_url = environment.get("DATABASE_URL", f"sqlite:///{data_dir}/wangge.db")
         docs = environment.get("API_DOCS", "0" if profile == PRODUCTION else "1")
         return cls(
             profile=profile,
-            database_url=environment.get("DATABASE_URL", f"sqlite:///{data_dir}/wangge.db"),
+            database_url=database_url,
+            standby_url=_standby(environment, database_url),
             data_dir=data_dir,
             secret_key=_secret(environment, "SECRET_KEY", profile, data_dir),
             field_key=_secret(environment, "FIELD_KEY", profile, data_dir),
@@ -61,6 +64,13 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal():
         raise SettingsError(f"{name}={text}: say a whole number")
     return int(text)
+
+
+def _standby(environment: Mapping[str, str], database_url: str) -> str | None:
+    url = environment.get("STANDBY_URL") or None
+    if url and database_url.startswith("sqlite"):
+        raise SettingsError("STANDBY_URL: only a PostgreSQL database has a standby")
+    return url
 
 
 def _secret(environment: Mapping[str, str], name: str, profile: str, data_dir: Path) -> str:

@@ -14,6 +14,7 @@ from app.core.engine import ATTEMPTS_MAX, Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
+from app.core.standby import StandbyAway
 from app.sync_api.scopes import scopes_of
 from sync.edits import Device, Draft
 from sync.errors import Problem, Stale
@@ -80,13 +81,37 @@ class Phone:
     def pull(self, cursor: str | None, want_bytes: int) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
-            device = self._own(session)
-            now = now_ms()
-            request = Pull(
-                scopes_of(session, self.actor, now), cursor, device, want_bytes,
-                self.engine.sight(self.actor, now).body,
-            )  # fmt: skip
-            return pull(self.engine.store(session), request)
+            return self._page(session, cursor, want_bytes)
+
+    def pull_anywhere(self, cursor: str | None, want_bytes: int) -> Page:
+        """Return the next page, from the standby if that holds what the phone has seen."""
+        page = self._ask_standby(cursor, want_bytes)
+        return page or self.pull(cursor, want_bytes)
+
+    def _ask_standby(self, cursor: str | None, want_bytes: int) -> Page | None:
+        """Return a page of the standby, None when the database itself must be asked.
+
+        A standby that is behind the cursor would begin a scope anew, and one that has not heard
+        of a grant would drop it: only the database itself may tell a phone so.
+        """
+        standby = self.database.standby
+        if standby is None:
+            return None
+        try:
+            with standby.reading() as session:
+                page = self._page(session, cursor, want_bytes)
+        except (StandbyAway, Problem):
+            return None
+        return None if page.reset or page.drop else page
+
+    def _page(self, session: Session, cursor: str | None, want_bytes: int) -> Page:
+        device = self._own(session)
+        now = now_ms()
+        request = Pull(
+            scopes_of(session, self.actor, now), cursor, device, want_bytes,
+            self.engine.sight(self.actor, now).body,
+        )  # fmt: skip
+        return pull(self.engine.store(session), request)
 
     def _own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.

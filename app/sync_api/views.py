@@ -142,7 +142,8 @@ def exchange() -> Response:
         services.want_bytes(body),
     )
     pushed = _push_json(phone.push(drafts), phone.device)
-    pulled = _pull_json(phone.pull(body.get("cursor"), wanted), phone.device)
+    pull_ = phone.pull if drafts else phone.pull_anywhere
+    pulled = _pull_json(pull_(body.get("cursor"), wanted), phone.device)
     return _json(f'{{"push":{pushed},"pull":{pulled}}}')
 
 
@@ -165,5 +166,5 @@ def pull() -> Response:
     """Receive what is new since the cursor, most urgent first."""
     body = _body()
     phone = _phone(body)
-    page = phone.pull(body.get("cursor"), services.want_bytes(body))
+    page = phone.pull_anywhere(body.get("cursor"), services.want_bytes(body))
     return _json(_pull_json(page, phone.device))

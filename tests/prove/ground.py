@@ -39,10 +39,14 @@ class Ground:
 
 
 @contextmanager
-def open_ground(engine: str) -> Iterator[Ground]:
-    """Make a database on an engine, settle the county in it, and remove it at the end."""
+def open_ground(engine: str, server: str | None = None) -> Iterator[Ground]:
+    """Make a database on an engine, settle the county in it, and remove it at the end.
+
+    Args:
+        server: the PostgreSQL to make it on; None takes that of ``TEST_POSTGRES_URL``.
+    """
     with tempfile.TemporaryDirectory(prefix="wangge-prove-") as folder:
-        with _database(engine, Path(folder)) as url:
+        with _database(engine, Path(folder), server) as url:
             app = create_app(settings_for(url, Path(folder), POOL_SIZE="32"))
             with app.app_context():
                 upgrade()
@@ -56,11 +60,11 @@ def open_ground(engine: str) -> Iterator[Ground]:
 
 
 @contextmanager
-def _database(engine: str, folder: Path) -> Iterator[str]:
+def _database(engine: str, folder: Path, server: str | None) -> Iterator[str]:
     if engine == "sqlite":
         yield f"sqlite:///{folder}/wangge.db"
         return
-    base = os.environ.get("TEST_POSTGRES_URL")
+    base = server or os.environ.get("TEST_POSTGRES_URL")
     assert base, POSTGRES_MISSING
     url = sa.make_url(base).set(drivername="postgresql+psycopg")
     name = f"wangge_prove_{os.getpid()}"

@@ -29,6 +29,7 @@ EDITS_MAX = 6
 ALIVE_S_MAX = 0.5
 TOKEN_LIFE_S = 300.0
 FINISH_WITHIN_S = 60.0
+SHORT = {"engine": "sqlite", "kills": 20, "seed": 1, "seconds": 120}
 SABOTAGES: Mapping[str, str] = {"answer_first": "tests.prove.early_server:app"}
 
 

@@ -69,6 +69,7 @@ class Checks:
             self.demand("one_effect", entry.edit.id not in self.effects, entry.edit)
             self.effects.add(entry.edit.id)
             self._bounded(entry)
+            self._as_made(entry)
             self._findable(entry, batch)
             self._authority(entry, user)
         for key, record in batch.records.items():
@@ -94,6 +95,14 @@ class Checks:
     def _bounded(self, entry: LedgerEntry) -> None:
         latest = self.world.now_ms + AHEAD_MS_MAX
         self.demand("stamps_bounded", entry.ms <= latest, (entry.ms, latest))
+
+    def _as_made(self, entry: LedgerEntry) -> None:
+        """An edit is about the record that the phone has named, and says what it said there."""
+        made = self._made(entry)
+        if made:
+            edit = entry.edit
+            same = (made.op, made.kind, made.rec) == (edit.op, edit.kind, edit.rec)
+            self.demand("edits_as_made", same, (made, edit))
 
     def _findable(self, entry: LedgerEntry, batch: Batch) -> None:
         """Each value that was set stands, lies in a conflict, is parked, or was set again."""
@@ -207,6 +216,7 @@ class Checks:
         """A phone shows its own edit until a complete pull contains it."""
         latest: dict[Key, Made] = {}
         created = set()
+        gone = {made.rec for made in handset.pending.values() if made.op == "delete"}
         for made in handset.pending.values():
             latest[(made.kind, made.rec)] = made
             if made.op == "create":
@@ -216,10 +226,8 @@ class Checks:
             if made.op == "delete":
                 self.demand("own_edit_shown", row is None, made)
             elif (kind, rec) in created or handset.phone.memory.row(kind, rec):
-                gone = any(one.op == "delete" and one.rec == rec
-                           for one in handset.pending.values())  # fmt: skip
                 shown = row is not None and made.values.items() <= row.values.items()
-                self.demand("own_edit_shown", shown or gone, (made, row))
+                self.demand("own_edit_shown", shown or rec in gone, (made, row))
 
     # -- at rest ------------------------------------------------------------------------------
 
@@ -238,7 +246,7 @@ class Checks:
         known = Counter(line.edit for line in lines)
         self.demand("one_effect", not known or max(known.values()) == 1, known.most_common(1))
         for record in records.values():
-            strange = {mark.edit for mark in record.marks.values()} - known.keys()
+            strange = {mark.edit for mark in record.marks.values() if mark.edit not in known}
             self.demand("all_or_nothing", not strange, (record, strange))
         for line in lines:
             there = (line.kind, line.rec) in records

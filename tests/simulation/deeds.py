@@ -65,7 +65,7 @@ class Worker:
     def _grid(self) -> int:
         """Return a grid the worker thinks is his, or now and then one that is not."""
         if self.rng.random() < 0.05:
-            return self.rng.choice(GRIDS)
+            return self.rng.choice(self.world.grids)
         shown = sorted(self.handset.phone.memory.scopes())
         granted = shown or self.world.grants.scopes(self.handset.user, self.world.now_ms)
         return int(self.rng.choice(granted).split(":")[1]) if granted else 1
@@ -107,7 +107,7 @@ class Worker:
         """Write a story, or propose another grid."""
         story: dict[str, Any] = {"story": _word(self.rng)}
         if self.rng.random() < 0.2:
-            story["grid"] = self.rng.choice(GRIDS)
+            story["grid"] = self.rng.choice(self.world.grids)
         self._update("plot", story)
 
     def advance(self) -> None:
@@ -191,13 +191,13 @@ class Office:
 
     def new_job(self) -> None:
         """Assign a job."""
-        values = {"grid": self.rng.choice(GRIDS), "state": "assigned", "round": 0}
+        values = {"grid": self.rng.choice(self.world.grids), "state": "assigned", "round": 0}
         self.world.as_office("create", "job", new_id(self.rng), values)
 
     def regrid(self) -> None:
         """Move a record into another grid."""
         kind = self.rng.choice(("plot", "person", "job"))
-        self._update(self._some(kind), {"grid": self.rng.choice(GRIDS)})
+        self._update(self._some(kind), {"grid": self.rng.choice(self.world.grids)})
 
     def delete(self) -> None:
         """Delete a record for all."""

@@ -1,14 +1,15 @@
-"""A share of the seeds in the suite; ``python -m tests.simulation`` runs as many as one likes."""
+"""A share of the seeds in the suite; ``python -m tests.simulation`` runs as many as one likes.
+
+That every planted bug is caught, those of the provers too, is shown in ``tests/prove``.
+"""
 
 import pytest
 
 from tests.simulation.run import simulate
-from tests.simulation.sabotage import SABOTAGES
 from tests.simulation.stands import STANDS
 
 SHARES = [("memory", range(start, start + 10)) for start in range(0, 60, 10)]
 SHARES += [("sqlite", range(start, start + 5)) for start in range(60, 80, 5)]
-CAUGHT_WITHIN = 40
 
 # Seeds that once failed, each with what it found.
 FIXED = {
@@ -36,12 +37,6 @@ def test_every_invariant_holds_in_every_history(share: tuple[str, range]) -> Non
 @pytest.mark.parametrize("seed", sorted(FIXED))
 def test_a_seed_that_once_failed_holds(seed: int, store: str) -> None:
     assert simulate(seed, store).violation is None, FIXED[seed]
-
-
-@pytest.mark.parametrize("sabotage", sorted(SABOTAGES))
-def test_every_planted_bug_is_caught(sabotage: str) -> None:
-    found = (simulate(seed, "memory", sabotage).violation for seed in range(CAUGHT_WITHIN))
-    assert any(found), f"{sabotage} went unnoticed"
 
 
 @pytest.mark.parametrize("seed", [3, 15, 245, 257])

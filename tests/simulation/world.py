@@ -4,7 +4,7 @@ import heapq
 import itertools
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,14 +50,26 @@ class Parcel:
 
 
 class World:
-    """Everything that happens, decided by one seed."""
+    """Everything that happens, decided by one seed.
+
+    The attributes of the class are what a larger world has more of (``tests.prove.country``).
+    """
+
+    users: Sequence[int] = (1, 1, 2, 3)
+    """Who carries each phone."""
+    grids: Sequence[int] = GRIDS
+    grants_class: type[Grants] = Grants
+    checks_class: type[Checks] = Checks
+    handset_class: type[Handset] = Handset
+    worker_class: type[Worker] = Worker
+    office_class: type[Office] = Office
 
     def __init__(self, seed: int, stand: Stand) -> None:
         self.rng = random.Random(seed)
         self.stand = stand
         self.now_ms = START_MS
-        self.grants = Grants()
-        self.checks = Checks(self)
+        self.grants = self.grants_class()
+        self.checks = self.checks_class(self)
         self.parcels: list[Parcel] = []
         self.orders = itertools.count()
         self.epochs = itertools.count(2)
@@ -65,15 +77,16 @@ class World:
         self.loss = self.rng.choice((0.0, 0.1, 0.3))
         self.office_device = new_id(self.rng)
         self.stand.enrol(self.office_device, OFFICE_USER)
-        self.handsets = [self._handset(user) for user in (1, 1, 2, 3)]
-        for user in (1, 2, 3):
-            self.grants.give(user, self.rng.choice(GRIDS), self.now_ms)
-            self.grants.give(user, self.rng.choice(GRIDS), self.now_ms)
+        self.handsets = [self._handset(user) for user in self.users]
+        for user in dict.fromkeys(self.users):
+            self.grants.give(user, self.rng.choice(self.grids), self.now_ms)
+            self.grants.give(user, self.rng.choice(self.grids), self.now_ms)
         self.figures = {"edits": 0, "exchanges": 0, "restores": 0, "problems": 0}
 
     def _handset(self, user: int) -> Handset:
         skew = self.rng.choice(SKEWS_MS)
-        return Handset(user, random.Random(self.rng.getrandbits(64)), skew, self.now_ms - 1000)
+        chance = random.Random(self.rng.getrandbits(64))
+        return self.handset_class(user, chance, skew, self.now_ms - 1000)
 
     # -- events -------------------------------------------------------------------------------
 
@@ -92,12 +105,12 @@ class World:
         handset = self.rng.choice(self.handsets)
         for _ in range(self.rng.choice((1, 1, 2, 4))):
             self.now_ms += self.rng.randrange(1, 2000)
-            Worker(self, handset).act()
+            self.worker_class(self, handset).act()
         self.checks.own_edits_shown(handset)
 
     def desk(self) -> None:
         """Somebody works in the office."""
-        Office(self).act()
+        self.office_class(self).act()
 
     def wait(self) -> None:
         """Nothing happens for long."""
@@ -105,7 +118,8 @@ class World:
 
     def grant(self) -> None:
         """Charge of a grid changes."""
-        user, grid = self.rng.choice((1, 2, 3)), self.rng.choice(GRIDS)
+        user = self.rng.choice(list(dict.fromkeys(self.users)))
+        grid = self.rng.choice(self.grids)
         change = self.grants.end if self.rng.random() < 0.5 else self.grants.give
         change(user, grid, self.now_ms)
 
@@ -140,13 +154,16 @@ class World:
 
     def compact(self) -> None:
         """Old tombstones of a scope are forgotten."""
-        self.stand.compact(f"grid:{self.rng.choice(GRIDS)}")
+        self.stand.compact(f"grid:{self.rng.choice(self.grids)}")
 
     # -- the network --------------------------------------------------------------------------
 
     def send(self) -> None:
         """A phone tries to exchange; it gives up waiting for what it had asked before."""
-        handset = self.rng.choice(self.handsets)
+        self.send_from(self.rng.choice(self.handsets))
+
+    def send_from(self, handset: Handset) -> None:
+        """Post the request of one phone, or lose it, or post it twice."""
         if handset.phone.needs_device:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=self.rng.choice((300, 1500, 65_536)))
@@ -223,7 +240,7 @@ class World:
         except Problem as problem:
             return json.dumps({"problem": {"code": problem.code, **problem.extra}})
         self.checks.page_made(page, self.grants.scopes(user, self.now_ms))
-        return json.dumps({"push": pushed, "pull": json.loads(page)})
+        return f'{{"push":{json.dumps(pushed)},"pull":{page}}}'
 
     def _push(
         self, device: str, drafts: list[Draft], user: int, *, dies: bool = False

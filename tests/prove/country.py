@@ -1,0 +1,356 @@
+"""A simulated year of a whole country: many grids, several phones in each, all faults at once.
+
+It is the world of ``tests.simulation`` on a larger scale. Nothing is proved less strictly there:
+each commit, each page and each phone's own edits are checked as they come; whether phones equal
+the server is checked for a few grids on every simulated day, and for all phones several times.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync import digest
+from sync.edits import Draft, LedgerEntry, Record
+from sync.parking import OPEN_STATES
+from sync.replica_tables import Row
+from tests.prove.wide import Bag, WideGrants, WideSim
+from tests.simulation.checks import Checks, Key
+from tests.simulation.checks import _scopes as scopes_of
+from tests.simulation.deeds import Office, Worker, new_id
+from tests.simulation.handset import Handset, Made
+from tests.simulation.stands import Stand, Watched
+from tests.simulation.world import ROUNDS_MAX, START_MS, World
+
+DAY_MS = 86_400_000
+PHONES_PER_GRID = 3
+GRIDS_PER_USER_MAX = 3
+COPIES_MAX = 2
+TRIES = 6
+TELL_DAYS = 10
+OWN_EDITS_EVERY = 3
+EVENTS = {
+    "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
+    "back_up_phone": 0.6, "restore_phone": 0.3, "compact": 0.3,
+}  # fmt: skip
+SESSIONS = (1, 2, 4, 8, 12, 20)
+DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
+# A hash of a version never changes; phones ask for those of all their rows at each pull.
+remembered_digest = functools.lru_cache(maxsize=1 << 19)(digest.record_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much happens."""
+
+    phones: int = 1000
+    edits: int = 1_000_000
+    days: int = 365
+    rests: int = 4
+    restores: int = 5
+
+
+def silent(_word: str) -> None:
+    """Tell nobody how far the year is."""
+
+
+class Walker(Worker):
+    """A worker who finds a record without reading all that his phone holds."""
+
+    world: "Country"
+
+    def _edit(self, op: str, kind: str, rec: str, values: Mapping[str, Any]) -> None:
+        super()._edit(op, kind, rec, values)
+        name = next(reversed(self.handset.made))
+        self.world.made[name] = self.handset.made[name]
+
+    def _some(self, kind: str) -> Row | None:
+        own = [m.rec for m in self.handset.pending.values() if (m.op, m.kind) == ("create", kind)]
+        if own and self.rng.random() < 0.3:
+            return self.handset.phone.row(kind, self.rng.choice(own))
+        rec = self._pulled(kind)
+        return self.handset.phone.row(kind, rec) if rec else None
+
+    def _pulled(self, kind: str) -> str | None:
+        """Return the record that stands next to a random place."""
+        find = "SELECT rec FROM replica_row WHERE kind = ? AND rec >= ? ORDER BY rec LIMIT 1"
+        ask = self.handset.phone.memory.ask
+        found = ask(find, kind, new_id(self.rng)) or ask(find, kind, "")
+        return str(found[0][0]) if found else None
+
+    def move(self) -> None:
+        """Correct a position, to the last figure of a measured one."""
+        lon = self.rng.uniform(-60, 60)
+        self._update("plot", {"lon": lon, "lat": lon + 10})
+
+    def resolve(self) -> None:
+        """Choose in a conflict."""
+        for _ in range(TRIES):
+            one = self._some("conflict")
+            if one and one.values["state"] != "resolved":
+                choice = self.rng.choice(("keep", "swap"))
+                self._edit("resolve", "conflict", one.rec, {"choice": choice})
+                return
+
+
+class Desk(Office):
+    """An office that finds a record without reading all of them."""
+
+    world: "Country"
+
+    def _some(self, kind: str, **wanted: Any) -> Any:
+        for _ in range(TRIES):
+            name = self.world.living[kind].draw(self.rng) if kind in self.world.living else None
+            record = self.world.checks.shadow.get((kind, name))
+            if record and all(record.values.get(k) in value for k, value in wanted.items()):
+                return record
+        return None
+
+    def release(self) -> None:
+        """Repair a parked edit, or lay it aside."""
+        waiting = self.world.waiting.draw(self.rng)
+        if waiting is None:
+            return
+        op = self.rng.choice(("repair", "repair", "repair", "discard"))
+        mend = op == "repair" and self.rng.random() < 0.7
+        self.world.as_office(op, "parked", waiting, {"name": "mended"} if mend else {})
+
+
+class WideChecks(Checks):
+    """The same checks, which find what they compare by an index."""
+
+    world: "Country"
+    turn = 0
+
+    def own_edits_shown(self, handset: Handset) -> None:
+        """A phone shows its own edits: looked at on every third occasion."""
+        self.turn += 1
+        if self.turn % OWN_EDITS_EVERY == 0:
+            super().own_edits_shown(handset)
+
+    def restored(self) -> None:
+        """Take up the state of a restored server."""
+        stand = self.world.stand
+        if isinstance(stand, WideSim):
+            self.effects = set(stand.store.ledger)
+        else:
+            self.effects = {line.edit for line in stand.ledger()}
+        self.shadow = dict(stand.records())
+
+    def _made(self, entry: LedgerEntry) -> Made | None:
+        return self.world.made.get(entry.edit.id)
+
+    def at_rest(self) -> None:
+        """Check what must hold when nothing moves any more, for all phones."""
+        records, lines = self.world.stand.records(), self.world.stand.ledger()
+        self.demand("shadow_equals_store", records == self.shadow)
+        self._ledger_whole(records, lines)
+        self._digests_agree(records)
+        self._latest_stands(records, lines)
+        known = {line.edit for line in lines}
+        for handset in self.world.handsets:
+            self.phone_equals_server(handset)
+            self._nothing_lost(handset, known)
+
+    def phone_equals_server(self, handset: Handset) -> None:
+        """A phone holds what the server holds in its scopes, and nothing else."""
+        granted = self.world.grants.scopes(handset.user, self.world.now_ms)
+        keys = {key for scope in granted for key in self.world.by_scope.get(scope, ())}
+        few = {key: self.shadow[key] for key in keys}
+        self._converged(handset, few)
+        left = handset.phone.outbox()
+        self.demand("bad_edit_blocks_nobody", not left, left)
+
+
+class Country(World):
+    """Everything that happens in a country in a year, decided by one seed."""
+
+    grants_class = WideGrants
+    checks_class = WideChecks
+    worker_class = Walker
+    office_class = Desk
+    checks: WideChecks
+
+    def __init__(
+        self, seed: int, stand: Stand, plan: Plan, tell: Callable[[str], None] = silent
+    ) -> None:
+        self.tell = tell
+        self.plan = plan
+        self.users = [1000 + number * 7 // 10 for number in range(plan.phones)]
+        self.grids = range(1, max(2, plan.phones // PHONES_PER_GRID) + 1)
+        self.made: dict[str, Made] = {}
+        self.living: dict[str, Bag] = {}
+        self.by_scope: dict[str, dict[Key, None]] = {}
+        self.waiting = Bag()
+        self.busy = Bag()
+        self.trace = hashlib.blake2b(digest_size=16)
+        self.day = self.steps = 0
+        super().__init__(seed, stand)
+        self.loss = 0.15
+        self.figures |= {"steps": 0, "crashes": 0, "phones_restored": 0, "rounds_max": 0}
+
+    # -- the year -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Live through the year, coming to rest several times."""
+        right = digest.record_digest
+        digest.record_digest = remembered_digest
+        try:
+            while self.figures["edits"] < self.plan.edits:
+                self._step()
+            self._all_rest()
+        finally:
+            digest.record_digest = right
+
+    def _step(self) -> None:
+        self.figures["steps"] = self.steps = self.steps + 1
+        self.now_ms += int(self.rng.random() * 2 * self._pace_ms())
+        self._deliver()
+        name = self.rng.choices(list(EVENTS), list(EVENTS.values()))[0]
+        self.trace.update(f"{self.now_ms} {name}\n".encode())
+        getattr(self, name)()
+        if self.now_ms >= START_MS + (self.day + 1) * DAY_MS:
+            self.day = (self.now_ms - START_MS) // DAY_MS
+            self._night()
+
+    def _pace_ms(self) -> float:
+        """Return how long a step should take, so that work and year end together."""
+        left_ms = max(0, START_MS + self.plan.days * DAY_MS - self.now_ms)
+        done = max(1, self.figures["edits"])
+        steps = (self.plan.edits - done) * self.steps / done if self.steps > 50 else 1e9
+        return left_ms / max(1.0, steps) if steps < 1e9 else 20_000
+
+    def _night(self) -> None:
+        """Back the server up, or lose it; look at one grid; now and then at everything."""
+        if self.copies and self.rng.random() * self.plan.days < self.plan.restores:
+            self.restore_server()
+        else:
+            self.back_up_server()
+        self._some_rest(self.rng.choice(self.grids))
+        if self.day % TELL_DAYS == 0:
+            self.tell(f"day {self.day}: {self.figures['edits']} edits")
+        if self.day % max(1, self.plan.days // self.plan.rests) == 0:
+            self._all_rest()
+
+    def _some_rest(self, grid: int) -> None:
+        """Bring the phones of one grid to rest and compare them with the server."""
+        handsets = [one for one in self.handsets
+                    if self.grants.in_charge(one.user, grid, self.now_ms)]  # fmt: skip
+        self._settle(handsets)
+        for handset in handsets:
+            self.checks.phone_equals_server(handset)
+
+    def _all_rest(self) -> None:
+        """Bring everything to rest and check everything."""
+        self.parcels.clear()
+        self._settle(self.handsets)
+        self.checks.at_rest()
+
+    def _settle(self, handsets: Sequence[Handset]) -> None:
+        for number in range(ROUNDS_MAX):
+            moved = [self._round(handset) for handset in handsets]
+            if not any(moved):
+                self.figures["rounds_max"] = max(self.figures["rounds_max"], number)
+                return
+        self.checks.fail("comes_to_rest", f"still moving after {ROUNDS_MAX} rounds")
+
+    # -- events that are rarer or more even than in the small world ------------------------------
+
+    def work(self) -> None:
+        """Somebody works for a while."""
+        number = self.rng.randrange(len(self.handsets))
+        handset = self.handsets[number]
+        for _ in range(self.rng.choice(SESSIONS)):
+            self.now_ms += self.rng.randrange(1, 2000)
+            Walker(self, handset).act()
+        self.busy.put(number)
+        self.checks.own_edits_shown(handset)
+
+    def send(self) -> None:
+        """A phone tries to exchange, most likely one that has something to send."""
+        number = self.busy.draw(self.rng) if self.rng.random() < 0.8 else None
+        number = self.rng.randrange(len(self.handsets)) if number is None else number
+        if not self.handsets[number].pending:
+            self.busy.take(number)
+        self.send_from(self.handsets[number])
+
+    def grant(self) -> None:
+        """Charge of a grid changes hands."""
+        user, grid = self.rng.choice(self.users), self.rng.choice(self.grids)
+        held = self.grants.scopes(user, self.now_ms)
+        if len(held) >= GRIDS_PER_USER_MAX or (len(held) > 1 and self.rng.random() < 0.3):
+            self.grants.end(user, int(self.rng.choice(held).split(":")[1]), self.now_ms)
+        else:
+            self.grants.give(user, grid, self.now_ms)
+            if held and self.rng.random() < 0.7:
+                self.grants.end(user, int(self.rng.choice(held).split(":")[1]), self.now_ms)
+
+    def restore_phone(self) -> None:
+        """A phone goes back to its backup."""
+        self.figures["phones_restored"] += any(one.copy for one in self.handsets)
+        super().restore_phone()
+
+    def back_up_server(self) -> None:
+        """The server is backed up; few backups are kept."""
+        super().back_up_server()
+        del self.copies[:-COPIES_MAX]
+
+    def restore_server(self) -> None:
+        """The server goes back to its last backup."""
+        super().restore_server()
+        self._index_anew()
+
+    def _later(self) -> int:
+        return self.now_ms + self.rng.choice(DELAYS_MS)
+
+    # -- what is written down ------------------------------------------------------------------
+
+    def serve(self, text: str, user: int, *, dies: bool = False) -> str:
+        """Answer a request; request and answer belong to the trace."""
+        self.figures["crashes"] += dies
+        self.trace.update(text.encode())
+        reply = super().serve(text, user, dies=dies)
+        self.trace.update(reply.encode())
+        return reply
+
+    def _push(
+        self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
+    ) -> Mapping[str, Any]:
+        answer = super()._push(device, drafts, user, dies=dies)
+        if device == self.office_device:
+            self.trace.update(json.dumps(answer["results"], default=dict).encode())
+        return answer
+
+    def _committed(self, store: Watched, user: int) -> None:
+        batch = store.batch
+        before = {key: self.checks.shadow.get(key) for key in batch.records} if batch else {}
+        super()._committed(store, user)
+        for key, old in before.items():
+            self._index(key, old, self.checks.shadow[key])
+        for name, one in batch.parked.items() if batch else ():
+            change = self.waiting.put if one.state in OPEN_STATES else self.waiting.take
+            change(name)
+
+    def _index(self, key: Key, before: Record | None, after: Record) -> None:
+        """Keep the indexes from which workers, the office and the checks draw."""
+        bag = self.living.setdefault(key[0], Bag())
+        change = bag.take if after.deleted else bag.put
+        change(key[1])
+        for scope in scopes_of(before) if before else ():
+            self.by_scope[scope].pop(key, None)
+        for scope in scopes_of(after):
+            self.by_scope.setdefault(scope, {})[key] = None
+
+    def _index_anew(self) -> None:
+        self.living, self.by_scope, self.waiting = {}, {}, Bag()
+        for key, record in sorted(self.checks.shadow.items()):
+            self._index(key, None, record)
+        for name in self.stand.waiting():
+            self.waiting.put(name)
+
+
+def kinds_seen(world: Country) -> Mapping[str, int]:
+    """Return how many records of each kind live at the end."""
+    return {kind: len(bag) for kind, bag in sorted(world.living.items())}

@@ -1,0 +1,42 @@
+"""The short form of the long simulation: the same seed lives the same days everywhere."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from tests.prove import sim
+from tests.prove.country import Plan
+from tests.prove.server import ROOT
+
+MONTH = Plan(phones=30, edits=2500, days=30, rests=2, restores=2)
+FEW = ("--phones", "20", "--edits", "400", "--days", "6")
+
+
+def _command(*more: str, hashes: str = "0") -> tuple[int, dict[str, Any]]:
+    words = [sys.executable, "-m", "tests.prove.sim", "--engine", "memory", "--seed", "3", *more]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONHASHSEED": hashes})  # fmt: skip
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_both_stores_live_the_same_month_without_a_violation() -> None:
+    memory, sqlite = (sim.prove(engine, 3, MONTH) for engine in sorted(sim.ENGINES))
+    assert memory["violations"] == sqlite["violations"] == []
+    assert memory["trace"] == sqlite["trace"]
+    assert memory["checks"] == sqlite["checks"]
+    assert memory["days"] >= 25 and memory["restores"] >= 1
+
+
+def test_the_same_seed_gives_the_same_trace_in_another_process() -> None:
+    (good, one), (_, other) = _command(*FEW, hashes="1"), _command(*FEW, hashes="2")
+    assert good == 0 and one["violations"] == []
+    assert one["trace"] == other["trace"]
+    (_, third) = _command(*FEW, "--seed", "4")
+    assert third["trace"] != one["trace"]
+
+
+def test_a_violation_ends_the_command_with_an_error() -> None:
+    code, found = _command(*FEW, "--sabotage", "overlay_dropped_at_the_reply")
+    assert code == 1 and found["violations"][0].startswith("own_edit_shown")

@@ -1,0 +1,348 @@
+"""Prove that both engines give the same answers: one trace of edits, replayed on each.
+
+The simulated country of the prover ``sim`` lives on the store in memory; every push and pull,
+with the bytes of its answer, becomes a line of the trace. Then SQLite and PostgreSQL answer the
+same lines: receipts and pages must be equal to the byte, and at the end records, ledger, parked
+edits, feeds and digests of all scopes.
+
+    python -m tests.prove.twin --seed 1 [--edits 200000] [--sabotage scopes_sorted_naturally]
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from sync.edits import Draft
+from sync.errors import Problem
+from sync.pull import Pull, pull
+from sync.push import Push, push
+from sync.stores import statements
+from sync.stores.sql import SqlStore
+from tests.conftest import POSTGRES_MISSING
+from tests.prove.country import Country, Plan
+from tests.prove.wide import WideSim
+from tests.simulation.gate import DatedGate
+from tests.simulation.stands import SqlSim, Watched
+from tests.simulation.world import ANCHORS, OFFICE_USER
+from tests.sync.conftest import sqlite_engine
+from tests.sync.house import ALL_KINDS, KINDS, Envelope, SqlStand
+
+PHONES_MIN, PHONES_PER_EDIT = 40, 1 / 1000
+DIFFERENCES_MAX = 3
+
+
+class Line(NamedTuple):
+    """One thing asked of the server, and what it answered."""
+
+    op: str
+    at_ms: int
+    asked: Any
+    answer: str = ""
+
+
+class Pushed(NamedTuple):
+    """Who pushed what."""
+
+    device: str
+    user: int
+    drafts: Sequence[Draft]
+
+
+class Pulled(NamedTuple):
+    """Who pulled what."""
+
+    device: str
+    scopes: Sequence[str]
+    cursor: str | None
+    want_bytes: int
+
+
+@dataclasses.dataclass
+class RecordedSim(WideSim):
+    """The store in memory, which writes down what is done to it from outside."""
+
+    trace: list[Line] = dataclasses.field(default_factory=list)
+
+    def enrol(self, device: str, user: int) -> None:
+        """Add a device."""
+        super().enrol(device, user)
+        self.trace.append(Line("enrol", 0, (device, user)))
+
+    def compact(self, scope: str) -> None:
+        """Forget the tombstones of a scope."""
+        super().compact(scope)
+        self.trace.append(Line("compact", 0, scope))
+
+
+class Recorded(Country):
+    """A country of which every request to the server is written down."""
+
+    stand: RecordedSim
+
+    def _night(self) -> None:
+        super()._night()
+        self.compact()
+
+    def _push(
+        self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
+    ) -> Mapping[str, Any]:
+        asked = Pushed(device, user, drafts)
+        try:
+            answer = super()._push(device, drafts, user, dies=dies)
+        except Problem as problem:
+            self.stand.trace.append(Line("push", self.now_ms, asked, _refused(problem)))
+            raise
+        self.stand.trace.append(Line("push", self.now_ms, asked, _text(answer)))
+        return answer
+
+    def _pull(self, request: Mapping[str, Any], user: int) -> str:
+        page = super()._pull(request, user)
+        asked = Pulled(request["device"], self.grants.scopes(user, self.now_ms),
+                       request["cursor"], request["want_bytes"])  # fmt: skip
+        self.stand.trace.append(Line("pull", self.now_ms, asked, page))
+        return page
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=dict)
+
+
+def _refused(problem: Problem) -> str:
+    return _text({"problem": problem.code, **problem.extra})
+
+
+class EngineSim(SqlSim):
+    """The store on one engine, in tables of its own."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.seal = Envelope()
+        self.keeps_torn_writes = False
+        SqlStand.__init__(self, engine, ALL_KINDS)
+
+    @contextmanager
+    def open(self, *, dies: bool = False) -> Iterator[Watched]:  # type: ignore[override]
+        """Open a transaction."""
+        with Session(self.engine) as session, session.begin():
+            yield Watched(SqlStore(session, self.tables, self.kinds, self.seal, _nothing_to_end))
+
+
+def _nothing_to_end(_session: Session) -> None:
+    """Reading and writing are one transaction here."""
+
+
+# -- planted bugs: one engine does something in a way of its own ----------------------------------
+
+
+@contextmanager
+def scopes_sorted_naturally(stand: EngineSim) -> Iterator[None]:
+    """Sort grid 10 after grid 9, as a collation for people does."""
+    right = statements.feed
+
+    def wrong(tables: Any, windows: int) -> Any:
+        t = tables.feed.c
+        order = (t.rank, sa.func.length(t.scope), t.scope, t.ver)
+        return right(tables, windows).order_by(None).order_by(*order)
+
+    statements.feed = wrong  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        statements.feed = right
+
+
+class _Rounding(Envelope):
+    """Keeps a number the way a column of single precision does."""
+
+    def close(self, kind: str, record: str, text: str) -> str:
+        values = json.loads(text, parse_float=lambda word: round(float(word), 6))
+        rounded = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+        return super().close(kind, record, rounded)
+
+
+@contextmanager
+def numbers_rounded(stand: EngineSim) -> Iterator[None]:
+    """Lose the last figures of a position."""
+    stand.seal = _Rounding()
+    yield
+
+
+@contextmanager
+def tombstones_forgotten_alone(stand: EngineSim) -> Iterator[None]:
+    """Forget no tombstones on one engine."""
+    stand.compact = lambda scope: None  # type: ignore[method-assign]
+    yield
+
+
+SABOTAGES = {
+    one.__name__: one
+    for one in (scopes_sorted_naturally, numbers_rounded, tombstones_forgotten_alone)
+}
+
+
+SHORT = {"seed": 1, "edits": 1500}
+
+# -- replaying ---------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Replay:
+    """The trace on one engine."""
+
+    stand: EngineSim
+    grants: Any
+    hash: Any = dataclasses.field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+    differing: list[str] = dataclasses.field(default_factory=list)
+
+    def run(self, trace: Sequence[Line]) -> None:
+        """Ask everything again and compare the answers."""
+        for number, line in enumerate(trace):
+            answer = getattr(self, line.op)(line)
+            self.hash.update(answer.encode())
+            if answer != line.answer:
+                self.differing.append(f"line {number} {line.op}: {_apart(line.answer, answer)}")
+            if len(self.differing) >= DIFFERENCES_MAX:
+                return
+
+    def enrol(self, line: Line) -> str:
+        """Add a device."""
+        self.stand.enrol(*line.asked)
+        return ""
+
+    def compact(self, line: Line) -> str:
+        """Forget tombstones."""
+        self.stand.compact(line.asked)
+        return ""
+
+    def push(self, line: Line) -> str:
+        """Push, judged by the same dated grants."""
+        device, user, drafts = line.asked
+        gate = DatedGate(self.grants, user, line.at_ms, user == OFFICE_USER)
+        context = Push(device, user, line.at_ms, ANCHORS, gate, KINDS)
+        try:
+            with self.stand.open() as store:
+                reply = push(store, drafts, context)
+        except Problem as problem:
+            return _refused(problem)
+        return _text({"expected": reply.expected, "last_id": reply.last_id,
+                      "results": reply.results})  # fmt: skip
+
+    def pull(self, line: Line) -> str:
+        """Pull one page; time and anchor are those of the trace."""
+        with self.stand.open() as store:
+            device = store.device(line.asked.device)
+            asked = Pull(line.asked.scopes, line.asked.cursor, device, line.asked.want_bytes)
+            page = pull(store, asked)
+        told = json.loads(line.answer)
+        return page.as_json(told["now"], told["anchor"])
+
+
+def _apart(one: str, other: str) -> str:
+    """Show where two answers part."""
+    pairs = enumerate(zip(one, other, strict=False))
+    here = next((i for i, pair in pairs if pair[0] != pair[1]), 0)
+    return f"…{one[max(0, here - 60) : here + 60]} ≠ …{other[max(0, here - 60) : here + 60]}"
+
+
+def _state(stand: Any) -> dict[str, str]:
+    """Return the hash of each part of what a store holds."""
+    parts: dict[str, Any] = {
+        "records": [dataclasses.astuple(one) for _, one in sorted(stand.records().items())],
+        "ledger": sorted(stand.ledger()),
+        "parked": stand.waiting(),
+        "feeds": sorted((s, sorted(rows)) for s, rows in stand.shown().items() if rows),
+        "digests": sorted(stand.states().items()),
+    }
+    return {
+        name: _hash(json.dumps(part, sort_keys=True, default=dict)) for name, part in parts.items()
+    }
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@contextmanager
+def _postgres() -> Iterator[sa.Engine]:
+    """Open a schema of its own; nobody waits for the disk, since nothing here is to last."""
+    assert os.environ.get("TEST_POSTGRES_URL"), POSTGRES_MISSING
+    url = sa.make_url(os.environ["TEST_POSTGRES_URL"]).set(drivername="postgresql+psycopg")
+    schema = f"twin_{os.getpid()}"
+    admin = sa.create_engine(url)
+    with admin.begin() as connection:
+        connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
+    options = f"-csearch_path={schema} -csynchronous_commit=off"
+    engine = sa.create_engine(url, connect_args={"options": options})
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        with admin.begin() as connection:
+            connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
+        admin.dispose()
+
+
+def _recorded(seed: int, edits: int) -> Recorded:
+    phones = max(PHONES_MIN, int(edits * PHONES_PER_EDIT))
+    plan = Plan(phones=phones, edits=edits, days=max(3, edits * 365 // 1_000_000), restores=0)
+    world = Recorded(seed, RecordedSim(), plan)
+    world.run()
+    return world
+
+
+def prove(seed: int, edits: int, sabotage: str | None = None) -> dict[str, Any]:
+    """Record a trace, replay it on both engines, and tell where they differ."""
+    began = time.monotonic()
+    world = _recorded(seed, edits)
+    trace, wanted = world.stand.trace, _state(world.stand)
+    violations: list[str] = []
+    hashes: dict[str, str] = {}
+    with _postgres() as postgres:
+        for name, engine in (("sqlite", sqlite_engine()), ("postgresql", postgres)):
+            replay = Replay(EngineSim(engine), world.grants)
+            planted = SABOTAGES[sabotage] if sabotage and name == "postgresql" else None
+            with planted(replay.stand) if planted else contextlib.nullcontext():
+                replay.run(trace)
+                found = _state(replay.stand)
+            hashes[name] = replay.hash.hexdigest()
+            violations += [f"{name} {one}" for one in replay.differing]
+            violations += [
+                f"{name}: other {part}" for part in wanted if found[part] != wanted[part]
+            ]
+    world.close()
+    if len(set(hashes.values())) > 1:
+        violations.append("the answers of the engines differ")
+    return {
+        "prover": "twin", "lines": len(trace), "pushes": sum(one.op == "push" for one in trace),
+        "pulls": sum(one.op == "pull" for one in trace),
+        "took_s": round(time.monotonic() - began, 1),
+        "written": world.figures["edits"], "answers": hashes, "state": wanted,
+        "violations": violations,
+    }  # fmt: skip
+
+
+def main() -> int:
+    """Run from the command line: print one line of JSON, fail on a violation."""
+    parser = argparse.ArgumentParser(prog="python -m tests.prove.twin", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--edits", type=int, default=200_000)
+    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="plant a known bug")
+    told = vars(parser.parse_args())
+    found = prove(**told)
+    print(json.dumps({**told, **found}, ensure_ascii=False))
+    return 1 if found["violations"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

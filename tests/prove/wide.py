@@ -1,0 +1,182 @@
+"""The parts of the simulated world that must stay quick when there are a million edits.
+
+The rules are those of ``tests.simulation``: every class here finds the same things by an index.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from types import SimpleNamespace
+from typing import Any
+
+from sync.edits import Parked
+from sync.parking import OPEN_STATES
+from sync.store import PUT, Batch, FeedRow, Window
+from sync.stores.memory import MemoryStore
+from tests.simulation.gate import Grants
+from tests.simulation.stands import Crash, MemorySim, Watched
+
+
+@dataclass
+class WideStore(MemoryStore):
+    """The store in memory, with an index of what is parked and a feed in the order of versions."""
+
+    about: dict[str, dict[str, None]] = field(default_factory=dict)
+    """For a record, the parked edits that are about it or wait for it."""
+
+    def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
+        """Ask only those parked edits that can be the answer."""
+        wanted, named = list(records), list(edits)
+        names = {name for name in named if name in self.parked}
+        names |= {name for record in wanted for name in self.about.get(record, ())}
+        few = SimpleNamespace(parked={name: self.parked[name] for name in sorted(names)})
+        return MemoryStore.parked_for(few, wanted, named)  # type: ignore[arg-type]
+
+    def write(self, batch: Batch) -> None:
+        """Write, and keep the index."""
+        super().write(batch)
+        for name, one in batch.parked.items():
+            for record in {one.waits_for, one.edit.rec}:
+                if one.state in OPEN_STATES:
+                    self.about.setdefault(record, {})[name] = None
+                else:
+                    self.about.get(record, {}).pop(name, None)
+
+    def _publish(self, batch: Batch) -> None:
+        """Take changed rows out first, so that each feed lies in the order of its versions."""
+        for change in batch.feed:
+            self.feeds.get(change.scope, {}).pop((change.kind, change.record), None)
+        super()._publish(batch)
+
+    def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
+        """Look only at the newer end of each feed."""
+        few = SimpleNamespace(feeds={}, _with_body=self._with_body)
+        for window in windows:
+            few.feeds[window.scope] = newer = {}
+            for key, row in reversed(self.feeds.get(window.scope, {}).items()):
+                if row.ver <= window.after:
+                    break
+                newer[key] = row
+        return MemoryStore.feed(few, windows, limit)  # type: ignore[arg-type]
+
+
+def _copied(store: WideStore) -> WideStore:
+    """Copy the containers, down to those within; what lies in them never changes."""
+    copy = WideStore()
+    for one in fields(store):
+        setattr(copy, one.name, _copy_of(getattr(store, one.name)))
+    return copy
+
+
+def _copy_of(value: Any) -> Any:
+    if isinstance(value, dict):
+        nested = isinstance(next(iter(value.values()), None), dict)
+        return {k: dict(v) for k, v in value.items()} if nested else dict(value)
+    return value.copy() if isinstance(value, list | set) else value
+
+
+@dataclass
+class WideWatched(Watched):
+    """A store that dies before its write reaches the disk: nothing has to be undone."""
+
+    torn: bool = False
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch, or die."""
+        if self.dies and not self.torn:
+            raise Crash
+        super().write(batch)
+
+
+@dataclass
+class WideSim(MemorySim):
+    """The store in memory for a large world: what a dying server wrote is never kept."""
+
+    store: MemoryStore = field(default_factory=WideStore)
+
+    @contextmanager
+    def open(self, *, dies: bool = False) -> Iterator[Watched]:
+        """Open the store."""
+        yield WideWatched(self.store, dies, torn=self.keeps_torn_writes)
+
+    def backup(self) -> MemoryStore:
+        """Return a copy."""
+        assert isinstance(self.store, WideStore)
+        return _copied(self.store)
+
+    def restore(self, copy: Any, epoch: str) -> None:
+        """Go back to a copy."""
+        self.store = _copied(copy)
+        self.store.name = epoch
+
+    def shown(self) -> Mapping[str, list[tuple[str, str, int]]]:
+        """Return what the feed shows."""
+        return {
+            scope: [(row.kind, row.record, row.rv) for row in feed.values() if row.op == PUT]
+            for scope, feed in self.store.feeds.items()
+        }
+
+
+@dataclass
+class WideGrants(Grants):
+    """Dated grants, kept apart for each user."""
+
+    of: dict[int, Grants] = field(default_factory=dict)
+
+    def _of(self, user: int) -> Grants:
+        return self.of.setdefault(user, Grants())
+
+    def give(self, user: int, grid: int, now_ms: int) -> None:
+        """Put somebody in charge."""
+        self._of(user).give(user, grid, now_ms)
+
+    def end(self, user: int, grid: int, now_ms: int) -> None:
+        """End a charge now."""
+        self._of(user).end(user, grid, now_ms)
+
+    def in_charge(self, user: int, grid: int, at_ms: int) -> bool:
+        """Tell whether somebody was in charge of a grid at a moment."""
+        return self._of(user).in_charge(user, grid, at_ms)
+
+    def steady(self, user: int, grid: int, *, around_ms: int, slack_ms: int) -> bool | None:
+        """Return the one answer for the whole time around a moment, None when it changed."""
+        return self._of(user).steady(user, grid, around_ms=around_ms, slack_ms=slack_ms)
+
+    def scopes(self, user: int, now_ms: int) -> list[str]:
+        """Return the scopes that somebody sees now."""
+        return self._of(user).scopes(user, now_ms)
+
+
+@dataclass
+class Bag:
+    """Things of which one can be drawn at random, in a time that does not grow with their number.
+
+    The order depends on what was put in and taken out, never on hashes.
+    """
+
+    things: list[Any] = field(default_factory=list)
+    places: dict[Any, int] = field(default_factory=dict)
+
+    def put(self, thing: Any) -> None:
+        """Put a thing in, unless it is there."""
+        if thing not in self.places:
+            self.places[thing] = len(self.things)
+            self.things.append(thing)
+
+    def take(self, thing: Any) -> None:
+        """Take a thing out, if it is there; the last takes its place."""
+        place = self.places.pop(thing, None)
+        if place is None:
+            return
+        last = self.things.pop()
+        if place < len(self.things):
+            self.things[place] = last
+            self.places[last] = place
+
+    def draw(self, rng: random.Random) -> Any:
+        """Return one of the things, None when there is none."""
+        return rng.choice(self.things) if self.things else None
+
+    def __len__(self) -> int:
+        return len(self.things)
