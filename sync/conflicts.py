@@ -123,7 +123,26 @@ def swap(
         return merge.delete(kind, target, replace(seen, set={}), author)
     if values["rule"] == Rule.WORKFLOW.value:
         return _taken_up(kind, target, lost, seen, author)
-    return merge.update(kind, merge.revived(target), seen, lost, author)
+    if values["unit"] == merge.DELETION:
+        lost = _unwritten(kind, target, conflict)
+    written = merge.update(kind, merge.revived(target), seen, lost, author)
+    if target.deleted and not written.changed:
+        return replace(_brought_back(target, edit, author), before=written.before)
+    return written
+
+
+def _unwritten(kind: Kind, target: Record, conflict: Record) -> dict[str, Any]:
+    """Return what of a buried edit the record lacks: what can be joined has been, even so."""
+    told: Mapping[str, Any] = conflict.values["lost"]["values"]
+    since = conflict.values.get("record_rv") or 0
+    kept = {}
+    for name, value in told.items():
+        unit = kind.unit_of(name)
+        rule = kind.rule_of(unit)
+        newer = rule in merge.JOINS and target.mark(unit).rv > since
+        if not newer and rule not in (Rule.SET, Rule.COUNTER):
+            kept[name] = value
+    return kept
 
 
 def _standing(kind: Kind, target: Record, conflict: Record) -> list[Mark]:
@@ -210,15 +229,17 @@ def _brought_back(target: Record, edit: Edit, author: merge.Author) -> merge.Mer
 
 def _buried(back: merge.Merged, conflict: Record, edit: Edit, author: merge.Author) -> merge.Merged:
     """Return a record that a swap had restored, deleted as it was."""
-    mark = Mark(back.record.rv, author.ms, author.device, edit.id)
+    rv = back.record.rv + (not back.changed)
+    mark = Mark(rv, author.ms, author.device, edit.id)
     why = conflict.values["won"]["values"].get(merge.REASON)
     record = replace(
         back.record,
+        rv=rv,
         deleted=conflict.values["before"]["deleted"],
         marks={**back.record.marks, merge.DELETION: mark},
         values={**back.record.values, **({merge.WHY: why} if why else {})},
     )
-    return replace(back, record=record)
+    return replace(back, record=record, changed=True)
 
 
 def before_choice(

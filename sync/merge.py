@@ -6,7 +6,7 @@ had an intention too, and forgetting it would make the result depend on the orde
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,14 +77,15 @@ def update(
     """Merge the values of an edit into a record; what a worker deleted unseen comes back."""
     units = _by_unit(kind, values)
     gone = _gone(record, edit, values, author) if record.deleted else None
-    if gone and gone.open:
-        return Merged(record, {}, (gone,), concurrent=True, changed=False, lost=tuple(units))
     found, record = record, revived(record)
     mark = Mark(record.rv + 1, author.ms, author.device, edit.id)
-    met = {
-        unit: _meet(Meeting(kind, record, unit, mine, mark, edit, values, author.office))
+    meetings = [
+        Meeting(kind, record, unit, mine, mark, edit, values, author.office)
         for unit, mine in units.items()
-    }
+    ]
+    if gone and gone.open:
+        return _after_the_end(found, gone, meetings)
+    met = {one.unit: _meet(one) for one in meetings}
     clashes = tuple(one.clash for one in met.values() if one.clash)
     lost = tuple(unit for unit, one in met.items() if one.lost)
     before = {name: record.values.get(name) for name in values}
@@ -92,7 +93,29 @@ def update(
     if not any(one.marks for one in met.values()):
         return Merged(found, before, clashes, concurrent, changed=False, lost=lost)
     after = _written(kind, record, met)
-    return Merged(after, before, clashes + ((gone,) if gone else ()), concurrent, lost=lost)
+    if gone:
+        clashes += (replace(gone, won={name: after.values[name] for name in values}),)
+    return Merged(after, before, clashes, concurrent, lost=lost)
+
+
+def _after_the_end(record: Record, gone: Clash, meetings: Sequence[Meeting]) -> Merged:
+    """Keep an edit of a record that the office has deleted, to be restored at once.
+
+    What can be joined is joined even so: an addition or a withdrawal means nothing once it lies
+    among other values, and a restored record must come to what it would have been.
+    """
+    found = {
+        one.unit: JOINS[rule](one) for one in meetings
+        if (rule := one.kind.rule_of(one.unit)) in JOINS
+    }  # fmt: skip
+    met = {unit: one for unit, one in found.items() if one.marks and not (one.clash or one.lost)}
+    lost = tuple(one.unit for one in meetings if one.unit not in met)
+    if not met:
+        return Merged(record, {}, (gone,), concurrent=True, changed=False, lost=lost)
+    after = _written(meetings[0].kind, record, met)
+    kept = {**gone.lost, **{n: after.values.get(n) for one in met.values() for n in one.values}}
+    before = {name: record.values.get(name) for name in kept}
+    return Merged(after, before, (replace(gone, lost=kept),), concurrent=True, lost=lost)
 
 
 def after(merged: Merged, said: Mapping[str, Any]) -> dict[str, Any]:

@@ -318,7 +318,8 @@ class Run:
 
 def _status(merged: merge.Merged) -> str:
     rules = {clash.rule for clash in merged.clashes}
-    if rules & {"proposal", "delete"} and not merged.changed:
+    in_vain = not merged.changed or (merged.record.deleted and merged.lost)
+    if rules & {"proposal", "delete"} and in_vain:
         return "noted"
     if rules:
         return "conflict"

@@ -191,6 +191,38 @@ def test_what_the_office_deleted_is_restored_at_once_and_buried_again(
     assert '"op":"del"' in "".join(desk.ann.pull(["grid:7"]).items)
 
 
+@pytest.mark.parametrize("first", ["edit", "deletion"])
+def test_what_was_added_to_a_deleted_record_is_there_when_it_is_restored(
+    desk: Desk, first: str
+) -> None:
+    desk.do(desk.office, "update", {"tags": ["a", "b"]}, base=1)
+    acts = {
+        "edit": lambda: [
+            desk.do(desk.ann, "add", {"calls": 3, "tags": ["c"]}, base=2),
+            desk.do(desk.ann, "add", {"calls": 1}, base=2),
+            desk.do(desk.bob, "remove", {"tags": ["a"]}, base=2),
+        ],
+        "deletion": lambda: [desk.do(desk.office, "delete", {}, base=2)],
+    }
+    receipts = [one for word in sorted(acts, key=lambda word: word != first)
+                for one in acts[word]()]  # fmt: skip
+    assert desk.record().deleted == "office"
+    for one in {name for receipt in receipts for name in receipt.get("conflicts", ())}:
+        desk.choose(desk.office, one, "swap", seen=desk.record().rv)
+    values = desk.record().values
+    assert (desk.record().deleted, values["calls"], values["tags"]) == (None, 14, ["b", "c"])
+
+
+def test_a_withdrawal_reaches_a_deleted_record_too(desk: Desk) -> None:
+    desk.do(desk.office, "delete", {}, base=1)
+    no = {"consent": "withdrawn", "told": "no"}
+    [one] = desk.do(desk.ann, "update", no, base=1)["conflicts"]
+    assert desk.choose(desk.office, one, "swap")["status"] == "applied"
+    assert desk.record().values["consent"] == "withdrawn"
+    assert desk.choose(desk.office, one, "undo")["status"] == "applied"
+    assert desk.record().deleted == "office"
+
+
 def test_a_swap_does_not_bring_back_a_deleted_record(desk: Desk) -> None:
     one = desk.clash({"owner": "early"}, {"owner": "late"})
     desk.do(desk.ann, "delete", {}, base=desk.record().rv)
