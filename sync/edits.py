@@ -143,6 +143,8 @@ class LedgerEntry:
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     """What stood afterwards, of the fields where that is not what the edit has set."""
+    was: Mapping[str, Any] = field(default_factory=dict)
+    """What its author had before him, of the fields that cannot be merged again without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sync.edits import JOIN_OPS
+from sync.edits import JOIN_OPS, Edit
 from sync.errors import FieldError, Refusal
 from sync.values import Invalid, ValueType, Whole
 
@@ -36,6 +36,9 @@ class Rule(enum.Enum):
     """The state further along wins; what was overtaken is kept for the supervisor."""
     SERVER = "server"
     """Only the server writes it."""
+
+
+NEED_THE_PAST = (Rule.TEXT, Rule.SET, Rule.COUNTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,15 @@ class Kind:
     def references(self) -> Mapping[str, str]:
         """Return the fields that hold ids of other records, with the kind of each."""
         return {one.name: one.refers for one in self.fields if one.refers}
+
+    @cached_property
+    def _joined(self) -> frozenset[str]:
+        return frozenset(f.name for f in self.fields if f.rule in NEED_THE_PAST)
+
+    def past(self, edit: Edit) -> dict[str, Any]:
+        """Return what the author of an edit had before him, where its merge depends on that."""
+        names = self._joined & edit.set.keys() & edit.was.keys()
+        return {name: edit.was[name] for name in names}
 
     def unit_of(self, name: str) -> str:
         """Return the unit of merging of a field; an unknown field is its own."""

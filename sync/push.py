@@ -279,9 +279,11 @@ class Run:
         after: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Enter an edit in the ledger and advance the device."""
+        kind = self.context.kinds.get(edit.kind)
+        was = kind.past(edit) if kind else {}
         self.batch.ledger.append(
             LedgerEntry(edit, self.context.device, self.context.user, receipt, edit.digest(), ms,
-                        self.context.received_ms, before, after)
+                        self.context.received_ms, before, after, was)
         )  # fmt: skip
         self.results[edit.id] = receipt.as_json()
         self._advance(edit, ms)

@@ -88,7 +88,7 @@ class Release:
         run.batch.amended.append(
             LedgerEntry(edit, parked.device, parked.user, receipt, parked.edit.digest(),
                         parked.ms, parked.parked_ms, merged.before,
-                        merge.after(merged, edit.set))
+                        merge.after(merged, edit.set), kind.past(edit))
         )  # fmt: skip
         self._keep(parked, parking.REPAIRED)
 

@@ -40,7 +40,8 @@ def meet_text(meeting: Meeting) -> Met:
         return Met(meeting.mine, _marks(meeting))
     theirs_by = other if current.device == meeting.mark.device and other else current
     theirs, mine = (meeting.theirs, theirs_by), (meeting.mine, meeting.mark)
-    if meeting.mark.order > current.order:
+    latest = max((one for one in (current, other) if one), key=lambda one: one.order)
+    if meeting.mark.order > latest.order:
         found = clash(meeting.unit, "text", mine, theirs, needs_human=True)
         return Met(meeting.mine, _marks(meeting), found)
     found = clash(meeting.unit, "text", theirs, mine, needs_human=True)
@@ -48,10 +49,9 @@ def meet_text(meeting: Meeting) -> Met:
 
 
 def _marks(meeting: Meeting) -> dict[str, Mark]:
-    """Return the marks of the unit; a merged text is as late as the later of its two."""
-    current = meeting.current
-    mark = meeting.mark._replace(ms=max(meeting.mark.ms, current.ms))
-    return stacked({meeting.unit: current}, meeting.unit, mark, below(meeting.unit))
+    """Return the marks of the unit: who wrote last, and who else wrote into a merged text."""
+    marks = {meeting.unit: meeting.current}
+    return stacked(marks, meeting.unit, meeting.mark, below(meeting.unit))
 
 
 def _joined(meeting: Meeting) -> dict[str, Any] | None:

@@ -32,9 +32,8 @@ class Oracles:
         self.lost: set[str] = set()
 
     def restored(self, records: Mapping[Key, Record]) -> None:
-        """Begin anew after a restore: what was before cannot be told any more."""
-        self.plots.clear()
-        self.lost = {name for kind, name in records if kind == "plot"}
+        """Leave out, after a restore, every plot there ever was: phones still name old versions."""
+        self.lost |= self.plots.keys() | {name for kind, name in records if kind == "plot"}
 
     def committed(self, batch: Batch, shadow: Mapping[Key, Record]) -> None:
         """Reckon one push, and compare."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sync import texts
 from sync.texts import LINES_MAX, merge_lines
 from tests.sync.arrivals import START, START_VALUES, History, Step, everywhere
+from tests.sync.house import name_of
 
 LINES = tuple(f"line {number}" for number in range(9))
 BASE = "\n".join(LINES)
@@ -114,6 +115,20 @@ def test_what_its_own_author_wrote_before_is_no_stranger() -> None:
     step = Step("a", "update", {"story": second}, {"story": _changed(0, "by a")})
     history.arrive("second", step)
     assert history.record.values["story"] == second.replace("line 8", "by b")
+
+
+def test_a_text_merged_into_a_later_one_can_still_be_changed_by_its_author() -> None:
+    history = History(start=TOLD)
+    history.arrive("theirs", _step("b", _changed(8, "by b")), ms=500)
+    history.arrive("first", _step("a", _changed(0, "by a")), ms=10)
+    assert history.record.values["story"] == _changed(0, "by a").replace("line 8", "by b")
+    more = _changed(0, "by a, corrected")
+    step = Step("a", "update", {"story": more}, {"story": _changed(0, "by a")})
+    history.arrive("second", step, ms=20)
+    assert history.record.values["story"] == more.replace("line 8", "by b")
+    clashing = Step("a", "update", {"story": _changed(8, "by a")}, {"story": more})
+    [clash] = history.arrive("third", clashing, ms=30).clashes
+    assert (clash.lost_by.edit, clash.won_by.device) == (name_of("third"), name_of("b"))
 
 
 def test_without_what_was_seen_the_later_stands_and_people_decide() -> None:
