@@ -15,6 +15,7 @@ from app.core.feature import Feature
 from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
 from app.core.settings import Settings
+from app.sync_api import history
 from sync.wire import BODY_BYTES_MAX
 
 FEATURES: tuple[Feature, ...] = (
@@ -68,6 +69,8 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
     app.register_blueprint(health.blueprint)
     if settings.api_docs:
         app.register_blueprint(docs.blueprint)
+    policies = [one for feature in FEATURES for one in feature.policies]
+    api.register_blueprint(history.build_blueprint(policies))
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
         for blueprint in feature.blueprints:

@@ -1,6 +1,6 @@
 """Conflicts are records like any other: both values, both authors, and a choice to make."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +11,8 @@ from sync.kinds import Field, Kind, Rule
 from sync.values import Choice, Free, Identity, Listing, Text, Whole
 
 OPEN, SETTLED, RESOLVED = "open", "settled", "resolved"
-KEEP, SWAP = "keep", "swap"
-CHOICES = (KEEP, SWAP)
+KEEP, SWAP, UNDO = "keep", "swap", "undo"
+CHOICES = (KEEP, SWAP, UNDO)
 RANK = 25
 
 
@@ -31,7 +31,10 @@ CONFLICT = Kind(
         Field("base", Whole(0, 2**53), Rule.SERVER),
         Field("won", Free(), Rule.SERVER),
         Field("lost", Free(), Rule.SERVER),
-        Field("choice", Choice(CHOICES), Rule.SERVER),
+        Field("choice", Choice((KEEP, SWAP)), Rule.SERVER),
+        Field("record_rv", Whole(0, 2**53), Rule.SERVER),
+        Field("by", Free(), Rule.SERVER),
+        Field("before", Free(), Rule.SERVER),
         Field("scopes", Listing(Text(80), 20), Rule.SERVER),
     ),
     scopes=_scopes,
@@ -61,7 +64,8 @@ def conflict_of(
         "kind": target.kind, "record": target.id, "unit": clash.unit, "rule": clash.rule,
         "state": OPEN if clash.open else SETTLED, "base": edit.base,
         "won": _side(clash.won, clash.won_by), "lost": _side(clash.lost, clash.lost_by),
-        "choice": None, "scopes": list(scopes),
+        "choice": None, "scopes": list(scopes), "record_rv": mark.rv, "by": None,
+        "before": None,
     }  # fmt: skip
     if clash.unit == merge.DELETION and existing and existing.values["state"] == OPEN:
         buried: Mapping[str, Any] = existing.values["lost"]["values"]
@@ -80,32 +84,100 @@ def chosen(edit: Edit, conflict: Record) -> str:
     """Return what a resolution chooses.
 
     Raises:
-        Refusal: the choice is unknown, or the conflict has been resolved already.
+        Refusal: the choice is unknown, the conflict has been resolved already, or there is no
+            resolution to undo.
     """
     choice = edit.set.get("choice")
     if choice not in CHOICES:
         raise Refusal("invalid_fields", FieldError("choice", "not_a_choice",
                                                    {"choices": list(CHOICES)}))  # fmt: skip
-    if conflict.values["state"] == RESOLVED:
+    resolved = conflict.values["state"] == RESOLVED
+    if resolved and choice != UNDO:
         raise Refusal("already_resolved")
+    if not resolved and choice == UNDO:
+        raise Refusal("not_resolved")
     return str(choice)
 
 
 def swap(
     kind: Kind, target: Record, conflict: Record, edit: Edit, author: merge.Author
 ) -> merge.Merged:
-    """Write what had lost over whatever stands: the human has seen both.
+    """Write what had lost over what stands, if that is what the human has seen.
 
     Raises:
-        Refusal: the workflow has no such move from here, or the office alone may choose.
+        Refusal: something newer stands, the workflow has no such move from here, the office
+            alone may choose, or a consent must be asked for again.
     """
+    values = conflict.values
     if not author.office and _is_for_office(kind, target, conflict):
         raise Refusal("not_allowed")
-    lost: Mapping[str, Any] = conflict.values["lost"]["values"]
-    seen = replace(edit, base=target.rv)
-    if conflict.values["unit"] == merge.DELETION and lost == {"deleted": True}:
-        return merge.delete(target, seen, author)
-    return merge.update(kind, merge.revived(target), seen, lost, author)
+    if values["rule"] == Rule.CONSENT.value:
+        raise Refusal("consent_ask_again")
+    if target.deleted and values["unit"] != merge.DELETION:
+        raise Refusal("record_deleted")
+    if any(_is_news(mark, conflict, edit, author) for mark in _standing(kind, target, conflict)):
+        raise Refusal("changed_since")
+    lost: Mapping[str, Any] = values["lost"]["values"]
+    seen = replace(edit, op="update", base=target.rv, was=target.values)
+    if values["unit"] == merge.DELETION and merge.DELETED in lost:
+        return merge.delete(kind, target, replace(seen, set={}), author)
+    if values["rule"] == Rule.WORKFLOW.value:
+        return _taken_up(kind, target, lost, seen, author)
+    if values["unit"] == merge.DELETION:
+        lost = _unwritten(kind, target, conflict)
+    written = merge.update(kind, merge.revived(target), seen, lost, author)
+    if target.deleted and not written.changed:
+        return replace(_brought_back(target, edit, author), before=written.before)
+    return written
+
+
+def _unwritten(kind: Kind, target: Record, conflict: Record) -> dict[str, Any]:
+    """Return what of a buried edit the record lacks: what can be joined has been, even so."""
+    told: Mapping[str, Any] = conflict.values["lost"]["values"]
+    since = conflict.values.get("record_rv") or 0
+    kept = {}
+    for name, value in told.items():
+        unit = kind.unit_of(name)
+        rule = kind.rule_of(unit)
+        newer = rule in merge.JOINS and target.mark(unit).rv > since
+        if not newer and rule not in (Rule.SET, Rule.COUNTER):
+            kept[name] = value
+    return kept
+
+
+def _standing(kind: Kind, target: Record, conflict: Record) -> list[Mark]:
+    """Return the marks of what a swap would write over."""
+    unit = conflict.values["unit"]
+    if unit != merge.DELETION:
+        return [mark for key, mark in target.marks.items() if merge.owner(key) == unit]
+    return [target.mark(merge.DELETION)] if target.deleted else list(target.marks.values())
+
+
+def _is_news(mark: Mark, conflict: Record, edit: Edit, author: merge.Author) -> bool:
+    """Tell whether a mark is newer than both sides of a conflict, and nothing the author saw."""
+    values, seen = conflict.values, edit.set.get("seen")
+    if mark.edit in (values["won"]["edit"], values["lost"]["edit"]) or mark.device == author.device:
+        return False
+    if type(seen) is int and mark.rv <= seen:
+        return False
+    return mark.rv > (values.get("record_rv") or 0)
+
+
+def _taken_up(
+    kind: Kind, target: Record, lost: Mapping[str, Any], seen: Edit, author: merge.Author
+) -> merge.Merged:
+    """Take up an overtaken step: its state where the table allows it, its content always.
+
+    Raises:
+        Refusal: there is no such move from here, and nothing else to take up.
+    """
+    content = {n: v for n, v in lost.items() if kind.rule_of(kind.unit_of(n)) is not Rule.WORKFLOW}
+    try:
+        return merge.update(kind, target, seen, lost, author)
+    except Refusal:
+        if not content:
+            raise
+        return merge.update(kind, target, seen, content, author)
 
 
 def _is_for_office(kind: Kind, target: Record, conflict: Record) -> bool:
@@ -113,8 +185,106 @@ def _is_for_office(kind: Kind, target: Record, conflict: Record) -> bool:
     return kind.rule_of(conflict.values["unit"]) is Rule.OFFICE or target.deleted == "office"
 
 
-def resolved(conflict: Record, choice: str, mark: Mark) -> Record:
-    """Return the conflict with its choice made."""
-    return conflict.written(
-        {"state": RESOLVED, "choice": choice}, {BASE_UNIT: mark}, conflict.rv + 1
+def undo(
+    kind: Kind, target: Record, conflict: Record, edit: Edit, author: merge.Author
+) -> merge.Merged | None:
+    """Return the record as it was before a swap; None when nothing had been written.
+
+    Raises:
+        Refusal: somebody else chose, something has been written since, or only the office may.
+    """
+    by, before = conflict.values["by"], conflict.values["before"]
+    if not author.office and by["device"] != author.device:
+        raise Refusal("not_allowed")
+    if before["rv"] is None:
+        return None
+    gone = before["deleted"] == "office"
+    if not author.office and (gone or _is_for_office(kind, target, conflict)):
+        raise Refusal("not_allowed")
+    if any(mark.rv > before["rv"] for mark in _written_over(kind, target, conflict)):
+        raise Refusal("changed_since")
+    if target.deleted:
+        return _brought_back(target, edit, author)
+    # What stood before stands again, whatever step that is: nobody has gone on from here.
+    free, seen = replace(kind, workflow=None), replace(edit, op="update", base=target.rv,
+                                                       was=target.values)  # fmt: skip
+    back = merge.update(free, target, seen, before["values"], author)
+    return _buried(back, conflict, edit, author) if before["deleted"] else back
+
+
+def _written_over(kind: Kind, target: Record, conflict: Record) -> list[Mark]:
+    """Return the marks that tell whether somebody has written since a swap."""
+    units = {kind.unit_of(name) for name in conflict.values["before"]["values"]}
+    whole = conflict.values["unit"] == merge.DELETION
+    return [mark for key, mark in target.marks.items()
+            if whole or key == merge.DELETION or merge.owner(key) in units]  # fmt: skip
+
+
+def _brought_back(target: Record, edit: Edit, author: merge.Author) -> merge.Merged:
+    """Return a record that a swap had deleted, alive again."""
+    mark = Mark(target.rv + 1, author.ms, author.device, edit.id)
+    alive = merge.revived(target).written({}, {merge.DELETION: mark}, mark.rv)
+    return merge.Merged(alive, {})
+
+
+def _buried(back: merge.Merged, conflict: Record, edit: Edit, author: merge.Author) -> merge.Merged:
+    """Return a record that a swap had restored, deleted as it was."""
+    rv = back.record.rv + (not back.changed)
+    mark = Mark(rv, author.ms, author.device, edit.id)
+    why = conflict.values["won"]["values"].get(merge.REASON)
+    record = replace(
+        back.record,
+        rv=rv,
+        deleted=conflict.values["before"]["deleted"],
+        marks={**back.record.marks, merge.DELETION: mark},
+        values={**back.record.values, **({merge.WHY: why} if why else {})},
     )
+    return replace(back, record=record, changed=True)
+
+
+def before_choice(
+    conflict: Record, target: Record | None, merged: merge.Merged | None
+) -> dict[str, Any]:
+    """Return what an undo needs: the state of the conflict, and what a swap wrote over."""
+    written = merged if merged and merged.changed else None
+    return {
+        "state": conflict.values["state"],
+        "rv": written.record.rv if written else None,
+        "values": dict(written.before) if written and not written.record.deleted else {},
+        "deleted": target.deleted if target else None,
+    }
+
+
+def resolved(conflict: Record, choice: str, before: Mapping[str, Any], mark: Mark) -> Record:
+    """Return the conflict with its choice made."""
+    by = {"edit": mark.edit, "device": mark.device, "ms": mark.ms}
+    values = {"state": RESOLVED, "choice": choice, "by": by, "before": dict(before)}
+    return conflict.written(values, {BASE_UNIT: mark}, conflict.rv + 1)
+
+
+def reopened(conflict: Record, mark: Mark) -> Record:
+    """Return the conflict as it was before its choice."""
+    state = conflict.values["before"]["state"]
+    values = {"state": state, "choice": None, "by": None, "before": None}
+    return conflict.written(values, {BASE_UNIT: mark}, conflict.rv + 1)
+
+
+def resolved_here(values: Mapping[str, Any], choice: str) -> dict[str, Any]:
+    """Return a conflict as the phone shows it that has chosen and not heard of the server yet."""
+    if choice == UNDO:
+        state = (values.get("before") or {}).get("state", OPEN)
+        return {**values, "state": state, "choice": None}
+    return {**values, "state": RESOLVED, "choice": choice}
+
+
+def moved(conflict: Record, scopes: Sequence[str], mark: Mark) -> Record:
+    """Return the conflict where its record now is: in these scopes, or in none.
+
+    A record that moves takes its conflicts along; of a deleted one they leave with it, and come
+    back when it is restored. The conflict about a deletion itself stays where it is.
+    """
+    here = list(scopes)
+    if not here and conflict.values["unit"] == merge.DELETION:
+        here = list(conflict.values["scopes"])
+    rv = conflict.rv + 1
+    return conflict.written({"scopes": here}, {BASE_UNIT: mark._replace(rv=rv)}, rv)

@@ -2,22 +2,27 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-OPS = ("create", "update", "delete", "event", "resolve", "repair", "discard")
+OPS = ("create", "update", "delete", "event", "add", "remove", "resolve", "repair", "discard")
+JOIN_OPS = ("add", "remove")
 BASE_UNIT = "*"
 OTHER = "~"
 
 
 class Mark(NamedTuple):
-    """Who last wrote a unit of a record: version, stamp in ms, device, edit."""
+    """Who last wrote a unit of a record: version, stamp in ms, device, edit.
+
+    ``sum`` belongs to counters: what has been added so far, or what a count rests on.
+    """
 
     rv: int
     ms: int
     device: str
     edit: str
+    sum: int = 0
 
     @property
     def order(self) -> tuple[int, str, str]:
@@ -77,6 +82,10 @@ class Record:
         """Return who last wrote a unit."""
         return self.marks.get(unit) or self.marks[BASE_UNIT]
 
+    def without_marks(self, units: Collection[str]) -> "Record":
+        """Return the record without some of its marks."""
+        return replace(self, marks={u: mark for u, mark in self.marks.items() if u not in units})
+
     def stamp_at(self, base: int) -> int:
         """Return the latest stamp that somebody who saw version ``base`` has seen."""
         return max((mark.ms for mark in self.marks.values() if mark.rv <= base), default=0)
@@ -85,7 +94,7 @@ class Record:
         """Return the next version of the record; all units are written by one edit."""
         latest = max(self.marks.values(), key=lambda mark: mark.rv)
         marks = {**self.marks, **units}
-        if any(mark.device != latest.device for mark in units.values()):
+        if any(mark.device != latest.device for mark in units.values() if mark.rv == rv):
             marks[OTHER] = latest
         return replace(self, rv=rv, values={**self.values, **values}, marks=marks)
 
@@ -115,6 +124,8 @@ class Receipt:
     errors: tuple[Mapping[str, Any], ...] = ()
     conflicts: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    """The units of which this edit's values do not stand: something else won."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the wire shape, without what is empty."""
@@ -134,6 +145,10 @@ class LedgerEntry:
     ms: int
     received_ms: int
     before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    """What stood afterwards, of the fields where that is not what the edit has set."""
+    was: Mapping[str, Any] = field(default_factory=dict)
+    """What its author had before him, of the fields that cannot be merged again without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sync.edits import JOIN_OPS, Edit
 from sync.errors import FieldError, Refusal
-from sync.values import Invalid, ValueType
+from sync.values import Invalid, ValueType, Whole
 
 Values = Mapping[str, Any]
 EXTRA_FIELDS_MAX = 40
+DELTA = Whole(-(2**53), 2**53)
 
 
 class Rule(enum.Enum):
@@ -19,13 +21,24 @@ class Rule(enum.Enum):
     LATEST = "latest"
     """The larger stamp wins; the loser is kept as a settled conflict."""
     OPEN = "open"
-    """The larger stamp wins; people decide (positions apart, long texts)."""
+    """The larger stamp wins; people decide (positions apart, a reshaped polygon)."""
+    TEXT = "text"
+    """Lines changed apart come together; else the larger stamp wins and people decide."""
+    SET = "set"
+    """A set of codes: of an addition and a removal that had not seen it, the addition wins."""
+    COUNTER = "counter"
+    """Additions sum up; a whole new count is an observation under the additions it had not seen."""
+    CONSENT = "consent"
+    """A withdrawal beats every consent whose author had not seen it."""
     OFFICE = "office"
     """A worker's value is never applied; it becomes a proposal."""
     WORKFLOW = "workflow"
     """The state further along wins; what was overtaken is kept for the supervisor."""
     SERVER = "server"
     """Only the server writes it."""
+
+
+NEED_THE_PAST = (Rule.TEXT, Rule.SET, Rule.COUNTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,17 @@ class Workflow:
             limits = {"state": here, "round": round_, "possible": onward}
             raise Refusal("transition_not_allowed", FieldError("state", "no_such_move", limits))
 
+    def check_round(self, before: Values, after: Values) -> None:
+        """Refuse a step into a round that nobody can have begun from here.
+
+        Raises:
+            Refusal: ``transition_not_allowed`` with the present round.
+        """
+        round_ = before.get("round") or 0
+        if (after.get("round") or 0) > round_ + (after.get("state") in self.new_round):
+            limits = {"state": before.get("state"), "round": round_}
+            raise Refusal("transition_not_allowed", FieldError("round", "no_such_round", limits))
+
 
 def _rest(_values: Values) -> int:
     return 60
@@ -83,6 +107,10 @@ def _nowhere(_values: Values) -> tuple[str, ...]:
 
 
 def _alike(_one: Values, _other: Values) -> bool:
+    return False
+
+
+def _never(_values: Values) -> bool:
     return False
 
 
@@ -103,6 +131,7 @@ class Kind:
         rank: its place in the order of a pull; smaller comes first.
         settled: tells that two clashing values of an ``OPEN`` unit are close enough to need no
             human (two positions within 50 m).
+        given: tells that the values of a ``CONSENT`` unit give it; else they withdraw it.
         sealed: True when bodies may never lie in the database as plain text.
     """
 
@@ -111,6 +140,7 @@ class Kind:
     scopes: Callable[[Values], tuple[str, ...]] = _nowhere
     rank: Callable[[Values], int] = _rest
     settled: Callable[[Values, Values], bool] = _alike
+    given: Callable[[Values], bool] = _never
     workflow: Workflow | None = None
     sealed: bool = False
     schema: int = 1
@@ -128,20 +158,23 @@ class Kind:
             units.setdefault(one.unit, []).append(one)
         return {name: tuple(fields) for name, fields in units.items()}
 
-    def examine(self, values: Values) -> "Examined":
+    def examine(self, values: Values, op: str = "update") -> "Examined":
         """Check each value of an edit by itself."""
         found = Examined({}, [])
         for name, value in values.items():
-            self._check_one(name, value, found.passed, found.errors)
+            if op in JOIN_OPS:
+                self._check_joined(name, value, op, found)
+            else:
+                self._check_one(name, value, found.passed, found.errors)
         return found
 
-    def check(self, values: Values, *, creating: bool) -> dict[str, Any]:
+    def check(self, values: Values, op: str = "update") -> dict[str, Any]:
         """Return the values of an edit normalised; fields we do not know yet are kept.
 
         Raises:
             Refusal: with one error for every field that is wrong.
         """
-        return self.accept(self.examine(values), creating=creating)
+        return self.accept(self.examine(values, op), creating=op == "create")
 
     def accept(self, found: "Examined", *, creating: bool) -> dict[str, Any]:
         """Return the values that have been examined, if they are an edit as a whole.
@@ -181,6 +214,20 @@ class Kind:
             except Invalid as fault:
                 errors.append(FieldError(name, fault.code, fault.limits))
 
+    def _check_joined(self, name: str, value: Any, op: str, found: "Examined") -> None:
+        """Check what is added to or removed from a set, or added to a counter."""
+        known = self.by_name.get(name)
+        rule = known.rule if known else None
+        try:
+            if known and rule is Rule.SET:
+                found.passed[name] = known.type.check(value)
+            elif rule is Rule.COUNTER and op == "add":
+                found.passed[name] = DELTA.check(value)
+            else:
+                found.errors.append(FieldError(name, f"cannot_{op}"))
+        except Invalid as fault:
+            found.errors.append(FieldError(name, fault.code, fault.limits))
+
     def _halves(self, checked: Values) -> list[FieldError]:
         """Find groups of which only a part was given: halves of groups are never mixed."""
         errors = []
@@ -204,6 +251,15 @@ class Kind:
     def references(self) -> Mapping[str, str]:
         """Return the fields that hold ids of other records, with the kind of each."""
         return {one.name: one.refers for one in self.fields if one.refers}
+
+    @cached_property
+    def _joined(self) -> frozenset[str]:
+        return frozenset(f.name for f in self.fields if f.rule in NEED_THE_PAST)
+
+    def past(self, edit: Edit) -> dict[str, Any]:
+        """Return what the author of an edit had before him, where its merge depends on that."""
+        names = self._joined & edit.set.keys() & edit.was.keys()
+        return {name: edit.was[name] for name in names}
 
     def unit_of(self, name: str) -> str:
         """Return the unit of merging of a field; an unknown field is its own."""

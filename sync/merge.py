@@ -5,41 +5,27 @@ was based on. Values are never compared to find that out: a phone that set the s
 had an intention too, and forgetting it would make the result depend on the order of arrival.
 """
 
-import hashlib
-import uuid
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync.edits import BASE_UNIT, Edit, Mark, Record
+from sync.edits import BASE_UNIT, OTHER, Edit, Mark, Record
 from sync.errors import Refusal
-from sync.kinds import Kind, Rule
+from sync.joins import meet_consent, meet_counter, meet_set, pruned
+from sync.kinds import Kind, Rule, Workflow
+from sync.meeting import Clash, Meeting, Met, clash
+from sync.texts import meet_text
 
+__all__ = ["DELETION", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
+_SIGNS = re.compile(r"[=~+-]")
 DELETION = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """Two values of one unit of which only one could stand; both are kept.
-
-    Attributes:
-        open: True when a human should look; False when the rule has settled it.
-        won, lost: the values of the unit's fields; marks tell who wrote them.
-    """
-
-    unit: str
-    rule: str
-    open: bool
-    won: Mapping[str, Any]
-    won_by: Mark
-    lost: Mapping[str, Any]
-    lost_by: Mark
-
-    def conflict_id(self, record: str, base: int) -> str:
-        """Return the id of the conflict: the same pair of devices meets in one conflict."""
-        pair = sorted((self.won_by.device, self.lost_by.device))
-        name = f"{record}:{self.unit}:{base}:{pair[0]}:{pair[1]}"
-        return str(uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=5))
+DELETED, REASON, WHY = "deleted", "reason", "deleted_reason"
+REASON_MAX = 500
+JOINS: Mapping[Rule, Callable[[Meeting], Met]] = {
+    Rule.SET: meet_set, Rule.COUNTER: meet_counter, Rule.CONSENT: meet_consent,
+    Rule.TEXT: meet_text,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +37,8 @@ class Merged:
     clashes: tuple[Clash, ...] = ()
     concurrent: bool = False
     changed: bool = True
+    lost: tuple[str, ...] = ()
+    """The units of which the edit's values do not stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +58,7 @@ def apply(
         return create(kind, edit, values, author)
     assert record is not None, "only a creation finds no record"
     if edit.op == "delete":
-        return delete(record, edit, author)
+        return delete(kind, record, edit, author)
     return update(kind, record, edit, values, author)
 
 
@@ -86,54 +74,131 @@ def create(kind: Kind, edit: Edit, values: Mapping[str, Any], author: Author) ->
 def update(
     kind: Kind, record: Record, edit: Edit, values: Mapping[str, Any], author: Author
 ) -> Merged:
-    """Merge the values of an edit into a record."""
-    revives = record.deleted is not None
-    if revives:
-        record, buried = _revive(record, edit, values, author)
-        if buried:
-            return Merged(record, before={}, clashes=(buried,), concurrent=True, changed=False)
+    """Merge the values of an edit into a record; what a worker deleted unseen comes back."""
+    units = _by_unit(kind, values)
+    gone = _gone(record, edit, values, author) if record.deleted else None
+    found, record = record, revived(record)
     mark = Mark(record.rv + 1, author.ms, author.device, edit.id)
-    taken: dict[str, Any] = {}
-    marks: dict[str, Mark] = {}
-    clashes: list[Clash] = []
-    for unit, mine in _by_unit(kind, values).items():
-        takes, clash = _meet(kind, record, unit, mine, mark, edit=edit, office=author.office)
-        if takes:
-            taken |= mine
-            marks[unit] = mark
-        if clash:
-            clashes.append(clash)
+    meetings = [
+        Meeting(kind, record, unit, mine, mark, edit, values, author.office)
+        for unit, mine in units.items()
+    ]
+    if gone and gone.open:
+        return _after_the_end(found, gone, meetings)
+    met = {one.unit: _meet(one) for one in meetings}
+    clashes = tuple(one.clash for one in met.values() if one.clash)
+    lost = tuple(unit for unit, one in met.items() if one.lost)
     before = {name: record.values.get(name) for name in values}
-    concurrent = revives or any(
-        one.rv > edit.base and one.device != author.device for one in record.marks.values()
-    )
-    if not marks:
-        return Merged(record, before, tuple(clashes), concurrent, changed=False)
-    after = record.written(taken, marks, record.rv + 1)
-    return Merged(after, before, tuple(clashes), concurrent)
+    concurrent = gone is not None or _is_concurrent(record, edit, author)
+    if not any(one.marks for one in met.values()):
+        return Merged(found, before, clashes, concurrent, changed=False, lost=lost)
+    after = _written(kind, record, met)
+    if gone:
+        clashes += (replace(gone, won={name: after.values[name] for name in values}),)
+    return Merged(after, before, clashes, concurrent, lost=lost)
 
 
-def delete(record: Record, edit: Edit, author: Author) -> Merged:
-    """Delete a record; a worker's deletion yields to an edit it has not seen."""
-    if record.deleted:
+def _after_the_end(record: Record, gone: Clash, meetings: Sequence[Meeting]) -> Merged:
+    """Keep an edit of a record that the office has deleted, to be restored at once.
+
+    What can be joined is joined even so: an addition or a withdrawal means nothing once it lies
+    among other values, and a restored record must come to what it would have been.
+    """
+    found = {
+        one.unit: JOINS[rule](one) for one in meetings
+        if (rule := one.kind.rule_of(one.unit)) in JOINS
+    }  # fmt: skip
+    met = {unit: one for unit, one in found.items() if one.marks and not (one.clash or one.lost)}
+    lost = tuple(one.unit for one in meetings if one.unit not in met)
+    if not met:
+        return Merged(record, {}, (gone,), concurrent=True, changed=False, lost=lost)
+    after = _written(meetings[0].kind, record, met)
+    kept = {**gone.lost, **{n: after.values.get(n) for one in met.values() for n in one.values}}
+    before = {name: record.values.get(name) for name in kept}
+    return Merged(after, before, (replace(gone, lost=kept),), concurrent=True, lost=lost)
+
+
+def after(merged: Merged, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands of the fields of an edit, where that is not what it said."""
+    values = merged.record.values
+    return {
+        name: values.get(name) for name in {*merged.before, *said}
+        if name not in said or said[name] != values.get(name)
+    }  # fmt: skip
+
+
+def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
+    return any(one.rv > edit.base and one.device != author.device for one in record.marks.values())
+
+
+def _written(kind: Kind, record: Record, met: Mapping[str, Met]) -> Record:
+    """Return the next version of a record, with what became of each unit."""
+    values = {name: value for one in met.values() for name, value in one.values.items()}
+    marks = {unit: mark for one in met.values() for unit, mark in one.marks.items()}
+    after = record.written(values, marks, record.rv + 1)
+    for unit in met:
+        after = pruned(after, unit) if kind.rule_of(unit) is Rule.SET else after
+    return after
+
+
+def delete(kind: Kind, record: Record, edit: Edit, author: Author) -> Merged:
+    """Delete a record; a worker's deletion yields to an edit it has not seen.
+
+    The office's stays, with its reason; what it had not seen goes into an open conflict.
+    """
+    if record.deleted == "office" or (record.deleted and not author.office):
         return Merged(record, before={}, changed=False)
     mark = Mark(record.rv + 1, author.ms, author.device, edit.id)
-    unseen = [
-        one for one in record.marks.values() if one.rv > edit.base and one.device != author.device
-    ]
-    if unseen and not author.office:
-        latest = max(unseen, key=lambda one: one.rv)
-        clash = Clash(DELETION, "delete", False, {}, latest, {"deleted": True}, mark)
-        return Merged(record, before={}, clashes=(clash,), concurrent=True, changed=False)
+    unseen = {
+        unit: one for unit, one in record.marks.items()
+        if one.rv > edit.base and one.device != author.device
+        and not (unit == DELETION and record.deleted)
+    }  # fmt: skip
+    if not unseen:
+        return Merged(_deleted(record, edit, mark, author), before=dict(record.values))
+    latest = max(unseen.values(), key=lambda one: one.rv)
+    kept = _values_of(kind, record, unseen)
+    if not author.office:
+        clash = Clash(DELETION, "delete", False, kept, latest, {DELETED: True}, mark)
+        return Merged(record, {}, (clash,), concurrent=True, changed=False, lost=(DELETION,))
+    gone = _deleted(record, edit, mark, author)
+    clash = Clash(DELETION, "delete", True, _told(gone), mark, kept, latest)
+    return Merged(gone, dict(record.values), (clash,), concurrent=True)
+
+
+def _deleted(record: Record, edit: Edit, mark: Mark, author: Author) -> Record:
+    """Return the record deleted, with the reason that the office gave."""
+    reason = edit.set.get(REASON)
+    why = {WHY: reason[:REASON_MAX]} if author.office and isinstance(reason, str) else {}
     side = "office" if author.office else "worker"
-    gone = replace(record.written({}, {DELETION: mark}, record.rv + 1), deleted=side)
-    return Merged(gone, before=dict(record.values), concurrent=bool(unseen))
+    return replace(record.written(why, {DELETION: mark}, record.rv + 1), deleted=side)
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """Return what a conflict says of a deletion."""
+    why = record.values.get(WHY)
+    return {DELETED: True, REASON: why} if why else {DELETED: True}
+
+
+def _values_of(kind: Kind, record: Record, marks: Mapping[str, Mark]) -> dict[str, Any]:
+    """Return the values of the units that these marks belong to."""
+    units = {owner(key) for key in marks}
+    names = [one.name for one in kind.fields if one.unit in units and one.rule is not Rule.SERVER]
+    names += [unit for unit in units if unit in record.values and unit not in kind.by_name]
+    return {name: record.values.get(name) for name in names}
+
+
+def owner(key: str) -> str:
+    """Return the unit that a mark belongs to; sets and counters keep several for one unit."""
+    return key if key in (DELETION, OTHER, BASE_UNIT) else _SIGNS.split(key, maxsplit=1)[0]
 
 
 def revived(record: Record) -> Record:
     """Return a record as if nobody had deleted it."""
-    marks = {unit: mark for unit, mark in record.marks.items() if unit != DELETION}
-    return replace(record, deleted=None, marks=marks)
+    if record.deleted is None:
+        return record
+    values = {name: value for name, value in record.values.items() if name != WHY}
+    return replace(record.without_marks((DELETION,)), deleted=None, values=values)
 
 
 def _by_unit(kind: Kind, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -143,39 +208,60 @@ def _by_unit(kind: Kind, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     return units
 
 
-def _meet(
-    kind: Kind,
-    record: Record,
-    unit: str,
-    mine: dict[str, Any],
-    mark: Mark,
-    *,
-    edit: Edit,
-    office: bool,
-) -> tuple[bool, Clash | None]:
-    """Tell whether an edit's values of a unit are taken, and what they clash with.
+def _meet(meeting: Meeting) -> Met:
+    """Tell what becomes of an edit's values of a unit, and what they clash with.
 
     An edit that was parked and comes late does not undo what its own author did after it.
     """
-    current = record.mark(unit)
-    theirs = {name: record.values.get(name) for name in mine}
+    kind, unit, mark, current = meeting.kind, meeting.unit, meeting.mark, meeting.current
     rule = kind.rule_of(unit)
-    unseen = current.rv > edit.base
-    if unseen and current.device == mark.device and current.order > mark.order:
-        return False, None
-    concurrent = unseen and current.device != mark.device
-    if rule is Rule.OFFICE and not office:
-        return False, _clash(unit, "proposal", True, (theirs, current), (mine, mark))
-    if not concurrent:
-        if rule is Rule.WORKFLOW and kind.workflow:
-            kind.workflow.check(theirs, mine)
-        return True, None
-    wins = _wins(kind, rule, (theirs, current), (mine, mark))
+    if rule in JOINS:
+        return JOINS[rule](meeting)
+    mine, theirs = (meeting.mine, mark), (meeting.theirs, current)
+    if meeting.outlived(current):
+        return Met(lost=rule is not Rule.SERVER)
+    if rule is Rule.OFFICE and not meeting.office:
+        return Met(clash=clash(unit, "proposal", theirs, mine, needs_human=True), lost=True)
+    if rule is Rule.WORKFLOW and kind.workflow:
+        _check_move(kind.workflow, meeting)
+    if not meeting.unseen(current):
+        return Met(meeting.mine, {unit: mark})
+    wins = _wins(kind, rule, theirs, mine)
     if rule is Rule.SERVER:
-        return wins, None
-    pair = ((mine, mark), (theirs, current)) if wins else ((theirs, current), (mine, mark))
-    needs_human = rule is Rule.WORKFLOW or (rule is Rule.OPEN and not kind.settled(theirs, mine))
-    return wins, _clash(unit, rule.value, needs_human, *pair)
+        return Met(meeting.mine, {unit: mark}) if wins else Met()
+    found = clash(unit, rule.value, *((mine, theirs) if wins else (theirs, mine)),
+                  needs_human=_needs_human(meeting, rule))  # fmt: skip
+    if found and rule is Rule.WORKFLOW:
+        found = replace(found, lost=_overtaken(meeting, found))
+    return Met(meeting.mine, {unit: mark}, found) if wins else Met(clash=found, lost=True)
+
+
+def _check_move(workflow: Workflow, meeting: Meeting) -> None:
+    """Refuse a step that the table does not have, or a round that nobody can have begun.
+
+    Of a step that was made beside others only the round can be judged: rounds only grow, so
+    whoever begins one has seen the one before it.
+    """
+    if meeting.unseen(meeting.current):
+        workflow.check_round(meeting.theirs, meeting.mine)
+    else:
+        workflow.check(meeting.theirs, meeting.mine)
+
+
+def _needs_human(meeting: Meeting, rule: Rule) -> bool:
+    if rule is Rule.OPEN:
+        return not meeting.kind.settled(meeting.theirs, meeting.mine)
+    return rule is Rule.WORKFLOW
+
+
+def _overtaken(meeting: Meeting, found: Clash) -> dict[str, Any]:
+    """Return all that the overtaken step brought with it: report, counts, reasons."""
+    if found.lost_by == meeting.mark:
+        rules = {name: meeting.kind.rule_of(meeting.kind.unit_of(name)) for name in meeting.whole}
+        return {n: value for n, value in meeting.whole.items() if rules[n] is not Rule.SERVER}
+    record, edit = meeting.record, found.lost_by.edit
+    marks = {key: one for key, one in record.marks.items() if one.edit == edit and key != OTHER}
+    return {**_values_of(meeting.kind, record, marks), **found.lost}
 
 
 def _wins(
@@ -188,28 +274,16 @@ def _wins(
     return mine[1].order > theirs[1].order
 
 
-def _clash(
-    unit: str,
-    rule: str,
-    needs_human: bool,
-    won: tuple[dict[str, Any], Mark],
-    lost: tuple[dict[str, Any], Mark],
-) -> Clash | None:
-    """Return a clash, unless both said the same: then nothing is lost."""
-    if won[0] == lost[0]:
-        return None
-    return Clash(unit, rule, needs_human, won[0], won[1], lost[0], lost[1])
+def _gone(record: Record, edit: Edit, values: Mapping[str, Any], author: Author) -> Clash:
+    """Return the clash of an edit with the deletion it has not seen: the office's stands.
 
-
-def _revive(
-    record: Record, edit: Edit, values: Mapping[str, Any], author: Author
-) -> tuple[Record, Clash | None]:
-    """Bring back a record that a worker deleted unseen; the office's deletion stands."""
+    Raises:
+        Refusal: its author knew that the record is deleted.
+    """
     gone = record.mark(DELETION)
     if gone.rv <= edit.base or gone.device == author.device:
         raise Refusal("record_deleted")
-    if record.deleted == "worker":
-        return revived(record), None
     mine = Mark(record.rv, author.ms, author.device, edit.id)
-    lost = dict(values)
-    return record, Clash(DELETION, "delete", True, {"deleted": True}, gone, lost, mine)
+    if record.deleted == "worker":
+        return Clash(DELETION, "delete", False, dict(values), mine, {DELETED: True}, gone)
+    return Clash(DELETION, "delete", True, _told(record), gone, dict(values), mine)

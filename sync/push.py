@@ -7,6 +7,7 @@ again. The order of reading is the order of locking: device, parked edits, then 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from sync import conflicts, merge, parking
@@ -14,10 +15,11 @@ from sync.clock import Anchors, act_time, effective_stamp
 from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
-from sync.kinds import Examined, Kind, Kinds
+from sync.kinds import Examined, Kind, Kinds, Rule
 from sync.publish import publish
 from sync.reading import RELEASES, Key, Reading
 from sync.release import Release
+from sync.resolving import Resolution
 from sync.store import Batch, Store
 
 DECISIONS = (*RELEASES, "resolve")
@@ -131,7 +133,7 @@ class Run:
         kind = self.reading.kind(edit)
         if kind is None:
             return self._work(edit)
-        found = self.examined[edit.id] = kind.examine(edit.set)
+        found = self.examined[edit.id] = kind.examine(edit.set, edit.op)
         as_it_is = found.passed == edit.set
         return self._work(edit if as_it_is else replace(edit, set=found.passed))
 
@@ -163,7 +165,7 @@ class Run:
 
     def _apply(self, edit: Edit, work: Work) -> None:
         if edit.op == "resolve":
-            self._resolve(edit, work)
+            Resolution(self).decide(edit, work)
         elif edit.op in RELEASES:
             Release(self).decide(edit, work)
         else:
@@ -172,7 +174,8 @@ class Run:
             merged = merge.apply(work.kind, work.record, edit, values, author)
             flags = (*verdict.flags, "clock_suspect") if work.act.suspect else verdict.flags
             receipt = self.keep(edit, work.kind, merged, author, flags=flags)
-            self.enter(edit, receipt, author.ms, merged.before)
+            after = {} if edit.op == "delete" else merge.after(merged, edit.set)
+            self.enter(edit, receipt, author.ms, merged.before, after)
 
     def _judged(self, work: Work) -> tuple[Verdict, Mapping[str, Any]]:
         edit = work.edit
@@ -207,36 +210,20 @@ class Run:
         if merged.changed:
             self.batch.records[key] = merged.record
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
+        overtaken = any(
+            one.rule == Rule.WORKFLOW.value and one.lost_by.edit == edit.id
+            for one in merged.clashes
+        )
         return Receipt(
             edit.n,
             edit.id,
             _status(merged),
             edit.rec,
             merged.record.rv,
-            flags=flags,
+            flags=(*flags, "overtaken") if overtaken else flags,
+            lost=merged.lost,
             conflicts=tuple(clash.conflict_id(edit.rec, edit.base) for clash in merged.clashes),
         )
-
-    def _resolve(self, edit: Edit, work: Work) -> None:
-        """Make the choice of a conflict; a swap writes the other value into the record."""
-        conflict = work.record
-        if conflict is None:
-            raise Refusal("unknown_record")
-        verdict = self.context.gate.judge(work, edit.set)
-        choice = conflicts.chosen(edit, conflict)
-        key = (conflict.values["kind"], conflict.values["record"])
-        target, kind = self.reading.record(key), self.context.kinds.get(key[0])
-        author = merge.Author(self.stamp(work, target), self.context.device, verdict.office)
-        before: Mapping[str, Any] = {}
-        if choice == conflicts.SWAP and target and kind:
-            merged = conflicts.swap(kind, target, conflict, edit, author)
-            before = merged.before
-            self.batch.records |= {key: merged.record} if merged.changed else {}
-        mark = Mark(conflict.rv + 1, author.ms, author.device, edit.id)
-        self.batch.records[(work.kind.name, edit.rec)] = conflicts.resolved(conflict, choice, mark)
-        receipt = Receipt(edit.n, edit.id, "applied", edit.rec, conflict.rv + 1,
-                          flags=verdict.flags)  # fmt: skip
-        self.enter(edit, receipt, author.ms, before)
 
     # -- refusing -----------------------------------------------------------------------------
 
@@ -275,7 +262,7 @@ class Run:
         if kind is None:
             return self.context.home
         record = self.reading.record((kind.name, edit.rec))
-        values = record.values if record else kind.examine(edit.set).passed
+        values = record.values if record else kind.examine(edit.set, edit.op).passed
         return next(iter(kind.scopes(values)), self.context.home)
 
     def keep_parked(self, parked: Parked) -> None:
@@ -284,11 +271,20 @@ class Run:
 
     # -- writing down -------------------------------------------------------------------------
 
-    def enter(self, edit: Edit, receipt: Receipt, ms: int, before: Mapping[str, Any]) -> None:
+    def enter(
+        self,
+        edit: Edit,
+        receipt: Receipt,
+        ms: int,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Enter an edit in the ledger and advance the device."""
+        kind = self.context.kinds.get(edit.kind)
+        was = kind.past(edit) if kind else {}
         self.batch.ledger.append(
             LedgerEntry(edit, self.context.device, self.context.user, receipt, edit.digest(), ms,
-                        self.context.received_ms, before)
+                        self.context.received_ms, before, after, was)
         )  # fmt: skip
         self.results[edit.id] = receipt.as_json()
         self._advance(edit, ms)
@@ -324,7 +320,8 @@ class Run:
 
 def _status(merged: merge.Merged) -> str:
     rules = {clash.rule for clash in merged.clashes}
-    if rules & {"proposal", "delete"} and not merged.changed:
+    in_vain = not merged.changed or (merged.record.deleted and merged.lost)
+    if rules & {"proposal", "delete"} and in_vain:
         return "noted"
     if rules:
         return "conflict"

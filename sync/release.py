@@ -11,7 +11,7 @@ from sync.gate import Work
 if TYPE_CHECKING:
     from sync.push import Run
 
-REPLAYED_OPS = ("create", "update", "delete", "event")
+REPLAYED_OPS = ("create", "update", "delete", "event", "add", "remove")
 GONE = "waits_for_discarded"
 
 
@@ -78,7 +78,7 @@ class Release:
             raise Refusal("malformed_edit")
         work = run.reading.work(edit, received_ms=parked.parked_ms, device=parked.device,
                                 anchors=run.context.anchors)  # fmt: skip
-        values = kind.check(edit.set, creating=edit.op == "create")
+        values = kind.check(edit.set, edit.op)
         if (work.record is None) != (edit.op == "create"):
             raise Refusal("id_taken" if work.record else "unknown_record")
         derived = run.context.gate.derive(replace(work, author=parked.user), values)
@@ -87,7 +87,8 @@ class Release:
         receipt = run.keep(edit, kind, merged, author, flags=("repaired",))
         run.batch.amended.append(
             LedgerEntry(edit, parked.device, parked.user, receipt, parked.edit.digest(),
-                        parked.ms, parked.parked_ms, merged.before)
+                        parked.ms, parked.parked_ms, merged.before,
+                        merge.after(merged, edit.set), kind.past(edit))
         )  # fmt: skip
         self._keep(parked, parking.REPAIRED)
 

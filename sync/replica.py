@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sync.conflicts import resolved_here
 from sync.digest import as_hex, scope_digest
+from sync.edits import JOIN_OPS
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
 
@@ -103,7 +105,9 @@ class Replica:
             NotJson: the values could never be sent.
         """
         with self.memory.whole():
-            rv, known = self.memory.row(kind, rec) or (0, {})
+            rv, _ = self.memory.row(kind, rec) or (0, {})
+            shown = self.row(kind, rec)
+            known: Mapping[str, Any] = shown.values if shown else {}
             edit = {
                 "n": self.memory.recall("next_n", 1), "id": edit_id, "op": op, "kind": kind,
                 "rec": rec, "base": rv, "set": dict(values),
@@ -288,10 +292,26 @@ def _overlaid(
             continue
         touched = True
         there = op != "delete"
-        values = {**values, **entry.edit["set"]} if there else {}
-        if op == "resolve":
-            values["state"] = "resolved"
+        values = _after(op, values, entry.edit["set"]) if there else {}
     return Row(kind, rec, rv, values, touched) if there else None
+
+
+def _after(op: str, values: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row shows after an edit of one's own, before the server has answered."""
+    if op in JOIN_OPS:
+        return {**values, **{name: _joined(op, values.get(name), one)
+                             for name, one in said.items()}}  # fmt: skip
+    if op == "resolve":
+        return resolved_here(values, str(said.get("choice")))
+    return {**values, **said}
+
+
+def _joined(op: str, there: Any, said: Any) -> Any:
+    """Add to or remove from a set, or add to a counter; the value itself tells which it is."""
+    if isinstance(said, list):
+        here = set(there or ())
+        return sorted(here | set(said) if op == "add" else here - set(said))
+    return (there or 0) + said if isinstance(said, int) else there
 
 
 def _fitting(entries: Iterable[Entry]) -> list[Mapping[str, Any]]:

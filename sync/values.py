@@ -203,6 +203,18 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class SetOf:
+    """A set of up to ``most`` codes, returned sorted, each once."""
+
+    item: ValueType
+    most: int
+
+    def check(self, value: Any) -> list[str]:
+        """Check a set."""
+        return sorted(set(Listing(self.item, self.most).check(value)))
+
+
+@dataclass(frozen=True, slots=True)
 class Free:
     """A JSON object that the server itself wrote."""
 

@@ -43,7 +43,8 @@ class ConflictTable:
 
 def mask_conflict(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a conflict without the two values: who may not see personal fields sees that it is."""
-    bare = {side: {**(values.get(side) or {}), "values": {}} for side in ("won", "lost")}
+    sides = (side for side in ("won", "lost", "before") if values.get(side))
+    bare = {side: {**values[side], "values": {}} for side in sides}
     return {**values, **bare}
 
 

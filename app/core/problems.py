@@ -94,6 +94,17 @@ CATALOGUE: dict[str, Words] = {
     "record_deleted": Words("It has been deleted", "该记录已删除", "Load the list again."),
     "id_taken": Words("There is a record of this id already", "编号已被占用", "Use a new id."),
     "already_resolved": Words("This conflict has been settled", "该冲突已处理", "Load it again."),
+    "not_resolved": Words("There is no choice to undo", "尚未选定，无可撤销", "Load it again."),
+    "changed_since": Words(
+        "Something newer has been written since",
+        "之后已有更新的内容",
+        "Load the record; choose again with the version you saw as `seen`, or change it yourself.",
+    ),
+    "consent_ask_again": Words(
+        "A consent that was given before the withdrawal does not come back",
+        "撤回前的同意不能恢复",
+        "Ask the person again, and note the new consent.",
+    ),
     "too_many_fields": Words("Too many fields", "字段过多", "Send only fields that are known."),
     "unknown_kind": Words("This kind of record is not known", "未知的记录类型", "See /docs."),
     "waits_for_parked": Words(

@@ -61,6 +61,9 @@ def synced(
     mask: Callable[[Any], Any] | None = None,
 ) -> MappedColumn[Any]:
     """Declare one synced field; see :class:`Declared` and ``sync.kinds`` for the words."""
+    assert not (sealed and rule is Rule.SET), (
+        "the marks of a set name its codes, and are not sealed"
+    )
     declared = Declared(
         type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask
     )
@@ -133,6 +136,11 @@ class Record(Base):
         """Tell whether two clashing values of an open unit need no human."""
         return False
 
+    @staticmethod
+    def given(_values: Mapping[str, Any]) -> bool:
+        """Tell whether the values of a unit of consent give it."""
+        return False
+
 
 class KindTable:
     """One kind of record as the engine and the store see it, derived from its model."""
@@ -160,6 +168,7 @@ class KindTable:
             scopes=model.scopes_of,
             rank=model.rank_of,
             settled=model.settled,
+            given=model.given,
             workflow=model.workflow,
             sealed=any(d.sealed for d in self.declared.values()),
         )

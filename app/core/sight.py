@@ -12,7 +12,7 @@ from app.core.records import KindTable
 from sync.conflicts import CONFLICT
 
 Values = Mapping[str, Any]
-SIDES = ("won", "lost")
+SIDES = ("won", "lost", "before")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Incident(Record):
         Text(4, 4), required=True, privacy=P0, purpose=HANDLE, index=True
     )
     text: Mapped[str | None] = synced(
-        Text(2000), rule=Rule.OPEN, required=True, privacy=P2, purpose=HANDLE
+        Text(2000), rule=Rule.TEXT, required=True, privacy=P2, purpose=HANDLE
     )
     point: Mapped[str | None] = synced(
         Position(), rule=Rule.OPEN, group="place", privacy=P1, purpose=PLACE
@@ -78,7 +78,7 @@ class Incident(Record):
         Whole(0, 1000), rule=Rule.WORKFLOW, group="progress", privacy=P0, purpose=HANDLE
     )
     state_reason: Mapped[str | None] = synced(Text(500), privacy=P1, purpose=HANDLE)
-    result_text: Mapped[str | None] = synced(Text(2000), rule=Rule.OPEN, privacy=P2, purpose=HANDLE)
+    result_text: Mapped[str | None] = synced(Text(2000), rule=Rule.TEXT, privacy=P2, purpose=HANDLE)
     priority: Mapped[int | None] = synced(Whole(1, 4), rule=Rule.SERVER, privacy=P0, purpose=HANDLE)
     reporter: Mapped[int | None] = synced(
         Whole(1, 2**53), rule=Rule.SERVER, privacy=P1, purpose=HANDLE, index=True

@@ -36,6 +36,10 @@ class WrongStep(Exception):
         self.state, self.mine = state, mine
 
 
+class WrongChoice(Exception):
+    """A conflict in this state cannot be settled, or its settling not undone."""
+
+
 def find(phone: Phone, kind: str, name: str) -> Row:
     """Return the record whose id is, or ends with, a name.
 
@@ -116,6 +120,28 @@ def report_incident(phone: Phone, *, category: str, text: str, place: Place) -> 
     return incident
 
 
+def count(phone: Phone, task: Row, number: int) -> str:
+    """Add to the count of one's own task, whatever others add meanwhile; return the edit's id.
+
+    Raises:
+        WrongStep: it is somebody else's.
+    """
+    if task.values.get("assignee") != phone.user["id"]:
+        raise WrongStep(task.values["state"], mine=False)
+    return phone.edit("add", "task", task.rec, {"report_count": number})
+
+
 def resolve(phone: Phone, conflict: Row, choice: str) -> str:
-    """Choose between the two values of a conflict; return the id of the edit."""
-    return phone.edit("resolve", "conflict", conflict.rec, {"choice": choice})
+    """Choose between the two values of a conflict, or undo that; return the id of the edit.
+
+    The version of the record that this phone shows goes with it: what is newer than that was not
+    meant to be written over.
+
+    Raises:
+        WrongChoice: it has been settled, or there is nothing to undo.
+    """
+    if (conflict.values["state"] == "resolved") != (choice == "undo"):
+        raise WrongChoice(conflict.values["state"])
+    record = phone.replica.row(conflict.values["kind"], conflict.values["record"])
+    seen = {"seen": record.rv} if record and record.rv else {}
+    return phone.edit("resolve", "conflict", conflict.rec, {"choice": choice, **seen})

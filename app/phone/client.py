@@ -18,6 +18,7 @@ FAULTS_MAX = 20
 LISTS = {"incident": "/incident-categories", "task": "/task-kinds"}
 LISTS_KEPT_MS = 86_400_000
 UNDECIDED, DECIDED = ("parked", "held"), ("repaired", "discarded")
+NOTED = "noted"
 MENDED = (
     "gap", "device_forked", "unknown_device", "edit_id_reused", "too_large", "too_many_edits",
 )  # fmt: skip
@@ -52,6 +53,7 @@ class Phone:
         home.prepare()
         self.home = home
         self.clock = clock
+        self._sent: frozenset[str] = frozenset()
         self.connection = home.connect()
         self.replica = Replica(self.connection, schema=SCHEMA)
 
@@ -207,7 +209,9 @@ class Phone:
             return self._sync(want_bytes)
 
     def _sync(self, want_bytes: int) -> Synced:
-        waiting, received, rounds, faults = len(self.replica.outbox()), 0, 0, 0
+        outbox = self.replica.outbox()
+        self._sent = frozenset(str(edit["id"]) for edit in outbox)
+        waiting, received, rounds, faults = len(outbox), 0, 0, 0
         while faults <= FAULTS_MAX:
             rounds += 1
             page = self._round(want_bytes)
@@ -232,6 +236,14 @@ class Phone:
         return [
             one for one in self.replica.receipts()
             if one.receipt and one.receipt["status"] in UNDECIDED
+        ]  # fmt: skip
+
+    def noted(self) -> list[Entry]:
+        """Return the choices since the last sync that came to nothing, with their reasons."""
+        return [
+            one for one in self.replica.receipts()
+            if one.id in self._sent and one.receipt and one.receipt["status"] == NOTED
+            and one.edit["op"] == "resolve"
         ]  # fmt: skip
 
     def _learn_fates(self) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from app.phone import acts, screens, wording
-from app.phone.acts import NotFound, WrongStep
+from app.phone.acts import NotFound, WrongChoice, WrongStep
 from app.phone.client import NotEnrolled, Phone, SomebodyElse
 from app.phone.home import Home, Occupied
 from app.phone.line import Away, Refused, is_address
@@ -19,7 +19,8 @@ from sync.wire import NotJson
 HOME = Path("var/phone")
 SERVER = "http://127.0.0.1:8080"
 KINDS = ("task", "household", "contact", "incident", "conflict")
-TROUBLES = (NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, WrongStep, NotJson)
+TROUBLES = (NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, WrongStep,
+            WrongChoice, NotJson)  # fmt: skip
 
 group = click.Group("phone", help="网格员的手机（命令行） / A worker's phone at the terminal.")
 
@@ -181,6 +182,16 @@ def report(phone: Phone, task: str, text: str) -> None:
     _step(phone, task, "done", report_text=text)
 
 
+@group.command()
+@click.argument("task")
+@click.argument("number", type=click.IntRange(-100_000, 100_000))
+@on_phone
+def count(phone: Phone, task: str, number: int) -> None:
+    """累加任务数量（如发放份数） / Add to the count of a task, such as leaflets."""
+    acts.count(phone, acts.find(phone, "task", task), number)
+    screens.kept(phone)
+
+
 @group.command("add-household")
 @click.option("--address", required=True, help="地址 / address")
 @click.option("--occupancy", type=click.Choice(list(wording.OCCUPANCY)), default="lived_in")
@@ -242,4 +253,13 @@ def report_incident(phone: Phone, category: str, text: str, lon: float, lat: flo
 def resolve(phone: Phone, conflict: str, choice: str) -> None:
     """保留现值或换成另一个 / Keep what stands, or swap it for the other value."""
     acts.resolve(phone, acts.find(phone, "conflict", conflict), choice)
+    screens.kept(phone)
+
+
+@group.command()
+@click.argument("conflict")
+@on_phone
+def undo(phone: Phone, conflict: str) -> None:
+    """撤销对冲突的选定 / Take back the choice in a conflict."""
+    acts.resolve(phone, acts.find(phone, "conflict", conflict), "undo")
     screens.kept(phone)

@@ -53,10 +53,20 @@ def conflict(phone: Phone, values: Mapping[str, Any]) -> str:
     state = wording.CONFLICT_STATES.get(values["state"], values["state"])
     unit = wording.FIELDS.get(values["unit"], values["unit"])
     won, lost = (wording.side(values[side]["values"]) for side in ("won", "lost"))
+    if values["state"] == "resolved":
+        state += f" · {wording.CHOICES.get(values.get('choice'), '')}"
+    rule = wording.RULES.get(values["rule"], values["rule"])
     return (
-        f"{state}  {values['kind']} {acts.short(values['record'])} · {unit}\n"
+        f"{state}  {values['kind']} {acts.short(values['record'])} · {unit} · {rule}\n"
         f"      生效 stands: {won}   保留 kept aside: {lost}"
     )
+
+
+def noted(phone: Phone) -> None:
+    """Print the choices that came to nothing, and why."""
+    for entry in phone.noted():
+        conflict, reason = acts.short(entry.edit["rec"]), wording.reason(entry.receipt or {})
+        click.echo(f"→ 冲突 {conflict} 未能处理 / not settled: {reason}")
 
 
 def parked(phone: Phone) -> None:
@@ -104,6 +114,7 @@ def synced(phone: Phone, done: Synced) -> None:
         click.echo(f"→ {len(waiting)} 条被搁置，见 parked / parked, see `parked`")
     if clashes:
         click.echo(f"→ {len(clashes)} 个冲突，见 conflicts / conflicts, see `conflicts`")
+    noted(phone)
 
 
 def kept(phone: Phone, record_id: str | None = None) -> None:

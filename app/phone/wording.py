@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.phone.acts import NotFound, WrongStep
+from app.phone.acts import NotFound, WrongChoice, WrongStep
 from app.phone.client import ENDED, WIPE, NotEnrolled, SomebodyElse
 from app.phone.home import Occupied
 from app.phone.line import BUSY, STRANGER, UNREACHED, Away, Refused
@@ -26,10 +26,19 @@ INCIDENT_STATES: Mapping[str, str] = {
 CONFLICT_STATES: Mapping[str, str] = {
     "open": "待选择 open", "settled": "已自动取舍 settled by rule", "resolved": "已选定 resolved",
 }  # fmt: skip
+CHOICES: Mapping[str | None, str] = {"keep": "保留 kept", "swap": "已换 swapped"}
+RULES: Mapping[str, str] = {
+    "latest": "后写者为准 the later", "open": "请人判断 for people", "text": "同处改动 same lines",
+    "proposal": "建议 proposal", "workflow": "进度被超越 overtaken", "delete": "删除 deletion",
+    "consent": "撤回优先 withdrawal first", "counter": "重新计数 counted anew",
+}  # fmt: skip
 FIELDS: Mapping[str, str] = {
     "occupancy": "居住状况 occupancy", "address": "地址 address", "door": "门的位置 door",
     "people": "人口 people", "category": "事件分类 category", "point": "位置 place",
     "progress": "进度 progress", "place": "位置 place", "text": "内容 text", "grid": "网格 grid",
+    "report_text": "反馈 report", "report_count": "数量 count", "result_text": "处理结果 result",
+    "-": "整条记录 whole record", "due_at": "期限 due", "assignee": "承办人 assignee",
+    "title": "标题 title",
 }  # fmt: skip
 FAULTS: Mapping[str, str] = {
     "unknown_code": "没有这个代码 no such code", "required": "必填 required",
@@ -49,6 +58,9 @@ PARKED: Mapping[str, str] = {
     "record_deleted": "记录已删除 deleted", "malformed_edit": "格式有误 malformed",
     "waits_for_parked": "等待前一条更正 waits for an earlier one",
     "transition_not_allowed": "不能这样流转 no such step from here",
+    "already_resolved": "他人已处理 settled already", "not_resolved": "尚未选定 nothing to undo",
+    "changed_since": "之后已有更新的内容，请看过再选 newer content since: look and choose again",
+    "consent_ask_again": "撤回前的同意不能恢复，请重新征求 ask for the consent again",
     "database_refused": "数据库拒绝 refused by the database", "erased": "已依法清除 erased",
 }  # fmt: skip
 
@@ -71,6 +83,8 @@ _PLAIN = {
                    "先用原使用人同步，或换一个 --home / sync it first, or use another --home"),
     Occupied: ("另一个命令正在同步这部手机", "another command is syncing this phone",
                "等它结束 / wait for it to end"),
+    WrongChoice: ("这个冲突不能这样处理", "this conflict cannot be settled like that",
+                  "看 conflicts 的状态：已选定的用 undo / see its state; undo a choice with undo"),
     NotJson: ("内容含无法发送的字符", "the text holds characters that cannot be sent",
               "改掉后再试 / remove them and try again"),
 }  # fmt: skip
@@ -155,4 +169,6 @@ def reason(receipt: Mapping[str, Any]) -> str:
 
 def side(values: Mapping[str, Any]) -> str:
     """Return the values of one side of a conflict."""
+    if "deleted" in values:
+        return " · ".join(["已删除 deleted", *filter(None, [values.get("reason")])])
     return ", ".join(OCCUPANCY.get(str(one), str(one)) for one in values.values())

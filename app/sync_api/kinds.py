@@ -8,10 +8,13 @@ from typing import Any
 
 from app.core.engine import Engine
 from app.core.records import Declared, KindTable
-from sync.kinds import Workflow
+from sync.kinds import Rule, Workflow
 
 SNAPSHOT = Path(__file__).parents[2] / "docs" / "kinds.json"
-FIXED = ("type", "rule", "group", "refers")
+FIXED = ("type", "group", "refers")
+"""What may never change. The merge rule may: it decides what the server makes of an edit, not how
+the edit is written; only a field that phones may not write any more would park what they send.
+"""
 Shape = Mapping[str, Any]
 
 
@@ -86,6 +89,8 @@ def _field_breaches(old: Shape, new: Shape | None) -> Iterator[str]:
         yield "gone"
         return
     yield from (f"another {name}" for name in FIXED if old[name] != new[name])
+    if new["rule"] == Rule.SERVER.value != old["rule"]:
+        yield "read-only now"
     if new["required"] and not old["required"]:
         yield "required now"
     if old["sealed"] and not new["sealed"]:

@@ -51,6 +51,10 @@ class ConflictOut(Schema):
     won = fields.Dict()
     lost = fields.Dict()
     choice = fields.String(allow_none=True)
+    base = fields.Integer()
+    record_rv = fields.Integer(metadata={"description": "the record's version at the clash"})
+    by = fields.Dict(allow_none=True, metadata={"description": "who chose, and when"})
+    before = fields.Dict(allow_none=True, metadata={"description": "what an undo brings back"})
 
 
 class Choice(Schema):
@@ -58,7 +62,11 @@ class Choice(Schema):
 
     choice = fields.String(
         required=True, validate=validate.OneOf(CHOICES),
-        metadata={"description": "keep what stands, or swap it for the other value"},
+        metadata={"description": "keep what stands, swap it for the other value, or undo that"},
+    )  # fmt: skip
+    seen = fields.Integer(
+        strict=True, validate=validate.Range(0, 2**53),
+        metadata={"description": "the version of the record you saw; a swap over it is meant"},
     )  # fmt: skip
 
 
@@ -112,7 +120,7 @@ def list_conflicts(query: dict[str, Any]) -> Any:
 @blueprint.arguments(Choice)
 @blueprint.response(200, Schema.from_dict({"status": fields.String()}, name="Receipt"))
 def resolve_conflict(body: dict[str, Any], conflict: UUID) -> Any:
-    """Choose: keep what stands, or swap it."""
+    """Choose: keep what stands, swap it, or undo the choice."""
     return writing.change(
         current_session(), current_actor(), "conflict", str(conflict), body, base=0, op="resolve"
     )

@@ -77,9 +77,11 @@ class Task(Record):
         Whole(0, 1000), rule=Rule.WORKFLOW, group="progress", privacy=P0, purpose=WORK
     )
     report_text: Mapped[str | None] = synced(
-        Text(2000), rule=Rule.OPEN, privacy=P2, purpose=RESULT, retention="24 months"
+        Text(2000), rule=Rule.TEXT, privacy=P2, purpose=RESULT, retention="24 months"
     )
-    report_count: Mapped[int | None] = synced(Whole(0, 100_000), privacy=P0, purpose=RESULT)
+    report_count: Mapped[int | None] = synced(
+        Whole(0, 100_000), rule=Rule.COUNTER, privacy=P0, purpose=RESULT
+    )
     decline_reason: Mapped[str | None] = synced(Text(500), privacy=P1, purpose=WORK)
     return_reason: Mapped[str | None] = synced(
         Text(500), rule=Rule.OFFICE, privacy=P1, purpose=WORK

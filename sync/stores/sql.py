@@ -228,7 +228,9 @@ class SqlStore:
 
     def _ledger_row(self, entry: LedgerEntry) -> dict[str, Any]:
         edit = entry.edit
-        body = dump({"set": edit.set, "before": entry.before, "base": edit.base, "at": edit.at})
+        shape = {"set": edit.set, "before": entry.before, "base": edit.base, "at": edit.at}
+        shape |= {"after": entry.after} if entry.after else {}
+        body = dump({**shape, "was": entry.was} if entry.was else shape)
         return {
             "edit": edit.id, "device": entry.device, "n": edit.n, "user_id": entry.user,
             "op": edit.op, "kind": edit.kind, "rec": edit.rec, "rv": entry.receipt.rv,

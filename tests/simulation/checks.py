@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
 from sync.digest import as_hex, as_signed, scope_digest
-from sync.edits import LedgerEntry, Record
+from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
 from sync.kinds import Kind
 from sync.merge import DELETION
 from sync.parking import OPEN_STATES
 from sync.store import Batch
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.handset import Handset, Made
+from tests.simulation.oracles import Oracles
 from tests.simulation.stands import Line
 from tests.sync.house import JOB, KINDS
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 SLACK_MS = 61_000
 ALL = ("plot", "person", "job", "conflict")
 WRITING_OPS = ("create", "update", "event")
+JOINED = ("tags", "calls")
+"""What is joined has no loser; the oracles reckon it."""
 CLEAN = {"applied", "merged", "conflict", "noop"}
 Key = tuple[str, str]
 
@@ -44,6 +47,7 @@ class Checks:
         self.effects: set[str] = set()
         self.shadow: dict[Key, Record] = {}
         self.last_ms = 0
+        self.oracles = Oracles(self)
 
     def fail(self, name: str, detail: str) -> None:
         """Report a violation.
@@ -65,6 +69,7 @@ class Checks:
         """Check what one push has written."""
         self.last_ms = self.world.now_ms
         self._in_order(batch)
+        self.oracles.committed(batch, self.shadow)
         for entry in batch.ledger:
             self.demand("one_effect", entry.edit.id not in self.effects, entry.edit)
             self.effects.add(entry.edit.id)
@@ -83,6 +88,7 @@ class Checks:
         """Take up the state of a restored server."""
         self.effects = {line.edit for line in self.world.stand.ledger()}
         self.shadow = dict(self.world.stand.records())
+        self.oracles.restored(self.shadow)
 
     def _in_order(self, batch: Batch) -> None:
         """Effects of a device are in the order of its numbers, and its stamps grow."""
@@ -123,7 +129,9 @@ class Checks:
         for later in batch.ledger:
             if later.edit.rec == edit.rec and later.edit.n > edit.n:
                 pairs += [(name, edit.set.get(name)) for name in later.edit.set]
-        lost = [pair for pair in edit.set.items() if pair not in pairs]
+        story = str(record.values.get("story") if record else "").split("\n")
+        left = [pair for pair in edit.set.items() if pair not in pairs and pair[0] not in JOINED]
+        lost = [pair for pair in left if not _woven_in(edit, pair, story)]
         resolved = any(one.edit.op in ("resolve", "delete") for one in batch.ledger)
         self.demand("every_value_findable", not lost or resolved, (edit, lost))
 
@@ -226,7 +234,7 @@ class Checks:
             if made.op == "delete":
                 self.demand("own_edit_shown", row is None, made)
             elif (kind, rec) in created or handset.phone.memory.row(kind, rec):
-                shown = row is not None and made.values.items() <= row.values.items()
+                shown = row is not None and _shows(row.values, made)
                 self.demand("own_edit_shown", shown or rec in gone, (made, row))
 
     # -- at rest ------------------------------------------------------------------------------
@@ -315,6 +323,22 @@ class Checks:
         self.demand("acknowledged_survives", logged <= known, logged - known)
         if not handset.restored:
             self.demand("no_edit_lost", handset.made.keys() <= known, handset.made.keys() - known)
+
+
+def _woven_in(edit: Edit, pair: tuple[str, Any], story: Sequence[str]) -> bool:
+    """Tell whether the lines that an edit brought stand in a text that was merged."""
+    if pair[0] != "story":
+        return False
+    was = str(edit.was.get("story") or "").split("\n")
+    return all(line in story or line in was for line in str(pair[1]).split("\n"))
+
+
+def _shows(values: Mapping[str, Any], made: Made) -> bool:
+    """Tell whether a row shows what was done to it last."""
+    if made.op not in JOIN_OPS:
+        return made.values.items() <= values.items()
+    held, said = set(values.get("tags") or ()), set(made.values.get("tags", ()))
+    return said <= held if made.op == "add" else not said & held
 
 
 def _scopes(record: Record) -> tuple[str, ...]:

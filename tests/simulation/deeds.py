@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.replica_tables import Row
 from tests.simulation.handset import Handset
+from tests.simulation.joining import JOINING_DEEDS, JOINING_DESK, JoiningOffice, JoiningWorker
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -18,10 +19,11 @@ WORDS = ("red", "green", "blue", "grey", "gold")
 WORKER_DEEDS = {
     "new_plot": 5, "new_person": 3, "new_job": 2, "rename": 6, "own": 7, "move": 4, "tell": 3,
     "advance": 6, "report": 2, "delete": 2, "resolve": 3, "spoil": 3, "follow_spoilt": 2,
+    **JOINING_DEEDS,
 }  # fmt: skip
 OFFICE_DEEDS = {
     "own": 4, "new_job": 3, "regrid": 3, "delete": 1, "cancel": 3, "give_back": 3, "release": 6,
-    "resolve": 3,
+    "resolve": 3, **JOINING_DESK,
 }  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def _plot(rng: random.Random, grid: int) -> dict[str, Any]:
     return {"grid": grid, "name": _word(rng), "owner": _word(rng), **_place(rng)}
 
 
-class Worker:
+class Worker(JoiningWorker):
     """One deed of a worker, from what his phone shows."""
 
     def __init__(self, world: "World", handset: Handset) -> None:
@@ -161,7 +163,7 @@ class Worker:
         self._edit("update", "plot", plot, {"owner": _word(self.rng)})
 
 
-class Office:
+class Office(JoiningOffice):
     """One deed of the office, from what the server holds; its base may be a version old."""
 
     def __init__(self, world: "World") -> None:

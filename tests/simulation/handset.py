@@ -9,7 +9,7 @@ from typing import Any
 from app.core.driver import driver
 from sync.replica import Instant, Replica
 
-SHOWN_OPS = ("create", "update", "delete", "event")
+SHOWN_OPS = ("create", "update", "delete", "event", "add", "remove")
 
 
 @dataclass(frozen=True, slots=True)

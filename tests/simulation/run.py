@@ -4,7 +4,10 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.simulation import sabotage_provers  # noqa: F401
+from tests.simulation import (
+    sabotage_provers,  # noqa: F401
+    sabotage_rules,  # noqa: F401 registers its bugs
+)
 from tests.simulation.checks import Violation
 from tests.simulation.sabotage import SABOTAGES
 from tests.simulation.stands import STANDS

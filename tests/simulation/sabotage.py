@@ -217,11 +217,11 @@ def merge_by_equal_values(world: "World") -> Iterator[None]:
     """Find out by comparing values whether somebody else has written."""
     right = merge._meet
 
-    def wrong(kind: Any, record: Any, unit: str, mine: Any, mark: Any, **more: Any) -> Any:
-        seen = more["edit"].was
-        if all(record.values.get(name) == seen.get(name) for name in mine):
-            more["edit"] = replace(more["edit"], base=record.rv)
-        return right(kind, record, unit, mine, mark, **more)
+    def wrong(meeting: Any) -> Any:
+        edit, record = meeting.edit, meeting.record
+        if all(record.values.get(name) == edit.was.get(name) for name in meeting.mine):
+            meeting = replace(meeting, edit=replace(edit, base=record.rv))
+        return right(meeting)
 
     with _instead((merge, "_meet", wrong)):
         yield
@@ -251,8 +251,8 @@ def deletion_ignores_the_unseen(world: "World") -> Iterator[None]:
     """Delete whatever has been written since."""
     right = merge.delete
 
-    def wrong(record: Any, edit: Any, author: Any) -> Any:
-        return right(record, replace(edit, base=record.rv), author)
+    def wrong(kind: Any, record: Any, edit: Any, author: Any) -> Any:
+        return right(kind, record, replace(edit, base=record.rv), author)
 
     with _instead((merge, "delete", wrong)):
         yield

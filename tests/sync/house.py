@@ -21,7 +21,7 @@ from sync.store import Store
 from sync.stores.memory import MemoryStore
 from sync.stores.sql import SqlStore
 from sync.stores.tables import EPOCH, SyncTables
-from sync.values import Choice, Identity, Number, Text, Whole
+from sync.values import Choice, Identity, Listing, Number, Position, SetOf, Text, Whole
 
 ANCHORS = Anchors(b"a key for tests")
 NOW_MS = 1_800_000_000_000
@@ -34,6 +34,9 @@ def _grid(values: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _near(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Two positions side by side are one place; a reshaped outline always wants a human."""
+    if "outline" in one:
+        return False
     return all(abs((one.get(n) or 0) - (other.get(n) or 0)) < 0.001 for n in ("lon", "lat"))
 
 
@@ -42,13 +45,19 @@ PLOT = Kind(
     fields=(
         Field("grid", Whole(1, 1000), Rule.OFFICE, required=True),
         Field("name", Text(40)),
-        Field("story", Text(400), Rule.OPEN),
+        Field("story", Text(400), Rule.TEXT),
+        Field("outline", Listing(Position(), 20), Rule.OPEN),
+        Field("tags", SetOf(Text(20), 12), Rule.SET),
+        Field("calls", Whole(-1000, 1_000_000), Rule.COUNTER),
+        Field("consent", Choice(("given", "withdrawn")), Rule.CONSENT, group="agreement"),
+        Field("told", Text(40), Rule.CONSENT, group="agreement"),
         Field("lon", Number(-180, 180), Rule.OPEN, group="place"),
         Field("lat", Number(-90, 90), Rule.OPEN, group="place"),
         Field("owner", Text(40)),
     ),
     scopes=_grid,
     settled=_near,
+    given=lambda values: values.get("consent") == "given",
 )
 PERSON = Kind(
     name="person",

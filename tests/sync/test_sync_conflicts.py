@@ -143,7 +143,7 @@ def test_an_edit_brings_back_what_a_worker_deleted_unseen(
     _begun(ann)
     bob.push(bob.edit("delete", "plot", PLOT, base=1))
     edit = ann.edit("update", "plot", PLOT, base=1, set={"owner": "still here"})
-    assert ann.push(edit).results[0]["status"] == "merged"
+    assert ann.push(edit).results[0]["status"] == "conflict"
     assert '"op":"put"' in bob.pull(["grid:7"]).items[0]
 
 

@@ -33,7 +33,7 @@ from tests.sync.worker import Worker, copy_of
 GRID, OTHER = "grid:7", "grid:8"
 PLOT = name_of("the plot")
 ROWS = 40
-WRITES = ("INSERT", "UPDATE")
+WRITES = ("INSERT", "UPDATE", "WITH written")
 on_engines = pytest.mark.parametrize("lasting", ["sqlite", "postgresql"], indirect=True)
 
 
@@ -140,7 +140,9 @@ def test_invariant_13_effect_ledger_feed_counter_and_digest_commit_together(stan
             break
         torn += 1
         assert evidence.everything(stand) == before, f"torn at write {stop}"
-    assert torn >= 6, "device, records, ledger, parked, counter and feed are all written"
+    # PostgreSQL writes records and ledger with one statement.
+    writes = 6 if stand.name == "sqlite" else 5
+    assert torn >= writes, "device, records, ledger, parked, counter and feed are all written"
     assert len(evidence.shown(stand, GRID)) == 3
     statuses = [one["status"] for one in phone.push(*edits).results]
     assert statuses == ["applied", "applied", "applied", "parked"]

@@ -186,3 +186,74 @@ def test_the_phone_runs_without_the_servers_application(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "尚未登记" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def _clash(county: County, ready: Run) -> str:
+    """Let the phone and a colleague's say different things of a household; return the conflict."""
+    ready("sync")
+    home = last_id(ready("households").output)
+    [household] = county.ask("gw", "GET", "/households").get_json()
+    other = county.phone("second")
+    other.act("update", "household", household["id"], base=household["rv"],
+              set={"occupancy": "seasonal"})  # fmt: skip
+    assert ready("set-occupancy", home, "empty").exit_code == 0
+    assert "1 个冲突" in ready("sync").output
+    [line] = [one for one in ready("conflicts").output.splitlines() if "household" in one]
+    return line.replace("●", " ").split()[0]
+
+
+def _occupancy(county: County) -> str:
+    [household] = county.ask("gw", "GET", "/households").get_json()
+    return str(household["occupancy"])
+
+
+def test_a_conflict_is_settled_offline_and_the_choice_taken_back(
+    county: County, network: Network, ready: Run, tmp_path: Path
+) -> None:
+    conflict = _clash(county, ready)
+    before = _occupancy(county)
+    assert "后写者为准 the later" in ready("conflicts").output
+    unplug(tmp_path)
+    assert ready("resolve", conflict, "swap").exit_code == 0
+    assert "已选定 resolved · 已换 swapped" in ready("conflicts").output
+    Home(tmp_path / "cli").keep(server=network.address)
+    ready("sync")
+    assert {before, _occupancy(county)} == {"empty", "seasonal"}
+    again = ready("resolve", conflict, "keep")
+    assert again.exit_code == 1 and "undo" in again.output
+    assert ready("undo", conflict).exit_code == 0
+    assert "已自动取舍 settled by rule" in ready("conflicts").output
+    ready("sync")
+    assert _occupancy(county) == before
+    assert ready("undo", conflict).exit_code == 1
+
+
+def test_a_choice_over_something_newer_is_told_with_its_reason(county: County, ready: Run) -> None:
+    conflict = _clash(county, ready)
+    [household] = county.ask("vl", "GET", "/households").get_json()
+    other = county.another_phone("second")
+    other.act("update", "household", household["id"], base=household["rv"],
+              set={"occupancy": "business"})  # fmt: skip
+    assert ready("resolve", conflict, "swap").exit_code == 0
+    told = ready("sync").output
+    assert "未能处理 / not settled" in told and "newer content since" in told
+    assert _occupancy(county) == "business"
+    assert ready("resolve", conflict, "swap").exit_code == 0
+    assert "not settled" not in ready("sync").output
+    assert _occupancy(county) in ("empty", "seasonal")
+
+
+def test_a_count_grows_offline_beside_what_others_add(county: County, ready: Run) -> None:
+    task = last_id(ready("tasks").output)
+    for number in ("20", "15"):
+        assert ready("count", task, number).exit_code == 0
+    assert "report_count: 35" in ready("show", "task", task).output
+    ready("sync")
+    [row] = county.ask("ts", "GET", "/tasks").get_json()
+    county.another_phone("gw").act("add", "task", row["id"], base=0, set={"report_count": 5})
+    ready("count", task, "1")
+    ready("sync")
+    assert "report_count: 41" in ready("show", "task", task).output
+    county.task(assignee=county.ids["second"], title="别人的任务")
+    ready("sync")
+    assert ready("count", last_id(ready("tasks").output), "1").exit_code == 1

@@ -59,7 +59,7 @@ BREACHES: tuple[tuple[Callable[[Shape], None], str], ...] = (
     (_drop_move, "task: the move assigned -> accepted is gone"),
     (_change("household", "building", type="whole"), "household.building: another type"),
     (_change("household", "building", group=None), "household.building: another group"),
-    (_change("task", "title", rule="latest"), "task.title: another rule"),
+    (_change("task", "title", rule="server"), "task.title: read-only now"),
     (_change("contact", "relation", required=True), "contact.relation: required now"),
     (_change("contact", "name", sealed=False), "contact.name: not sealed any more"),
     (_change("household", "address_text", most=60), "household.address_text: a smaller most"),
@@ -84,6 +84,7 @@ def test_additions_pass() -> None:
     fields["address_text"]["most"] = 200
     fields["door_source"]["choices"].append("beidou")
     after["building"] = after["household"]
+    after["task"]["fields"]["report_text"]["rule"] = "open"
     after["task"]["moves"].append(["done", "cancelled"])
     assert list(kinds.breaches(before, after)) == []
 

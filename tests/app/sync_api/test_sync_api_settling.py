@@ -178,3 +178,68 @@ def test_an_edit_for_another_grid_waits_for_the_people_there(county: County) -> 
     assert reply.status_code == 200
     shown = county.ask("vl_next_village", "GET", f"/households/{receipt['rec']}")
     assert shown.get_json()["grid"] == NEXT_VILLAGE_GRID
+
+
+def test_a_choice_is_taken_back_in_the_office_until_something_newer_stands(county: County) -> None:
+    home, conflict = _clash(county)
+    path = f"/conflicts/{conflict['id']}/resolution"
+    before = county.ask("vl", "GET", f"/households/{home}").get_json()["occupancy"]
+    assert outcome(county.ask("vl", "POST", path, {"choice": "undo"})) == (409, "not_resolved")
+    county.ask("vl", "POST", path, {"choice": "swap"})
+    [chosen] = county.ask("vl", "GET", "/conflicts?state=resolved").get_json()
+    assert chosen["before"]["values"] == {"occupancy": before} and chosen["by"]["device"]
+    assert county.ask("vl", "POST", path, {"choice": "undo"}).status_code == 200
+    shown = county.ask("vl", "GET", f"/households/{home}").get_json()
+    assert shown["occupancy"] == before
+    county.ask("vl", "POST", path, {"choice": "swap"})
+    phone = county.another_phone("gw")
+    phone.act("update", "household", home, base=shown["rv"] + 1, set={"occupancy": "business"})
+    assert outcome(county.ask("vl", "POST", path, {"choice": "undo"})) == (409, "changed_since")
+
+
+def test_a_swap_over_something_newer_needs_to_have_seen_it(county: County) -> None:
+    home, conflict = _clash(county)
+    path, phone = f"/conflicts/{conflict['id']}/resolution", county.another_phone("gw")
+    phone.act("update", "household", home, base=9, set={"occupancy": "business"})
+    assert outcome(county.ask("vl", "POST", path, {"choice": "swap"})) == (409, "changed_since")
+    seen = county.ask("vl", "GET", f"/households/{home}").get_json()["rv"]
+    assert county.ask("vl", "POST", path, {"choice": "swap", "seen": seen}).status_code == 200
+
+
+def test_what_an_undo_would_bring_back_is_masked_like_the_record(county: County) -> None:
+    one, two, home = county.phone("gw"), county.another_phone("gw"), new_id()
+    one.act("create", "household", home, set=household())
+    for phone, number in ((one, "1"), (two, "2")):
+        address = {"address_text": f"和平路 {number} 号", "building": "1", "unit_room": number}
+        receipt = phone.act("update", "household", home, base=1, set=address)
+    [conflict] = receipt["conflicts"]
+    county.ask("vl", "POST", f"/conflicts/{conflict}/resolution", {"choice": "swap"})
+    [shown] = county.ask("ts", "GET", "/conflicts?state=resolved").get_json()
+    for side in ("won", "lost", "before"):
+        assert shown[side]["values"]["address_text"] == "***"
+        assert shown[side]["values"]["unit_room"] is None
+
+
+def test_reports_of_a_task_written_apart_come_together_by_lines(county: County) -> None:
+    task = county.task()["id"]
+    one, two = county.phone("gw"), county.another_phone("gw")
+    first = "上午：走访\n中午：发放\n下午：复查"
+    one.act("update", "task", task, base=1, set={"report_text": first})
+    for phone, text in ((one, first.replace("走访", "走访 12 户")),
+                        (two, first.replace("复查", "复查 3 处"))):  # fmt: skip
+        receipt = phone.act("update", "task", task, base=2, set={"report_text": text},
+                            was={"report_text": first})  # fmt: skip
+        assert "conflicts" not in receipt
+    shown = county.ask("gw", "GET", f"/tasks/{task}").get_json()
+    assert shown["report_text"] == "上午：走访 12 户\n中午：发放\n下午：复查 3 处"
+
+
+def test_counts_of_a_task_add_up_from_two_phones(county: County) -> None:
+    task = county.task(task_kind="publicity")["id"]
+    for phone in (county.phone("gw"), county.another_phone("gw")):
+        assert phone.act("add", "task", task, base=1, set={"report_count": 20})["status"] in (
+            "applied", "merged",
+        )  # fmt: skip
+    assert county.ask("gw", "GET", f"/tasks/{task}").get_json()["report_count"] == 40
+    stranger = county.phone("colleague").act("add", "task", task, base=1, set={"report_count": 1})
+    assert stranger["status"] == "parked"

@@ -1,0 +1,173 @@
+"""The history of a record: every edit with what it found, what it said and what became of it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from marshmallow import Schema, fields
+from sqlalchemy.orm import Session
+
+from app.areas.services import paths_of
+from app.core import audit, policy
+from app.core.actor import Actor, current_actor
+from app.core.conflicts import ConflictRow
+from app.core.database import Mode, current_session
+from app.core.engine import Engine, current_engine
+from app.core.feature import KindPolicy
+from app.core.moments import as_text, now_ms
+from app.core.pagination import PageQuery, after, page
+from app.core.policy import Answer
+from app.core.records import sync_tables
+from app.core.web import Blueprint
+from sync.clock import ActTime
+from sync.conflicts import CONFLICT
+from sync.edits import Edit, Record
+from sync.errors import Problem
+from sync.gate import Work
+
+Values = Mapping[str, Any]
+
+
+class HistoryOut(Schema):
+    """One edit in the history of a record."""
+
+    edit = fields.UUID()
+    op = fields.String()
+    choice = fields.String(metadata={"description": "of a resolution: keep, swap or undo"})
+    user = fields.Integer()
+    device = fields.UUID()
+    at = fields.String(metadata={"description": "when it was made, by the server's clock"})
+    received_at = fields.String()
+    rv = fields.Integer(metadata={"description": "the version it led to; 0 if to none"})
+    status = fields.String()
+    code = fields.String()
+    flags = fields.List(fields.String())
+    lost = fields.List(
+        fields.String(), metadata={"description": "fields and groups in which it lost"}
+    )
+    conflicts = fields.List(fields.UUID())
+    fields_ = fields.Dict(
+        data_key="fields",
+        metadata={"description": "for each field: before, set (what it said), after"},
+    )
+
+
+def action_of(policy_: KindPolicy) -> str:
+    """Return the action that shows a history: to read the record."""
+    read = policy_.list_action.removesuffix("list") + "read"
+    return read if policy.knows(read) else policy_.list_action
+
+
+def build_blueprint(policies: Sequence[KindPolicy]) -> Blueprint:
+    """Return one door for each kind of record, with the guard of that kind."""
+    blueprint = Blueprint(
+        "history", __name__, url_prefix="/api/v1/records", description="Who changed what, and when"
+    )
+    for one in policies:
+        _open_door(blueprint, one)
+    return blueprint
+
+
+def _open_door(blueprint: Blueprint, policy_: KindPolicy) -> None:
+    kind = policy_.model.kind
+
+    @blueprint.route(f"/{kind}/<uuid:record>/history", endpoint=f"{kind}_history")
+    @blueprint.guard(action_of(policy_), Mode.WRITE)
+    @blueprint.arguments(PageQuery, location="query")
+    @blueprint.response(200, HistoryOut(many=True))
+    def read_history(query: dict[str, Any], record: UUID) -> Any:
+        """Read the history of a record, oldest first; the read is written down."""
+        session, actor = current_session(), current_actor()
+        mask = _mask_for(session, actor, policy_, str(record))
+        rows = _rows(session, kind, str(record), query)
+        audit.record(session, f"{kind}.history", user_id=actor.user_id, subject=str(record))
+        shown, headers = page(rows, query["limit"], lambda row: (row.received_ms, row.edit))
+        return [_shown(row, mask) for row in shown], 200, headers
+
+
+def _mask_for(
+    session: Session, actor: Actor, policy_: KindPolicy, record: str
+) -> Callable[[Values], Values]:
+    """Return how the actor may see the values of a record.
+
+    Raises:
+        Problem: 404 absent or out of scope, 403 in scope but not for this role.
+    """
+    engine, model = current_engine(), policy_.model
+    row = session.execute(sa.select(model.rv, model.body).where(model.id == record)).first()
+    if row is None:
+        raise Problem(404, "not_found")
+    values = json.loads(engine.seal.open(model.kind, record, row.body))
+    target = Record(model.kind, record, row.rv, values, {})
+    grid, now = target.values.get("grid"), now_ms()
+    path = paths_of(session, [grid]).get(grid) if grid else None
+    own = policy_.own(actor, _question(engine, target, now), {})
+    answer = policy.decide(actor, action_of(policy_), path=path, own=own, at_ms=now).answer
+    if answer is Answer.ABSENT:
+        raise Problem(404, "not_found")
+    if answer not in (Answer.YES, Answer.MASKED):
+        raise Problem(403, answer.value, action=action_of(policy_))
+    if answer is Answer.YES:
+        return _whole
+    return lambda values: engine.mask(model.kind, values)
+
+
+def _hidden(values: Values) -> Values:
+    """Show which fields there are, and no value."""
+    return dict.fromkeys(values)
+
+
+def _whole(values: Values) -> Values:
+    return values
+
+
+def _question(engine: Engine, record: Record, now: int) -> Work:
+    """Ask a policy about a record as it stands."""
+    kind = engine.tables[record.kind].kind
+    act = ActTime(now, anchored=True, suspect=False)
+    return Work(Edit(0, "", "update", record.kind, record.id), kind, record, act)
+
+
+def _rows(session: Session, kind: str, record: str, query: Mapping[str, Any]) -> list[Any]:
+    """Read the edits of a record and the choices in its conflicts: one statement."""
+    t = sync_tables.ledger
+    conflicts = sa.select(ConflictRow.id).where(ConflictRow.record == record)
+    about = sa.union_all(conflicts, sa.select(sa.literal(record, t.c.rec.type)))
+    return list(
+        session.execute(
+            sa.select(t)
+            .where(t.c.rec.in_(about), t.c.kind.in_((kind, CONFLICT.name)))
+            .where(after([t.c.received_ms, t.c.edit], query["cursor"]))
+            .order_by(t.c.received_ms, t.c.edit)
+            .limit(query["limit"] + 1)
+        )
+    )
+
+
+def _shown(row: Any, mask: Callable[[Values], Values]) -> dict[str, Any]:
+    receipt = json.loads(row.receipt)
+    body = json.loads(current_engine().seal.open(row.kind, row.edit, row.body))
+    said: Values = body.get("set", {})
+    if mask is not _whole and not row.rv:
+        mask = _hidden  # what was never applied may have any shape; masks know only good ones
+    chosen = {"choice": said.get("choice")} if row.op == "resolve" else {}
+    sides = {"before": body.get("before", {}), "set": {} if chosen else said,
+             "after": body.get("after", {})}  # fmt: skip
+    masked = {side: mask(values) for side, values in sides.items()}
+    names = dict.fromkeys(name for values in masked.values() for name in values)
+    return {
+        "edit": row.edit, "op": row.op, **chosen, "user": row.user_id, "device": row.device,
+        "at": as_text(row.ms), "received_at": as_text(row.received_ms), "rv": row.rv,
+        "status": receipt["status"], "code": receipt.get("code"),
+        "flags": receipt.get("flags", []), "lost": receipt.get("lost", []),
+        "conflicts": receipt.get("conflicts", []),
+        "fields_": {name: _field(name, masked) for name in names},
+    }  # fmt: skip
+
+
+def _field(name: str, sides: Mapping[str, Values]) -> dict[str, Any]:
+    """Return what one field was, what the edit said, and what it was afterwards."""
+    known = {side: values[name] for side, values in sides.items() if name in values}
+    return known if "after" in known or "set" not in known else {**known, "after": known["set"]}
