@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from sync.errors import FieldError, Refusal
+from sync.upgrade import Step
 from sync.values import Invalid, ValueType
 
 Values = Mapping[str, Any]
@@ -104,6 +105,7 @@ class Kind:
         settled: tells that two clashing values of an ``OPEN`` unit are close enough to need no
             human (two positions within 50 m).
         sealed: True when bodies may never lie in the database as plain text.
+        upcasters: the way from each older schema to the next; their number tells the schema.
     """
 
     name: str
@@ -113,7 +115,12 @@ class Kind:
     settled: Callable[[Values, Values], bool] = _alike
     workflow: Workflow | None = None
     sealed: bool = False
-    schema: int = 1
+    upcasters: tuple[Step, ...] = ()
+
+    @property
+    def schema(self) -> int:
+        """Return the present schema number of the kind."""
+        return len(self.upcasters) + 1
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sync.digest import as_hex, scope_digest
+from sync.parking import OPEN_STATES
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
 
@@ -269,6 +270,18 @@ class Replica:
     def receipts(self) -> list[Entry]:
         """Return the edits that have been answered, with their receipts, oldest first."""
         return self.memory.entries("receipt IS NOT NULL")
+
+    def parked(self) -> list[Row]:
+        """Return the parked edits that nobody has repaired or discarded yet, oldest first.
+
+        What the phone itself has done about one counts at once: it is shown to nobody twice.
+        """
+        settled = {
+            entry.edit["rec"] for entry in self.memory.entries("kind = 'parked' AND contained = 0")
+        }
+        rows = [row for row in self.rows("parked").values() if row.rec not in settled]
+        waiting = [row for row in rows if row.values["state"] in OPEN_STATES]
+        return sorted(waiting, key=lambda row: (row.values["ms"], row.rec))
 
     def conflicts(self) -> list[Row]:
         """Return the conflicts that nobody has resolved yet."""

@@ -67,8 +67,8 @@ class Batch:
     feed: list[FeedChange] = field(default_factory=list)
     parked_asked: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()
     """The questions by which parked edits were found: (records, edits)."""
-    parked_seen: dict[str, str] = field(default_factory=dict)
-    """The state in which each parked edit was found."""
+    parked_seen: dict[str, int] = field(default_factory=dict)
+    """The version in which each parked edit was found."""
     digests: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each scope: what to XOR into its digest, and the change in living rows."""
 

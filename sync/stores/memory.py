@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sync.edits import Device, Known, LedgerEntry, Parked, Record
 from sync.errors import Stale
-from sync.parking import OPEN_STATES
+from sync.parking import OPEN_STATES, PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
 
 Key = tuple[str, str]
@@ -73,7 +73,7 @@ class MemoryStore:
         if any(one.edit.id in self.ledger for one in batch.ledger):
             raise Stale
         found = [self.parked_for(*asked) for asked in batch.parked_asked]
-        if {name: one.state for some in found for name, one in some.items()} != batch.parked_seen:
+        if {name: one.rv for some in found for name, one in some.items()} != batch.parked_seen:
             raise Stale
 
     def _publish(self, batch: Batch) -> None:
@@ -115,6 +115,10 @@ class MemoryStore:
     def _with_body(self, row: FeedRow) -> FeedRow:
         if row.op != PUT:
             return row
-        record = self.rows[(row.kind, row.record)]
-        body = json.dumps(dict(record.values), ensure_ascii=False, separators=(",", ":"))
-        return row._replace(body=body, rv=record.rv)
+        if row.kind == PARKING.name:
+            values, rv = values_of(self.parked[row.record]), self.parked[row.record].rv
+        else:
+            record = self.rows[(row.kind, row.record)]
+            values, rv = dict(record.values), record.rv
+        body = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=dict)
+        return row._replace(body=body, rv=rv)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from sync.digest import as_signed
 from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Record
 from sync.errors import Stale
+from sync.parking import PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
 from sync.stores import statements
 from sync.stores.tables import SyncTables
@@ -99,7 +100,7 @@ class SqlStore:
         shape = json.loads(self.seal.open("parked", row.edit, row.body))
         return Parked(Edit(**shape["edit"]), row.device, row.user_id, row.code,
                       tuple(shape["errors"]), row.state, row.ms, row.parked_ms, row.waits_for,
-                      row.scope)  # fmt: skip
+                      row.scope, row.rv)  # fmt: skip
 
     def epoch(self) -> str:
         """Return the present epoch."""
@@ -125,14 +126,17 @@ class SqlStore:
     def _bodies(self, rows: Sequence[Any]) -> dict[Key, str]:
         wanted: dict[str, list[str]] = {}
         for row in rows:
-            if row[3] == PUT and row[4] in self.kinds:
+            if row[3] == PUT and (row[4] in self.kinds or row[4] == PARKING.name):
                 wanted.setdefault(row[4], []).append(row[5])
         if not wanted:
             return {}
-        tables = tuple((kind, self.kinds[kind].table) for kind in sorted(wanted))
+        tables = tuple((kind, self._bodies_of(kind)) for kind in sorted(wanted))
         asked = {f"ids{i}": wanted[kind] for i, (kind, _) in enumerate(tables)}
         found = self._run(statements.bodies(tables), asked)
         return {(row[0], row[1]): self.seal.open(*row) for row in found}
+
+    def _bodies_of(self, kind: str) -> sa.FromClause:
+        return self.own.parked_bodies if kind == PARKING.name else self.kinds[kind].table
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -151,11 +155,11 @@ class SqlStore:
         """See that no parked edit has changed since it was read; row locks do it elsewhere."""
         if not batch.parked_asked or self._dialect != "sqlite":
             return
-        states: dict[str, str] = {}
+        versions: dict[str, int] = {}
         for asked in batch.parked_asked:
-            rows = self._run(self.own.parked_states, _asked(*asked))
-            states |= {row[0]: row[1] for row in rows}
-        if states != batch.parked_seen:
+            rows = self._run(self.own.parked_versions, _asked(*asked))
+            versions |= {row[0]: row[1] for row in rows}
+        if versions != batch.parked_seen:
             raise Stale
 
     def _write_device(self, batch: Batch) -> None:
@@ -240,8 +244,8 @@ class SqlStore:
         rows = [self._ledger_row(entry) for entry in entries]
         self._run(
             self.own.amend,
-            [{"key": row["edit"], "new_rv": row["rv"], "new_receipt": row["receipt"],
-              "new_body": row["body"]} for row in rows],
+            [{"key": row["edit"], **{f"new_{name}": row[name] for name in statements.AMENDED}}
+             for row in rows],
         )  # fmt: skip
 
     def _write_parked(self, batch: Batch) -> None:
@@ -249,13 +253,13 @@ class SqlStore:
             self._run(self.own.park, [self._parked_row(one) for one in batch.parked.values()])
 
     def _parked_row(self, one: Parked) -> dict[str, Any]:
-        body = _dump({"edit": one.edit.as_json(), "errors": one.errors})
         return {
             "edit": one.edit.id, "device": one.device, "user_id": one.user, "n": one.edit.n,
             "kind": one.edit.kind, "code": one.code,
             "state": one.state, "ms": one.ms,
             "parked_ms": one.parked_ms, "waits_for": one.waits_for, "scope": one.scope,
-            "body": self.seal.close("parked", one.edit.id, body),
+            "rv": one.rv,
+            "body": self.seal.close("parked", one.edit.id, _dump(values_of(one))),
         }  # fmt: skip
 
     def _write_feed(self, batch: Batch) -> None:

@@ -9,6 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sync.parking import OPEN_STATES
 from sync.stores.tables import EPOCH, SyncTables
 
+AMENDED = ("rv", "schema", "receipt", "body")
+
 
 class Statements:
     """Every statement that the store runs on its own tables, for one dialect."""
@@ -36,7 +38,8 @@ class Statements:
         ).where(scope.scope.in_(_many("scopes")))
         asked = self._asked()
         self.parked = sa.select(t.parked).where(asked).order_by(t.parked.c.edit).with_for_update()
-        self.parked_states = sa.select(t.parked.c.edit, t.parked.c.state).where(asked)
+        self.parked_versions = sa.select(t.parked.c.edit, t.parked.c.rv).where(asked)
+        self.parked_bodies = sa.select(t.parked.c.edit.label("id"), t.parked.c.body).subquery()
 
     def _asked(self) -> sa.ColumnElement[bool]:
         """Return what finds parked edits; the ledger knows what each is about, by an index."""
@@ -57,9 +60,11 @@ class Statements:
         self.amend = (
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
-            .values({name: sa.bindparam(f"new_{name}") for name in ("rv", "receipt", "body")})
+            .values({name: sa.bindparam(f"new_{name}") for name in AMENDED})
         )
-        self.park = self._upsert(t.parked, ["edit"], ("state", "code", "waits_for", "body"))
+        self.park = self._upsert(
+            t.parked, ["edit"], ("state", "code", "waits_for", "scope", "rv", "body")
+        )
         key = ["scope", "kind", "record"]
         self.publish = self.told(
             self._upsert(t.feed, key, ("ver", "rank", "op", "rv")), t.feed.c.ver
@@ -134,7 +139,7 @@ def records(table: sa.Table) -> Any:
 
 
 @cache
-def bodies(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
+def bodies(kinds: tuple[tuple[str, sa.FromClause], ...]) -> Any:
     """Return the statement that reads ready bodies of some kinds (``ids0, ids1, …``)."""
     return sa.union_all(
         *(

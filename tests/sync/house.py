@@ -21,6 +21,7 @@ from sync.store import Store
 from sync.stores.memory import MemoryStore
 from sync.stores.sql import SqlStore
 from sync.stores.tables import EPOCH, SyncTables
+from sync.stores.tables import uuid as record_id
 from sync.values import Choice, Identity, Number, Text, Whole
 
 ANCHORS = Anchors(b"a key for tests")
@@ -140,7 +141,7 @@ def kind_table(metadata: sa.MetaData, name: str) -> PlainTable:
     return PlainTable(
         sa.Table(
             f"kind_{name}", metadata,
-            sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True),
+            sa.Column("id", record_id(), primary_key=True),
             sa.Column("rv", sa.BigInteger, nullable=False),
             sa.Column("body", sa.Text, nullable=False),
             sa.Column("marks", sa.Text, nullable=False),
