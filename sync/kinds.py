@@ -1,6 +1,7 @@
 """What the engine knows of a kind of record: its fields, how each merges, where it is seen."""
 
 import enum
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from sync.values import Invalid, ValueType
 
 Values = Mapping[str, Any]
 EXTRA_FIELDS_MAX = 40
+EXTRA_CHARACTERS_MAX = 64 * 1024
 
 
 class Rule(enum.Enum):
@@ -157,8 +159,7 @@ class Kind:
             Refusal: with one error for every field that is wrong.
         """
         checked, errors = found.passed, list(found.errors)
-        if len(checked) > len(self.fields) + EXTRA_FIELDS_MAX:
-            raise Refusal("too_many_fields")
+        self._bound_extra(checked)
         if creating:
             missing = [f.name for f in self.fields if f.required and checked.get(f.name) is None]
             known = {error.field for error in errors}
@@ -167,6 +168,24 @@ class Kind:
         if errors:
             raise Refusal("invalid_fields", *errors)
         return checked
+
+    def _bound_extra(self, values: Values) -> None:
+        """Refuse more of what we do not know than a newer app could mean."""
+        extra = [values[name] for name in values if name not in self.by_name]
+        if not extra:
+            return
+        size = len(json.dumps(extra, ensure_ascii=False, default=dict))
+        if len(extra) > EXTRA_FIELDS_MAX or size > EXTRA_CHARACTERS_MAX:
+            raise Refusal("too_many_fields")
+
+    def bound_together(self, values: Values, added: Values) -> None:
+        """Refuse an edit that would heap up unknown fields on a record.
+
+        Raises:
+            Refusal: ``too_many_fields``.
+        """
+        if any(name not in self.by_name for name in added):
+            self._bound_extra({**values, **added})
 
     def _check_one(
         self, name: str, value: Any, checked: dict[str, Any], errors: list[FieldError]

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sync.edits import Edit, Parked, Record
+from sync.edits import Device, Edit, Parked, Receipt, Record
 from sync.kinds import Kind
+from sync.publish import publish
+from sync.store import Batch, Store
 
 PARKED, HELD, REPAIRED, DISCARDED = "parked", "held", "repaired", "discarded"
 OPEN_STATES = (PARKED, HELD)
@@ -20,6 +22,8 @@ DAY_MS = 86_400_000
 KEPT_MS = 180 * DAY_MS
 WARNED_MS = 14 * DAY_MS
 RANK = 26
+EXPIRED_AT_ONCE = 500
+_NOBODY = Device("", 0)
 
 
 def _scopes(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -76,3 +80,37 @@ def handed_over(held: Parked, still: str | None) -> Parked:
     if still:
         return replace(held, waits_for=still)
     return replace(held, state=PARKED, code=GONE, errors=(), waits_for=held.edit.rec)
+
+
+def entered(batch: Batch, before: Parked | None, after: Parked) -> None:
+    """Enter the step of a parked edit in the feed of those who see it."""
+    shown = as_record(after)
+    assert shown is not None, "what is kept has a version"
+    publish(batch, PARKING, as_record(before), shown)
+
+
+def expire(store: Store, before_ms: int, limit: int = EXPIRED_AT_ONCE) -> int:
+    """Delete what was parked before a moment, with a note in the ledger; return how many.
+
+    What had been held for a creation that goes is handed to a human, unless it goes too. The
+    caller opens a writing transaction, and comes again while as many as the limit have gone.
+    """
+    overdue = store.parked_before(before_ms, limit)
+    gone = {one.edit.id for one in overdue}
+    roots = {one.edit.rec for one in overdue if one.edit.op == "create"}
+    batch = Batch(_NOBODY, _NOBODY)
+    waiting = store.parked_for(roots, ()) if roots else {}
+    for held in followers(roots, waiting.values()):
+        if held.edit.id not in gone:
+            after = replace(handed_over(held, None), rv=held.rv + 1)
+            batch.parked[held.edit.id] = after
+            entered(batch, held, after)
+    for one in overdue:
+        if shown := as_record(one):
+            publish(batch, PARKING, shown, replace(shown, rv=shown.rv + 1, deleted="office"))
+    notes = [
+        Receipt(one.edit.n, one.edit.id, "noted", one.edit.rec, code=EXPIRED)
+        for one in overdue if one.state in OPEN_STATES
+    ]  # fmt: skip
+    store.clear_parked(batch, gone, notes)
+    return len(gone)

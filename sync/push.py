@@ -11,7 +11,18 @@ from typing import Any
 
 from sync import conflicts, merge, parking
 from sync.clock import Anchors, act_time, effective_stamp
-from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
+from sync.edits import (
+    OPS,
+    Device,
+    Draft,
+    Edit,
+    Known,
+    LedgerEntry,
+    Mark,
+    Parked,
+    Receipt,
+    Record,
+)
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
 from sync.kinds import Examined, Kind, Kinds
@@ -20,7 +31,7 @@ from sync.reading import RELEASES, Key, Reading
 from sync.release import DECISIONS, Release
 from sync.store import Batch, Store
 from sync.upgrade import upgraded
-from sync.wire import MALFORMED
+from sync.wire import MALFORMED, UNKNOWN_OP
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +142,14 @@ class Run:
     def _present(self, draft: Draft) -> Draft:
         """Return a draft in the present schema of its kind; what was sent is remembered."""
         kind = self.context.kinds.get(draft.edit.kind)
-        if kind is None or draft.code or draft.edit.schema >= kind.schema:
+        if kind is None or draft.edit.schema >= kind.schema or draft.code not in (None, UNKNOWN_OP):
             return draft
         try:
             edit = upgraded(kind, draft.edit)
         except Refusal as refusal:
             return replace(draft, code=refusal.code)
         self.sent[edit.id] = draft.edit
-        return Draft(edit)
+        return Draft(edit, None if edit.op in OPS else UNKNOWN_OP)
 
     def _work(self, edit: Edit) -> Work:
         context = self.context
@@ -202,6 +213,8 @@ class Run:
             raise Refusal("id_taken")
         if edit.op != "create" and work.record is None:
             raise Refusal("unknown_record")
+        if work.record is not None:
+            work.kind.bound_together(work.record.values, values)
         return verdict, self.context.gate.derive(work, values)
 
     def stamp(self, work: Work, also: Record | None = None) -> int:
@@ -351,11 +364,7 @@ class Run:
     def _publish(self) -> None:
         """Work out what changes in which scope."""
         for name, parked in self.batch.parked.items():
-            after = parking.as_record(parked)
-            assert after is not None, "what is kept has a version"
-            publish(
-                self.batch, parking.PARKING, parking.as_record(self.parked_before[name]), after
-            )
+            parking.entered(self.batch, self.parked_before[name], parked)
         kinds = {**self.context.kinds.by_name, conflicts.CONFLICT.name: conflicts.CONFLICT}
         for key, after in self.batch.records.items():
             self.batch.seen_rv.setdefault(key, 0)

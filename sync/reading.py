@@ -31,8 +31,8 @@ class Reading:
         """Read all that these edits touch, name or wait for."""
         self._read_parked(edits)
         everything = [*edits, *(edit for edit, _ in self.to_replay(edits))]
-        self.load({(e.kind, e.rec) for e in everything if e.kind in self.kinds.by_name and e.op != "resolve"}
-                  | self._referred(everything))  # fmt: skip
+        known = [e for e in everything if e.kind in self.kinds.by_name and e.op != "resolve"]
+        self.load({(e.kind, e.rec) for e in known} | self._referred(everything))
         resolving = {(conflicts.CONFLICT.name, e.rec) for e in edits if e.op == "resolve"}
         self.load(resolving)
         settled = [self.found[key] for key in resolving if key in self.found]

@@ -12,6 +12,7 @@ from sync import merge, parking
 from sync.edits import OPS, Edit, LedgerEntry, Parked, Receipt
 from sync.errors import Refusal
 from sync.gate import Verdict, Work
+from sync.kinds import Kinds
 from sync.upgrade import corrected, upgraded
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class Release:
         values = work.kind.check(edit.set, creating=edit.op == "create")
         if (work.record is None) != (edit.op == "create"):
             raise Refusal("id_taken" if work.record else "unknown_record")
+        if work.record is not None:
+            work.kind.bound_together(work.record.values, values)
         return replace(work, author=parked.user), values
 
     def _apply(
@@ -131,3 +134,12 @@ class Release:
 
     def _keep(self, parked: Parked, state: str) -> None:
         self.run.keep_parked(replace(parked, state=state))
+
+
+def replayable(kinds: Kinds, edit: Edit) -> bool:
+    """Tell whether an edit that an earlier release could not understand may be tried again."""
+    kind = kinds.get(edit.kind)
+    try:
+        return kind is not None and upgraded(kind, edit).op in REPLAYED_OPS
+    except Refusal:
+        return False

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sync.edits import Device, Known, LedgerEntry, Parked, Record
+from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import OPEN_STATES, PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
@@ -54,6 +54,19 @@ class MemoryStore:
             if name in named
             or (one.state in OPEN_STATES and (one.waits_for in wanted or one.edit.rec in wanted))
         }
+
+    def parked_before(self, ms: int, limit: int) -> Sequence[Parked]:
+        """Return edits parked before a moment."""
+        found = [one for one in self.parked.values() if one.parked_ms < ms]
+        return sorted(found, key=lambda one: one.edit.id)[:limit]
+
+    def clear_parked(self, batch: Batch, gone: Iterable[str], notes: Iterable[Receipt]) -> None:
+        """Delete parked edits, and leave notes in the ledger."""
+        names = set(gone)
+        self.parked = {name: one for name, one in self.parked.items() if name not in names}
+        self.parked |= batch.parked
+        self.ledger |= {one.id: replace(self.ledger[one.id], receipt=one) for one in notes}
+        self._publish(batch)
 
     def write(self, batch: Batch) -> None:
         """Write all of a batch."""

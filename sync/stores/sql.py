@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from sync.digest import as_signed
-from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Record
+from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
@@ -94,9 +94,15 @@ class SqlStore:
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
         rows = self._run(self.own.parked, _asked(records, edits))
-        return {row.edit: self._parked(row) for row in rows}
+        return {row.edit: self.parked_of(row) for row in rows}
 
-    def _parked(self, row: Any) -> Parked:
+    def parked_before(self, ms: int, limit: int) -> Sequence[Parked]:
+        """Return edits parked before a moment, locked in the order of their ids."""
+        rows = self._run(self.own.overdue, {"before": ms, "limit": limit})
+        return [self.parked_of(row) for row in rows]
+
+    def parked_of(self, row: Any) -> Parked:
+        """Return the parked edit of a row of its table."""
         shape = json.loads(self.seal.open("parked", row.edit, row.body))
         return Parked(Edit(**shape["edit"]), row.device, row.user_id, row.code,
                       tuple(shape["errors"]), row.state, row.ms, row.parked_ms, row.waits_for,
@@ -251,6 +257,15 @@ class SqlStore:
     def _write_parked(self, batch: Batch) -> None:
         if batch.parked:
             self._run(self.own.park, [self._parked_row(one) for one in batch.parked.values()])
+
+    def clear_parked(self, batch: Batch, gone: Iterable[str], notes: Iterable[Receipt]) -> None:
+        """Delete parked edits, and leave notes in the ledger."""
+        self._run(self.own.unpark, {"gone": list(gone)})
+        told = [{"key": one.id, "note": _dump(one.as_json())} for one in notes]
+        if told:
+            self._run(self.own.note, told)
+        self._write_parked(batch)
+        self._write_feed(batch)
 
     def _parked_row(self, one: Parked) -> dict[str, Any]:
         return {

@@ -39,6 +39,13 @@ class Statements:
         asked = self._asked()
         self.parked = sa.select(t.parked).where(asked).order_by(t.parked.c.edit).with_for_update()
         self.parked_versions = sa.select(t.parked.c.edit, t.parked.c.rv).where(asked)
+        self.overdue = (
+            sa.select(t.parked)
+            .where(t.parked.c.parked_ms < sa.bindparam("before"))
+            .order_by(t.parked.c.edit)
+            .limit(sa.bindparam("limit"))
+            .with_for_update()
+        )
         self.parked_bodies = sa.select(t.parked.c.edit.label("id"), t.parked.c.body).subquery()
 
     def _asked(self) -> sa.ColumnElement[bool]:
@@ -61,6 +68,12 @@ class Statements:
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
             .values({name: sa.bindparam(f"new_{name}") for name in AMENDED})
+        )
+        self.unpark = sa.delete(t.parked).where(t.parked.c.edit.in_(_many("gone")))
+        self.note = (
+            sa.update(t.ledger)
+            .where(t.ledger.c.edit == sa.bindparam("key"))
+            .values(receipt=sa.bindparam("note"))
         )
         self.park = self._upsert(
             t.parked, ["edit"], ("state", "code", "waits_for", "scope", "rv", "body")

@@ -18,7 +18,7 @@ WORDS = ("red", "green", "blue", "grey", "gold")
 WORKER_DEEDS = {
     "new_plot": 5, "new_person": 3, "new_job": 2, "rename": 6, "own": 7, "move": 4, "tell": 3,
     "advance": 6, "report": 2, "delete": 2, "resolve": 3, "spoil": 3, "follow_spoilt": 2,
-    "mend": 3,
+    "mend": 2,
 }  # fmt: skip
 OFFICE_DEEDS = {
     "own": 4, "new_job": 3, "regrid": 3, "delete": 1, "cancel": 3, "give_back": 3, "release": 6,
@@ -161,7 +161,6 @@ class Worker:
         self._edit("create", "person", person, values)
         self._edit("update", "person", person, {"name": _word(self.rng)})
         self._edit("update", "plot", plot, {"owner": _word(self.rng)})
-
 
     def mend(self) -> None:
         """Correct or discard one's own parked edit; now and then somebody else's."""
