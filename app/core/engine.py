@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -162,6 +162,18 @@ def write_as_office(
     except Stale:
         raise Problem(503, "retry") from None
     return reply.results[0]
+
+
+def write_all_as_office(
+    session: Session, actor: Actor, edits: Sequence[Edit]
+) -> list[Mapping[str, Any]]:
+    """Write edits through one user's own device, as one batch; return their receipts."""
+    device, now = _office_device(session, actor), now_ms()
+    drafts = [
+        Draft(replace(edit, n=device.last_n + place, id=new_id(), at={"claimed": now}))
+        for place, edit in enumerate(edits, start=1)
+    ]
+    return current_engine().push(session, actor, device.id, drafts, now).results
 
 
 def was_written(session: Session, actor: Actor, key: str) -> bool:

@@ -16,6 +16,7 @@ from sync import values as v
 from sync.edits import Record as SyncRecord
 from sync.kinds import Field, Kind, Rule, Workflow
 from sync.stores.tables import SyncTables, uuid
+from sync.upgrade import Step
 
 P0, P1, P2, P3 = "P0", "P1", "P2", "P3"
 SEALED_MAX = 400
@@ -110,6 +111,7 @@ class Record(Base):
     __abstract__ = True
     kind: ClassVar[str]
     workflow: ClassVar[Workflow | None] = None
+    upcasters: ClassVar[tuple[Step, ...]] = ()
 
     id: Mapped[str] = mapped_column(uuid(), primary_key=True)
     rv: Mapped[int] = mapped_column(BigInt, nullable=False)
@@ -162,6 +164,7 @@ class KindTable:
             settled=model.settled,
             workflow=model.workflow,
             sealed=any(d.sealed for d in self.declared.values()),
+            upcasters=model.upcasters,
         )
 
     @cached_property
