@@ -116,6 +116,16 @@ def report_incident(phone: Phone, *, category: str, text: str, place: Place) -> 
     return incident
 
 
+def mend(phone: Phone, parked: Row, corrections: Values) -> str:
+    """Correct one's own parked edit; return the id of the edit that does it."""
+    return phone.edit("repair", "parked", parked.rec, corrections)
+
+
+def discard(phone: Phone, parked: Row) -> str:
+    """Lay one's own parked edit aside; return the id of the edit that does it."""
+    return phone.edit("discard", "parked", parked.rec, {})
+
+
 def resolve(phone: Phone, conflict: Row, choice: str) -> str:
     """Choose between the two values of a conflict; return the id of the edit."""
     return phone.edit("resolve", "conflict", conflict.rec, {"choice": choice})

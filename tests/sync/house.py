@@ -260,4 +260,4 @@ class Phone:
             return pull(store, Pull(scopes, cursor, device, **more))
 
 
-ALL_KINDS = tuple(kind.name for kind in (*KINDS.kinds, CONFLICT))
+ALL_KINDS = (*(kind.name for kind in (*KINDS.kinds, CONFLICT)), "parcel")

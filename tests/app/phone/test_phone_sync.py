@@ -195,12 +195,12 @@ def test_a_phone_learns_what_became_of_a_parked_edit(
     phone.sync()
     (parked,) = phone.parked()
     assert phone.replica.row("incident", incident) is None
-    reply = county.ask("ts", "POST", f"/parked-edits/{parked.id}/{decision}", body)
+    reply = county.ask("ts", "POST", f"/parked-edits/{parked.rec}/{decision}", body)
     assert reply.status_code == 200, reply.get_data(as_text=True)
     phone.sync()
     assert phone.parked() == []
     receipts = {one.id: one.receipt for one in phone.replica.receipts()}
-    assert (receipts[parked.id] or {})["status"] == fate
+    assert (receipts[parked.rec] or {})["status"] == fate
     row = phone.replica.row("incident", incident)
     if fate == "repaired":
         assert row is not None and row.values["reporter"] == county.ids["gw"]
