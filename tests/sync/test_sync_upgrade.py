@@ -160,7 +160,7 @@ def test_a_correction_stands_whatever_the_age_of_either(
     assert (result.id, result.rec, result.op) == (edit.id, edit.rec, edit.op)
 
 
-# -- newer apps -------------------------------------------------------------------------------
+# -- newer apps -----------------------------------------------------------------------------
 
 
 def test_of_a_newer_schema_what_is_known_is_taken_and_the_rest_is_kept(
