@@ -167,9 +167,14 @@ def found(session: Session, number: str) -> Any:
     return rows[0] if len(rows) == 1 and number else None
 
 
+def unpacked(cipher: Cipher, row: Any) -> bytes:
+    """Return the bytes of a row exactly as they came."""
+    return zlib.decompress(cipher.open_bytes(row.body, _place(row.id)))
+
+
 def opened(cipher: Cipher, row: Any) -> bytes:
     """Return the bytes of a row as the phone wrote them, inflated if they came packed."""
-    raw = zlib.decompress(cipher.open_bytes(row.body, _place(row.id)))
+    raw = unpacked(cipher, row)
     if row.encoding.lower() != "gzip":
         return raw
     try:
