@@ -11,7 +11,7 @@ from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import LedgerEntry, Record
 from sync.kinds import Kind
 from sync.merge import DELETION
-from sync.parking import OPEN_STATES, PARKING, as_record
+from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
 from sync.store import Batch
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.handset import Handset, Made
@@ -72,6 +72,9 @@ class Checks:
             self._bounded(entry)
             self._findable(entry, batch)
             self._authority(entry, user)
+        for entry in batch.amended:
+            if entry.user == user:
+                self._authority(entry, user)
         for key, record in batch.records.items():
             self._whole(record)
             self._deleted_rightly(key, record, batch)
@@ -230,6 +233,7 @@ class Checks:
         self._digests_agree(records)
         self._latest_stands(records, lines)
         seen = {**records, **self._parked()}
+        self._repaired_for_good(lines)
         for handset in self.world.handsets:
             self._converged(handset, seen)
             self._nothing_lost(handset, {line.edit for line in lines})
@@ -241,6 +245,14 @@ class Checks:
             (one.kind, one.id): replace(one, values=json.loads(json.dumps(one.values)))
             for one in shown if one
         }  # fmt: skip
+
+    def _repaired_for_good(self, lines: Sequence[Line]) -> None:
+        """What counts as repaired has had its effect."""
+        receipts = {line.edit: line.receipt for line in lines}
+        for name, parked in self.world.stand.parked().items():
+            if parked.state == REPAIRED:
+                status = receipts[name]["status"]
+                self.demand("repaired_for_good", status not in OPEN_STATES, (parked, status))
 
     def _ledger_whole(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
         """Effect, ledger, feed and digest were committed together."""
@@ -303,6 +315,10 @@ class Checks:
                 for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
         differing = {key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)}
         self.demand("phones_equal_server", not differing, differing)
+        waiting = {rec for (kind, rec), (_, values) in wanted.items()
+                   if kind == PARKING.name and values["state"] in OPEN_STATES}  # fmt: skip
+        offered = {row.rec for row in handset.phone.parked()}
+        self.demand("parked_is_shown", offered == waiting, (offered, waiting))
         self.demand("no_alarm", handset.phone.alarms == [], handset.phone.alarms)
         for scope in granted:
             state = self.world.stand.states().get(scope)
