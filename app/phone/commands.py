@@ -127,10 +127,11 @@ def conflicts(phone: Phone) -> None:
 
 
 @group.command()
+@click.option("--all", "everybodys", is_flag=True, help="也列出他人的 / those of others too")
 @on_phone
-def parked(phone: Phone) -> None:
+def parked(phone: Phone, everybodys: bool) -> None:
     """列出搁置的编辑及原因 / List the edits that wait to be corrected, with the reason."""
-    screens.parked(phone)
+    screens.parked(phone, phone.replica.parked() if everybodys else phone.parked())
 
 
 @group.command()

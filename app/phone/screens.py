@@ -1,6 +1,6 @@
 """What a phone shows: lists, one record, its state; plain text for a terminal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,9 +60,8 @@ def conflict(phone: Phone, values: Mapping[str, Any]) -> str:
     )
 
 
-def parked(phone: Phone) -> None:
-    """Print the parked edits with their reasons, what to do, and until when they are kept."""
-    waiting = phone.parked()
+def parked(phone: Phone, waiting: Sequence[Row]) -> None:
+    """Print parked edits with their reasons, what to do, and until when they are kept."""
     for row in waiting:
         values = row.values
         state = "等待 held" if values["state"] == "held" else "搁置 parked"
