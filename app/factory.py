@@ -14,6 +14,7 @@ from app.core.engine import build_engine
 from app.core.feature import Feature
 from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
+from app.core.refusals import FIELDS
 from app.core.settings import Settings
 from app.sync_api import history
 from sync.wire import BODY_BYTES_MAX
@@ -51,7 +52,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,
         wangge_engine=build_engine(
             settings.secret_key, cipher,
-            [one for feature in FEATURES for one in feature.policies], areas.paths_of,
+            [one for feature in FEATURES for one in feature.policies],
+            paths=areas.paths_of, actors=identity.actors_of,
         ),
     )  # fmt: skip
     if settings.trusted_proxies:
@@ -73,6 +75,7 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
     api.register_blueprint(history.build_blueprint(policies))
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
+        FIELDS.update(feature.faults)
         for blueprint in feature.blueprints:
             api.register_blueprint(blueprint)
         for command in feature.commands:

@@ -164,7 +164,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """An edit that waits for a human, whole and with the reason."""
+    """An edit that waits for a human, whole and with the reason.
+
+    Attributes:
+        edit: as it was sent, in the schema of its app.
+        waits_for: its own record, or when held the record whose creation is parked.
+        scope: the scope of the people who are to look at it; its author sees it too.
+        rv: how often it has been published; 0 before the first time.
+    """
 
     edit: Edit
     device: str
@@ -176,6 +183,7 @@ class Parked:
     parked_ms: int
     waits_for: str
     scope: str | None = None
+    rv: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the engine knows of a kind of record: its fields, how each merges, where it is seen."""
 
 import enum
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,10 +9,12 @@ from typing import Any
 
 from sync.edits import JOIN_OPS, Edit
 from sync.errors import FieldError, Refusal
+from sync.upgrade import Step
 from sync.values import Invalid, ValueType, Whole
 
 Values = Mapping[str, Any]
 EXTRA_FIELDS_MAX = 40
+EXTRA_CHARACTERS_MAX = 64 * 1024
 DELTA = Whole(-(2**53), 2**53)
 
 
@@ -133,6 +136,7 @@ class Kind:
             human (two positions within 50 m).
         given: tells that the values of a ``CONSENT`` unit give it; else they withdraw it.
         sealed: True when bodies may never lie in the database as plain text.
+        upcasters: the way from each older schema to the next; their number tells the schema.
     """
 
     name: str
@@ -143,7 +147,12 @@ class Kind:
     given: Callable[[Values], bool] = _never
     workflow: Workflow | None = None
     sealed: bool = False
-    schema: int = 1
+    upcasters: tuple[Step, ...] = ()
+
+    @property
+    def schema(self) -> int:
+        """Return the present schema number of the kind."""
+        return len(self.upcasters) + 1
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -183,8 +192,7 @@ class Kind:
             Refusal: with one error for every field that is wrong.
         """
         checked, errors = found.passed, list(found.errors)
-        if len(checked) > len(self.fields) + EXTRA_FIELDS_MAX:
-            raise Refusal("too_many_fields")
+        self._bound_extra(checked)
         if creating:
             missing = [f.name for f in self.fields if f.required and checked.get(f.name) is None]
             known = {error.field for error in errors}
@@ -193,6 +201,24 @@ class Kind:
         if errors:
             raise Refusal("invalid_fields", *errors)
         return checked
+
+    def _bound_extra(self, values: Values) -> None:
+        """Refuse more of what we do not know than a newer app could mean."""
+        extra = [values[name] for name in values if name not in self.by_name]
+        if not extra:
+            return
+        size = len(json.dumps(extra, ensure_ascii=False, default=dict))
+        if len(extra) > EXTRA_FIELDS_MAX or size > EXTRA_CHARACTERS_MAX:
+            raise Refusal("too_many_fields")
+
+    def bound_together(self, values: Values, added: Values) -> None:
+        """Refuse an edit that would heap up unknown fields on a record.
+
+        Raises:
+            Refusal: ``too_many_fields``.
+        """
+        if any(name not in self.by_name for name in added):
+            self._bound_extra({**values, **added})
 
     def _check_one(
         self, name: str, value: Any, checked: dict[str, Any], errors: list[FieldError]

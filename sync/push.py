@@ -12,17 +12,28 @@ from typing import Any
 
 from sync import conflicts, merge, parking
 from sync.clock import Anchors, act_time, effective_stamp
-from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
+from sync.edits import (
+    OPS,
+    Device,
+    Draft,
+    Edit,
+    Known,
+    LedgerEntry,
+    Mark,
+    Parked,
+    Receipt,
+    Record,
+)
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
 from sync.kinds import Examined, Kind, Kinds, Rule
 from sync.publish import publish
 from sync.reading import RELEASES, Key, Reading
-from sync.release import Release
+from sync.release import DECISIONS, Release
 from sync.resolving import Resolution
 from sync.store import Batch, Store
-
-DECISIONS = (*RELEASES, "resolve")
+from sync.upgrade import upgraded
+from sync.wire import MALFORMED, UNKNOWN_OP
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +118,19 @@ class Run:
         self.results: dict[str, Mapping[str, Any]] = {}
         self.clashes: list[tuple[merge.Clash, Key, Edit, Mark]] = []
         self.examined: dict[str, Examined] = {}
+        self.sent: dict[str, Edit] = {}
+        self.parked_before: dict[str, Parked | None] = {}
 
     def take(self, drafts: Sequence[Draft], known: Mapping[str, Known]) -> None:
         """Decide every edit, in order, and fill the batch."""
+        drafts = [self._present(draft) for draft in drafts]
         edits = [draft.edit for draft in drafts]
         self.reading.read(edits)
-        everything = [*edits, *self.reading.to_replay(edits)]
-        self.context.gate.prepare([self._sound(e) for e in everything if self.reading.kind(e)])
+        works = [self._sound(edit) for edit in edits if self.reading.kind(edit)]
+        works += [replace(self._sound(edit), author=author)
+                  for edit, author in self.reading.to_replay(edits)
+                  if self.reading.kind(edit)]  # fmt: skip
+        self.context.gate.prepare(works)
         for draft in drafts:
             before = known.get(draft.edit.id)
             if before:
@@ -121,7 +138,20 @@ class Run:
             else:
                 self._decide(draft)
         self._keep_conflicts()
+        self._follow_records()
         self._publish()
+
+    def _present(self, draft: Draft) -> Draft:
+        """Return a draft in the present schema of its kind; what was sent is remembered."""
+        kind = self.context.kinds.get(draft.edit.kind)
+        if kind is None or draft.edit.schema >= kind.schema or draft.code not in (None, UNKNOWN_OP):
+            return draft
+        try:
+            edit = upgraded(kind, draft.edit)
+        except Refusal as refusal:
+            return replace(draft, code=refusal.code)
+        self.sent[edit.id] = draft.edit
+        return Draft(edit, None if edit.op in OPS else UNKNOWN_OP)
 
     def _work(self, edit: Edit) -> Work:
         context = self.context
@@ -155,12 +185,14 @@ class Run:
                 raise Refusal("unknown_kind")
             waited = self.reading.waits(edit, kind)
             if waited:
-                self._park(edit, "waits_for_parked", (), state=parking.HELD, waits_for=waited)
+                self._park(edit, parking.WAITS, (), state=parking.HELD, waits_for=waited)
             else:
                 self._apply(edit, self._work(edit))
         except Refusal as refusal:
             errors = draft.errors or tuple(error.as_json() for error in refusal.errors)
-            refuse = self._note if edit.op in DECISIONS else self._park
+            # A malformed decision may hold somebody's work: nobody knows what it was to be.
+            noted = edit.op in DECISIONS and draft.code != MALFORMED
+            refuse = self._note if noted else self._park
             refuse(edit, refusal.code, errors)
 
     def _apply(self, edit: Edit, work: Work) -> None:
@@ -185,6 +217,8 @@ class Run:
             raise Refusal("id_taken")
         if edit.op != "create" and work.record is None:
             raise Refusal("unknown_record")
+        if work.record is not None:
+            work.kind.bound_together(work.record.values, values)
         return verdict, self.context.gate.derive(work, values)
 
     def stamp(self, work: Work, also: Record | None = None) -> int:
@@ -244,8 +278,9 @@ class Run:
         ms = self._plain_stamp(edit)
         receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors)
         self.keep_parked(
-            Parked(edit, self.context.device, self.context.user, code, errors, state, ms,
-                   self.context.received_ms, waits_for or edit.rec, self._scope_of(edit))
+            Parked(self.sent.get(edit.id, edit), self.context.device, self.context.user, code,
+                   errors, state, ms, self.context.received_ms, waits_for or edit.rec,
+                   self._scope_of(edit))
         )  # fmt: skip
         self.enter(edit, receipt, ms, {})
 
@@ -258,7 +293,7 @@ class Run:
 
     def _scope_of(self, edit: Edit) -> str | None:
         """Return the scope whose people should see a parked edit."""
-        kind = self.reading.kind(edit)
+        kind = self.context.kinds.get(edit.kind)
         if kind is None:
             return self.context.home
         record = self.reading.record((kind.name, edit.rec))
@@ -267,7 +302,10 @@ class Run:
 
     def keep_parked(self, parked: Parked) -> None:
         """Keep a parked edit, new or in its new state."""
-        self.batch.parked[parked.edit.id] = self.reading.parked[parked.edit.id] = parked
+        name = parked.edit.id
+        before = self.parked_before.setdefault(name, self.reading.parked.get(name))
+        parked = replace(parked, rv=before.rv + 1 if before else 1)
+        self.batch.parked[name] = self.reading.parked[name] = parked
 
     # -- writing down -------------------------------------------------------------------------
 
@@ -283,8 +321,9 @@ class Run:
         kind = self.context.kinds.get(edit.kind)
         was = kind.past(edit) if kind else {}
         self.batch.ledger.append(
-            LedgerEntry(edit, self.context.device, self.context.user, receipt, edit.digest(), ms,
-                        self.context.received_ms, before, after, was)
+            LedgerEntry(edit, self.context.device, self.context.user, receipt,
+                        self.sent.get(edit.id, edit).digest(), ms, self.context.received_ms,
+                        before, after, was)
         )  # fmt: skip
         self.results[edit.id] = receipt.as_json()
         self._advance(edit, ms)
@@ -310,8 +349,19 @@ class Run:
                 existing=self.reading.record(own),
             )  # fmt: skip
 
+    def _follow_records(self) -> None:
+        """Take open parked edits along when their record comes into other hands."""
+        for parked in list(self.reading.parked.values()):
+            record = self.batch.records.get((parked.edit.kind, parked.edit.rec))
+            if record and not record.deleted and parked.state in parking.OPEN_STATES:
+                scope = self._scope_of(parked.edit)
+                if scope != parked.scope:
+                    self.keep_parked(replace(parked, scope=scope))
+
     def _publish(self) -> None:
         """Work out what changes in which scope."""
+        for name, parked in self.batch.parked.items():
+            parking.entered(self.batch, self.parked_before[name], parked)
         kinds = {**self.context.kinds.by_name, conflicts.CONFLICT.name: conflicts.CONFLICT}
         for key, after in self.batch.records.items():
             self.batch.seen_rv.setdefault(key, 0)

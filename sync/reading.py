@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from sync import conflicts, parking
 from sync.clock import ActTime, Anchors, act_time
 from sync.edits import Edit, Parked, Record
+from sync.errors import Refusal
 from sync.gate import Work
 from sync.kinds import Kind, Kinds
 from sync.store import Batch, Store
+from sync.upgrade import corrected, upgraded
 from sync.values import as_identity
 
 Key = tuple[str, str]
@@ -29,9 +31,9 @@ class Reading:
     def read(self, edits: Sequence[Edit]) -> None:
         """Read all that these edits touch, name or wait for."""
         self._read_parked(edits)
-        everything = [*edits, *self.to_replay(edits)]
-        self.load({(e.kind, e.rec) for e in everything if self.kind(e) and e.op != "resolve"}
-                  | self._referred(everything))  # fmt: skip
+        everything = [*edits, *(edit for edit, _ in self.to_replay(edits))]
+        known = [e for e in everything if e.kind in self.kinds.by_name and e.op != "resolve"]
+        self.load({(e.kind, e.rec) for e in known} | self._referred(everything))
         resolving = {(conflicts.CONFLICT.name, e.rec) for e in edits if e.op == "resolve"}
         self.load(resolving)
         settled = [self.found[key] for key in resolving if key in self.found]
@@ -46,10 +48,10 @@ class Reading:
         roots |= {one.waits_for for one in self.parked.values()}
         self._ask_parked(frozenset(roots), frozenset())
         if named:
-            waiting = [one.edit for one in self.parked.values()]
+            waiting = [self.present(one.edit) for one in self.parked.values()]
             others = {record for _, record in self._referred(waiting)} - touched - roots
             self._ask_parked(frozenset(others), frozenset())
-        self.batch.parked_seen = {name: one.state for name, one in self.parked.items()}
+        self.batch.parked_seen = {name: one.rv for name, one in self.parked.items()}
 
     def _ask_parked(self, records: frozenset[str], edits: frozenset[str]) -> None:
         if records or edits:
@@ -58,13 +60,23 @@ class Reading:
             if found:
                 self.batch.parked_asked = (*self.batch.parked_asked, (records, edits))
 
-    def to_replay(self, edits: Sequence[Edit]) -> list[Edit]:
-        """Return the parked edits that this batch may set going, as they will be then."""
-        repairs = {one.rec: one.set for one in edits if one.op == "repair"}
+    def to_replay(self, edits: Sequence[Edit]) -> list[tuple[Edit, int]]:
+        """Return the parked edits that this batch may set going, as they will be, with authors."""
+        repairs = {one.rec: one for one in edits if one.op == "repair"}
         return [
-            replace(one.edit, set={**one.edit.set, **repairs.get(name, {})})
+            (self.present(one.edit, repairs.get(name)), one.user)
             for name, one in self.parked.items()
-        ]  # fmt: skip
+        ]
+
+    def present(self, edit: Edit, repair: Edit | None = None) -> Edit:
+        """Return a parked edit in the present schema, or as it is when no step leads there."""
+        kind = self.kind(edit)
+        try:
+            if kind is None:
+                return edit
+            return corrected(kind, edit, repair) if repair else upgraded(kind, edit)
+        except Refusal:
+            return edit
 
     def load(self, keys: set[Key]) -> None:
         """Read records that have not been read yet."""

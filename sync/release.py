@@ -1,18 +1,28 @@
-"""Release parked edits: repair one and replay what waited for it, or lay it aside."""
+"""Release parked edits: repair one and replay what waited for it, or lay it aside.
+
+Whoever repairs another's edit vouches for it. Whoever repairs his own gains no right by that: it
+is judged as if he had sent it so at first. What had been held, nobody has judged or looked at
+yet: it is judged as its author's, at the time of his act, and else goes to a human.
+"""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sync import merge, parking
-from sync.edits import Edit, LedgerEntry, Parked, Receipt
+from sync.edits import OPS, Edit, LedgerEntry, Parked, Receipt
 from sync.errors import Refusal
-from sync.gate import Work
+from sync.gate import Verdict, Work
+from sync.kinds import Kinds
+from sync.upgrade import corrected, upgraded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from sync.push import Run
 
-REPLAYED_OPS = ("create", "update", "delete", "event", "add", "remove")
-GONE = "waits_for_discarded"
+DECISIONS = ("resolve", "repair", "discard")
+REPLAYED_OPS = tuple(op for op in OPS if op not in DECISIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +38,37 @@ class Release:
             Refusal: it is not parked any more, or even the repaired edit cannot be applied.
         """
         parked = self.run.reading.parked.get(edit.rec)
-        inner = parking.repaired(parked, edit.set)
-        assert parked is not None, "repaired() has refused what is not parked"
+        if parked is None or parked.state not in parking.OPEN_STATES:
+            raise Refusal("not_parked")
         self.run.context.gate.judge(work, {})
         if edit.op == "discard":
-            self._discard(parked)
+            self._keep(parked, parking.DISCARDED)
+            self._hand_over(parked)
         else:
-            self._replay(parked, inner)
-            self._replay_followers(inner.rec)
+            self._repair(parked, edit)
+            self._replay_followers(parked)
         receipt = Receipt(edit.n, edit.id, "applied", edit.rec)
         self.run.enter(edit, receipt, self.run.stamp(work), {})
 
-    def _discard(self, parked: Parked) -> None:
-        """Lay an edit aside; what waited for it goes to a human in its turn."""
-        self._keep(parked, parking.DISCARDED)
-        if parked.edit.op == "create":
-            for held in self._followers(parked.edit.rec):
-                self._keep(replace(held, code=GONE), parking.PARKED)
+    def _repair(self, parked: Parked, repair: Edit) -> None:
+        kind = self.run.reading.kind(parked.edit)
+        if kind is None:
+            raise Refusal("unknown_kind")
+        work, values = self._checked(parked, corrected(kind, parked.edit, repair))
+        own = parked.user == self.run.context.user
+        verdict = self.run.context.gate.judge(work, values) if own else Verdict()
+        self._apply(parked, work, values, verdict)
 
-    def _replay_followers(self, record: str) -> None:
+    def _hand_over(self, root: Parked) -> None:
+        """Give what waited for an edit that will never come to a human."""
+        if root.edit.op != "create":
+            return
+        for held in self._followers(root):
+            self.run.keep_parked(parking.handed_over(held, self._waits(held)))
+
+    def _replay_followers(self, root: Parked) -> None:
         """Replay what waited for a record, in the order in which it was made."""
-        for held in self._followers(record):
+        for held in self._followers(root):
             try:
                 self._replay_held(held)
             except Refusal as refusal:
@@ -57,43 +77,70 @@ class Release:
                 self._keep(failed, parking.PARKED)
 
     def _replay_held(self, held: Parked) -> None:
-        kind = self.run.reading.kind(held.edit)
-        still = self.run.reading.waits(held.edit, kind) if kind else None
+        still = self._waits(held)
+        if still == held.waits_for:
+            return
         if still:
             self._keep(replace(held, waits_for=still), parking.HELD)
-        else:
-            self._replay(held, held.edit)
+            return
+        kind = self.run.reading.kind(held.edit)
+        assert kind is not None, "only edits of known kinds are held"
+        work, values = self._checked(held, upgraded(kind, held.edit))
+        self._apply(held, work, values, self.run.context.gate.judge(work, values))
 
-    def _replay(self, parked: Parked, edit: Edit) -> None:
-        """Apply a parked edit as its author's, with the stamp of its time.
+    def _waits(self, held: Parked) -> str | None:
+        """Return what a held edit waits for now."""
+        edit = self.run.reading.present(held.edit)
+        kind = self.run.reading.kind(edit)
+        return self.run.reading.waits(edit, kind) if kind else None
+
+    def _checked(self, parked: Parked, edit: Edit) -> "tuple[Work, Mapping[str, Any]]":
+        """Return a parked edit as its author's work, and its values normalised.
 
         Raises:
-            Refusal: it cannot be applied even now.
+            Refusal: it is still wrong, or there is nothing that it could be applied to.
         """
         run = self.run
-        kind = run.reading.kind(edit)
-        if kind is None:
-            raise Refusal("unknown_kind")
         if edit.op not in REPLAYED_OPS:
-            raise Refusal("malformed_edit")
+            raise Refusal("malformed_edit" if edit.op in DECISIONS else "unknown_op")
         work = run.reading.work(edit, received_ms=parked.parked_ms, device=parked.device,
                                 anchors=run.context.anchors)  # fmt: skip
-        values = kind.check(edit.set, edit.op)
+        values = work.kind.check(edit.set, edit.op)
         if (work.record is None) != (edit.op == "create"):
             raise Refusal("id_taken" if work.record else "unknown_record")
-        derived = run.context.gate.derive(replace(work, author=parked.user), values)
-        author = merge.Author(parked.ms, parked.device, office=False)
-        merged = merge.apply(kind, work.record, edit, derived, author)
-        receipt = run.keep(edit, kind, merged, author, flags=("repaired",))
+        if work.record is not None:
+            work.kind.bound_together(work.record.values, values)
+        return replace(work, author=parked.user), values
+
+    def _apply(
+        self, parked: Parked, work: Work, values: "Mapping[str, Any]", verdict: Verdict
+    ) -> None:
+        """Apply a parked edit as its author's, with the stamp of its time."""
+        run, edit = self.run, work.edit
+        derived = run.context.gate.derive(work, values)
+        author = merge.Author(parked.ms, parked.device, verdict.office)
+        merged = merge.apply(work.kind, work.record, edit, derived, author)
+        flags = ("repaired", *verdict.flags)
+        receipt = run.keep(edit, work.kind, merged, author, flags=flags)
         run.batch.amended.append(
             LedgerEntry(edit, parked.device, parked.user, receipt, parked.edit.digest(),
                         parked.ms, parked.parked_ms, merged.before,
-                        merge.after(merged, edit.set), kind.past(edit))
+                        merge.after(merged, edit.set), work.kind.past(edit))
         )  # fmt: skip
         self._keep(parked, parking.REPAIRED)
 
-    def _followers(self, record: str) -> list[Parked]:
-        return parking.followers(record, list(self.run.reading.parked.values()))
+    def _followers(self, root: Parked) -> list[Parked]:
+        roots = (root.edit.rec, root.waits_for)
+        return parking.followers(roots, list(self.run.reading.parked.values()))
 
     def _keep(self, parked: Parked, state: str) -> None:
         self.run.keep_parked(replace(parked, state=state))
+
+
+def replayable(kinds: Kinds, edit: Edit) -> bool:
+    """Tell whether an edit that an earlier release could not understand may be tried again."""
+    kind = kinds.get(edit.kind)
+    try:
+        return kind is not None and upgraded(kind, edit).op in REPLAYED_OPS
+    except Refusal:
+        return False

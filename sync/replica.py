@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sync.conflicts import resolved_here
 from sync.digest import as_hex, scope_digest
 from sync.edits import JOIN_OPS
+from sync.parking import OPEN_STATES
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
 
@@ -26,8 +27,9 @@ EDIT_BYTES_MAX = 1024 * 1024
 WANT_BYTES = 64 * 1024
 KEPT_MS = 14 * 86_400_000
 ANCHOR_TRIP_MS_MAX = 60_000
-FORKED, UNKNOWN = "device_forked", "unknown_device"
+FORKED, UNKNOWN, TOO_OLD = "device_forked", "unknown_device", "upgrade_required"
 SILENT_OPS = ("repair", "discard")
+PARKING = "parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,24 @@ class Instant:
 
 
 class Replica:
-    """One phone on one database connection."""
+    """One phone on one database connection.
 
-    def __init__(self, connection: "sqlite3.Connection", *, schema: int = 1) -> None:
+    Attributes:
+        schema: the wire of the app as a whole; below the server's least it gets no more records.
+        schemas: of each kind whose schema, as the app knows it, is another than the first.
+    """
+
+    def __init__(
+        self,
+        connection: "sqlite3.Connection",
+        *,
+        schema: int = 1,
+        schemas: Mapping[str, int] | None = None,
+    ) -> None:
         self.memory = Memory(connection)
         self.memory.prepare()
         self.schema = schema
+        self.schemas = schemas or {}
 
     # -- identity -----------------------------------------------------------------------------
 
@@ -76,6 +90,12 @@ class Replica:
         """Return the scopes whose digest was wrong even after a whole new copy."""
         alarms: list[str] = self.memory.recall("alarms", [])
         return alarms
+
+    @property
+    def must_upgrade(self) -> Mapping[str, Any] | None:
+        """Return the server's word that this app is too old to receive, if it has said so."""
+        problem: Mapping[str, Any] | None = self.memory.recall("upgrade")
+        return problem
 
     def take_device(self, device: str) -> None:
         """Go on under a new device id.
@@ -112,7 +132,8 @@ class Replica:
                 "n": self.memory.recall("next_n", 1), "id": edit_id, "op": op, "kind": kind,
                 "rec": rec, "base": rv, "set": dict(values),
                 "was": {name: known[name] for name in values if name in known},
-                "schema": self.schema, "at": self._at(now),
+                "schema": self.schemas.get(known.get("kind", kind) if kind == PARKING else kind, 1),
+                "at": self._at(now),
             }  # fmt: skip
             read_json(json.dumps(edit, ensure_ascii=False))
             self.memory.append(edit)
@@ -154,6 +175,8 @@ class Replica:
                 return False
             if pushed:
                 self._believe(pushed["expected"])
+            if pushed and page is None and reply.get("problem"):
+                self._only_push(pushed, reply["problem"], sent, now)
             return page is not None and self._apply(page, sent, now)
 
     def problem(self, request: Mapping[str, Any], problem: Mapping[str, Any]) -> None:
@@ -164,6 +187,8 @@ class Replica:
                 self.memory.wipe()
             elif request["device"] != self.device:
                 return
+            elif code == TOO_OLD:
+                self.memory.keep(upgrade=dict(problem))
             elif code == "gap":
                 self._believe(problem["expected"])
             elif code in (FORKED, UNKNOWN):
@@ -193,6 +218,21 @@ class Replica:
             return found[0].id == last_id
         return last_n < int(self.memory.recall("next_n", 1))
 
+    def _only_push(
+        self, pushed: Mapping[str, Any], problem: Mapping[str, Any], sent: Instant, now: Instant
+    ) -> None:
+        """Go on sending where no records come any more: the push reply is all there is.
+
+        Its own edits stay laid over the rows until an upgraded app pulls them.
+        """
+        self.memory.keep(upgrade=dict(problem))
+        last_n, server_ms = pushed["expected"] - 1, _milliseconds(pushed["now"])
+        if not self._is_me(last_n, pushed["last_id"]):
+            self.memory.keep(needs_device=FORKED)
+            return
+        self._set_clock(server_ms, pushed["anchor"], sent=sent, now=now)
+        self.memory.taken(last_n, server_ms)
+
     def _apply(self, page: Mapping[str, Any], sent: Instant, now: Instant) -> bool:
         if page["from"] != self.cursor:
             return False
@@ -206,7 +246,7 @@ class Replica:
             self.memory.drop(scope)
         for item in page["items"]:
             self._take(item)
-        self.memory.keep(cursor=page["to"])
+        self.memory.keep(cursor=page["to"], upgrade=None)
         self.memory.taken(page["last_n"], server_ms)
         self._believe(page["last_n"] + 1)
         if page["complete"]:
@@ -273,6 +313,18 @@ class Replica:
     def receipts(self) -> list[Entry]:
         """Return the edits that have been answered, with their receipts, oldest first."""
         return self.memory.entries("receipt IS NOT NULL")
+
+    def parked(self) -> list[Row]:
+        """Return the parked edits that nobody has repaired or discarded yet, oldest first.
+
+        What the phone itself has done about one counts at once: it is shown to nobody twice.
+        """
+        settled = {
+            entry.edit["rec"] for entry in self.memory.entries("kind = 'parked' AND contained = 0")
+        }
+        rows = [row for row in self.rows("parked").values() if row.rec not in settled]
+        waiting = [row for row in rows if row.values["state"] in OPEN_STATES]
+        return sorted(waiting, key=lambda row: (row.values["ms"], row.rec))
 
     def conflicts(self) -> list[Row]:
         """Return the conflicts that nobody has resolved yet."""

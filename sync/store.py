@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from sync.edits import Device, Known, LedgerEntry, Parked, Record
+from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 
 PUT, OUT, DEL, PURGE = "put", "out", "del", "purge"
 
@@ -67,8 +67,8 @@ class Batch:
     feed: list[FeedChange] = field(default_factory=list)
     parked_asked: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()
     """The questions by which parked edits were found: (records, edits)."""
-    parked_seen: dict[str, str] = field(default_factory=dict)
-    """The state in which each parked edit was found."""
+    parked_seen: dict[str, int] = field(default_factory=dict)
+    """The version in which each parked edit was found."""
     digests: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each scope: what to XOR into its digest, and the change in living rows."""
 
@@ -87,6 +87,12 @@ class Store(Protocol):
 
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named, by edit id."""
+
+    def parked_before(self, ms: int, limit: int) -> Sequence[Parked]:
+        """Return edits parked before a moment, in whatever state, locked; at most ``limit``."""
+
+    def clear_parked(self, batch: Batch, gone: Iterable[str], notes: Iterable[Receipt]) -> None:
+        """Delete parked edits, leave notes in the ledger, and publish what follows from it."""
 
     def write(self, batch: Batch) -> None:
         """Write all of a batch; scope counters and feed last.

@@ -1,6 +1,7 @@
 """Read what phones send: strict JSON, then edits one by one, so that a bad one harms no other."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,8 @@ FIELDS_MAX = 200
 WHOLE_MAX = 2**53
 DIGITS_MAX = 19
 STRING_MAX = 64 * 1024
+MALFORMED, UNKNOWN_OP = "malformed_edit", "unknown_op"
+_OP = re.compile(r"[a-z][a-z_]{0,19}")
 
 
 class NotJson(ValueError):
@@ -141,13 +144,14 @@ def _draft(index: int, shape: Any) -> Draft:
     )  # fmt: skip
     if faults:
         edit = _whole_body(edit, shape)
-        return Draft(edit, "malformed_edit", tuple(faults))
-    return Draft(edit)
+        return Draft(edit, MALFORMED, tuple(faults))
+    return Draft(edit, None if edit.op in OPS else UNKNOWN_OP)
 
 
 def _faults(shape: Mapping[str, Any]) -> list[dict[str, Any]]:
     checks = (
-        ("op", isinstance(shape.get("op"), str) and shape.get("op") in OPS, "not_a_choice"),
+        ("op", isinstance(shape.get("op"), str) and bool(_OP.fullmatch(shape["op"])),
+         "not_a_choice"),
         ("kind", isinstance(shape.get("kind"), str) and len(shape["kind"]) <= NAME_MAX, "not_text"),
         ("rec", as_identity(shape.get("rec")) is not None, "not_an_id"),
         ("base", shape.get("base", 0) is not None and _is_whole(shape.get("base", 0)),

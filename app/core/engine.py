@@ -3,19 +3,19 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from app.core.actor import Actor
+from app.core.actor import OFFICE_ROLES, Actor
 from app.core.cipher import BodySeal, Cipher, derive_key
 from app.core.conflicts import ConflictTable, mask_conflict
 from app.core.database import begin_writing
 from app.core.feature import KindPolicy
-from app.core.gate import Paths, PolicyGate
+from app.core.gate import DESK, Actors, Paths, PolicyGate
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import KindTable, sync_tables
@@ -38,6 +38,7 @@ class Engine:
     cipher: Cipher
     anchors: Anchors
     paths: Paths
+    actors: Actors
     policies: Mapping[str, KindPolicy]
     tables: Mapping[str, KindTable] = field(init=False)
     kinds: Kinds = field(init=False)
@@ -80,7 +81,10 @@ class Engine:
         Args:
             enrolment: to which the device must belong; None when it is the office's own.
         """
-        gate = PolicyGate(session, actor, self.policies, self.paths, device=device, now_ms=now_ms)
+        gate = PolicyGate(
+            session, actor, self.policies, self.paths,
+            actors=self.actors, device=device, now_ms=now_ms,
+        )  # fmt: skip
         home = _home_of(actor, now_ms)
         context = Push(
             device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment
@@ -89,17 +93,28 @@ class Engine:
 
 
 def _home_of(actor: Actor, now_ms: int) -> str | None:
-    """Return the scope of the first grid that somebody serves, or has served."""
+    """Return whose people see what somebody's edits leave parked that name no place themselves.
+
+    It is the first grid that he serves, or has served; of somebody in an office, the desk of
+    his area: what is his is no business of all who serve below it.
+    """
     posts = (*actor.posts_at(now_ms), *actor.posts)
-    return next((f"grid:{post.area_id}" for post in posts if post.level == "grid"), None)
+    grids = [f"grid:{post.area_id}" for post in posts if post.level == "grid"]
+    desks = [f"{DESK}:{post.area_id}" for post in posts if post.role in OFFICE_ROLES]
+    return next(iter([*grids, *desks]), None)
 
 
 def build_engine(
-    secret_key: str, cipher: Cipher, policies: Sequence[KindPolicy], paths: Paths
+    secret_key: str,
+    cipher: Cipher,
+    policies: Sequence[KindPolicy],
+    *,
+    paths: Paths,
+    actors: Actors,
 ) -> Engine:
     """Return the engine of an application."""
     anchors = Anchors(derive_key(secret_key, "wangge anchors"))
-    return Engine(cipher, anchors, paths, {one.model.kind: one for one in policies})
+    return Engine(cipher, anchors, paths, actors, {one.model.kind: one for one in policies})
 
 
 def current_engine() -> Engine:
@@ -136,15 +151,29 @@ def write_as_office(
     edit_id = _edit_of_key(actor, key) if key else new_id()
     if key and (known := _repeated(session, edit_id, edit, edit.set if said is None else said)):
         return known
+    kind = engine.kinds.get(edit.kind)
     numbered = Edit(
         n=device.last_n + 1, id=edit_id, op=edit.op, kind=edit.kind, rec=edit.rec,
-        base=edit.base, set=edit.set, at={"claimed": now},
+        base=edit.base, set=edit.set, schema=kind.schema if kind else edit.schema,
+        at={"claimed": now},
     )  # fmt: skip
     try:
         reply = engine.push(session, actor, device.id, [Draft(numbered)], now)
     except Stale:
         raise Problem(503, "retry") from None
     return reply.results[0]
+
+
+def write_all_as_office(
+    session: Session, actor: Actor, edits: Sequence[Edit]
+) -> list[Mapping[str, Any]]:
+    """Write edits through one user's own device, as one batch; return their receipts."""
+    device, now = _office_device(session, actor), now_ms()
+    drafts = [
+        Draft(replace(edit, n=device.last_n + place, id=new_id(), at={"claimed": now}))
+        for place, edit in enumerate(edits, start=1)
+    ]
+    return current_engine().push(session, actor, device.id, drafts, now).results
 
 
 def was_written(session: Session, actor: Actor, key: str) -> bool:

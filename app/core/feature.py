@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.core.actor import Actor
 from app.core.problems import Words
 from app.core.records import Record
+from app.core.refusals import Advice
 from sync.gate import Work
 
 Values = Mapping[str, Any]
@@ -61,5 +62,6 @@ class Feature:
     blueprints: Sequence[Any] = ()
     policies: Sequence[KindPolicy] = ()
     problems: Mapping[str, Words] = field(default_factory=dict)
+    faults: Mapping[str, Advice] = field(default_factory=dict)
     commands: Sequence[Any] = ()
     init_app: Callable[[Flask], None] | None = None

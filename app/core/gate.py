@@ -22,6 +22,8 @@ from sync.kinds import Rule
 from sync.parking import PARKING
 
 Paths = Callable[[Session, Iterable[int]], Mapping[int, str]]
+Actors = Callable[[Session, Iterable[int]], Mapping[int, Actor]]
+DESK = "desk"
 _WEAKER = tuple(Answer)
 _CODES = {Answer.NO: "not_allowed", Answer.ABSENT: "unknown_record"}
 
@@ -36,6 +38,7 @@ class PolicyGate:
         policies: Mapping[str, KindPolicy],
         paths: Paths,
         *,
+        actors: Actors,
         device: str,
         now_ms: int,
     ) -> None:
@@ -43,10 +46,12 @@ class PolicyGate:
         self._actor = actor
         self._policies = policies
         self._find_paths = paths
+        self._find_actors = actors
         self._device = device
         self._now_ms = now_ms
         self._found: dict[str, Any] = {}
         self._paths: Mapping[int, str] = {}
+        self._authors: Mapping[int, Actor] = {}
         # Edits of a batch ask the same again and again; the same posts give the same answer.
         self._decided: dict[tuple[object, ...], Decision] = {}
 
@@ -60,8 +65,16 @@ class PolicyGate:
             self._found[name] = self._policies[name].prepare(self._session, works)
         grids = {grid for one in work for grid in self._grids(one, one.edit.set) or ()}
         served = {post.area_id: post.path for post in self._actor.posts}
-        others = grids - served.keys()
-        self._paths = {**served, **(self._find_paths(self._session, others) if others else {})}
+        unknown = grids - served.keys()
+        self._paths = {**served, **(self._find_paths(self._session, unknown) if unknown else {})}
+        others = {one.author for one in work if one.author is not None} - {self._actor.user_id}
+        self._authors = self._find_actors(self._session, others) if others else {}
+
+    def _actor_of(self, work: Work) -> Actor:
+        """Return whose right counts: who sent the edit, or who made it when it was parked."""
+        if work.author in (None, self._actor.user_id):
+            return self._actor
+        return self._authors.get(work.author) or Actor(work.author, ())
 
     def judge(self, work: Work, values: Mapping[str, Any]) -> Verdict:
         """Tell whether the author had the right when he acted.
@@ -96,28 +109,32 @@ class PolicyGate:
         if any(work.kind.rule_of(work.kind.unit_of(name)) is not Rule.OFFICE for name in values):
             return False
         path = self._paths.get(work.record.values.get("grid") or 0)
-        own = policy_.own(self._actor, work, {})
+        actor = self._actor_of(work)
+        own = policy_.own(actor, work, {})
         action = policy_.propose_action
-        return policy.decide(self._actor, action, path=path, own=own, at_ms=work.act.ms).allowed
+        return policy.decide(actor, action, path=path, own=own, at_ms=work.act.ms).allowed
 
     def derive(self, work: Work, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values with what the feature's rules add."""
         name = work.kind.name
-        author = self._actor if work.author is None else Actor(work.author, ())
-        return self._policies[name].derive(work, values, self._found.get(name), author)
+        found = self._found.get(name)
+        return self._policies[name].derive(work, values, found, self._actor_of(work))
 
     def _decide(
         self, work: Work, values: Mapping[str, Any], grids: tuple[int, ...], at_ms: int
     ) -> Decision:
         """Return the weakest answer over all grids that the edit touches."""
-        action, own = self._action(work, values), self._own(work, values)
-        posts = tuple(map(id, self._actor.posts_at(at_ms)))
+        action, own, actor = (
+            self._action(work, values),
+            self._own(work, values),
+            self._actor_of(work),
+        )
+        posts = tuple(map(id, actor.posts_at(at_ms)))
         asked = (action, own, grids, posts)
         if asked not in self._decided:
             paths = [self._paths.get(grid) for grid in grids] or [None]
             answers = [
-                policy.decide(self._actor, action, path=path, own=own, at_ms=at_ms)
-                for path in paths
+                policy.decide(actor, action, path=path, own=own, at_ms=at_ms) for path in paths
             ]
             self._decided[asked] = max(answers, key=lambda one: _WEAKER.index(one.answer))
         return self._decided[asked]
@@ -126,7 +143,8 @@ class PolicyGate:
         if work.kind is CONFLICT:
             return "conflict.resolve"
         if work.kind is PARKING:
-            return "parking.release"
+            # His own edit is mended by the right with which he sent it; it is judged again.
+            return "sync.push" if self._own(work, values) else "parking.release"
         return self._policies[work.kind.name].action(work, values)
 
     def _own(self, work: Work, values: Mapping[str, Any]) -> bool:
@@ -135,15 +153,20 @@ class PolicyGate:
             return any(side["device"] == self._device for side in sides)
         if work.kind is PARKING:
             return work.edit.was.get("user") == self._actor.user_id
-        return self._policies[work.kind.name].own(self._actor, work, values)
+        return self._policies[work.kind.name].own(self._actor_of(work), work, values)
 
     def _grids(self, work: Work, values: Mapping[str, Any]) -> tuple[int, ...] | None:
         if work.kind is CONFLICT:
             grid = grid_of_scopes(work.record.values["scopes"]) if work.record else None
             return (grid,) if grid else ()
         if work.kind is PARKING:
-            scope = work.edit.was.get("scope")
-            grid = grid_of_scopes([scope]) if scope else None
-            return (grid,) if grid else ()
+            area = area_of_scope(work.edit.was.get("scope"))
+            return (area,) if area else ()
         found = self._found.get(work.kind.name)
         return self._policies[work.kind.name].grids(work, values, found)
+
+
+def area_of_scope(scope: str | None) -> int | None:
+    """Return the area whose people look after what is parked in a scope."""
+    place, _, area = (scope or "").partition(":")
+    return int(area) if place in ("grid", DESK) else None

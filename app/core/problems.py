@@ -110,6 +110,11 @@ CATALOGUE: dict[str, Words] = {
     "waits_for_parked": Words(
         "It waits for an edit that is parked", "须先处理相关的搁置编辑", "Settle that one first."
     ),
+    "upgrade_required": Words(
+        "This app is too old to receive; its edits are still taken",
+        "应用版本过旧，不能再接收；未发送的编辑仍会被接收",
+        "Push all edits, then install the present app.",
+    ),
     "retry": Words(
         "Busy just now; nothing was lost", "系统繁忙，数据未丢失", "Send the same again."
     ),
@@ -117,13 +122,18 @@ CATALOGUE: dict[str, Words] = {
 }
 
 
-def problem(status: int, code: str, extra: Mapping[str, Any] | None = None) -> Response:
-    """Return a problem answer."""
+def problem_body(status: int, code: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the body of a problem, also for one that is only a part of an answer."""
     words = CATALOGUE.get(code, CATALOGUE["bad_request"])
-    body = {
+    return {
         "type": f"urn:wangge:problem:{code}", "title": words.title, "title_zh": words.title_zh,
         "status": status, "code": code, "detail": words.next_step, **(extra or {}),
     }  # fmt: skip
+
+
+def problem(status: int, code: str, extra: Mapping[str, Any] | None = None) -> Response:
+    """Return a problem answer."""
+    body = problem_body(status, code, extra)
     response = Response(json.dumps(body), status=status, content_type=PROBLEM_JSON)
     if status in (429, 503, 507):
         response.headers["Retry-After"] = str((extra or {}).get("retry_after_s", RETRY_AFTER_S))

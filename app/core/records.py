@@ -16,6 +16,7 @@ from sync import values as v
 from sync.edits import Record as SyncRecord
 from sync.kinds import Field, Kind, Rule, Workflow
 from sync.stores.tables import SyncTables, uuid
+from sync.upgrade import Step
 
 P0, P1, P2, P3 = "P0", "P1", "P2", "P3"
 SEALED_MAX = 400
@@ -113,6 +114,7 @@ class Record(Base):
     __abstract__ = True
     kind: ClassVar[str]
     workflow: ClassVar[Workflow | None] = None
+    upcasters: ClassVar[tuple[Step, ...]] = ()
 
     id: Mapped[str] = mapped_column(uuid(), primary_key=True)
     rv: Mapped[int] = mapped_column(BigInt, nullable=False)
@@ -171,6 +173,7 @@ class KindTable:
             given=model.given,
             workflow=model.workflow,
             sealed=any(d.sealed for d in self.declared.values()),
+            upcasters=model.upcasters,
         )
 
     @cached_property

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask import current_app
+
 DEVELOPMENT, PRODUCTION = "development", "production"
 
 
@@ -31,6 +33,7 @@ class Settings:
     api_docs: bool
     pool_size: int
     trusted_proxies: int
+    min_pull_schema: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -56,7 +59,14 @@ class Settings:
             api_docs=docs == "1",
             pool_size=_whole(environment, "POOL_SIZE", 16),
             trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0),
+            min_pull_schema=_whole(environment, "MIN_PULL_SCHEMA", 1),
         )
+
+
+def current_settings() -> Settings:
+    """Return the settings of the running application."""
+    settings: Settings = current_app.extensions["wangge_settings"]
+    return settings
 
 
 def _whole(environment: Mapping[str, str], name: str, default: int) -> int:

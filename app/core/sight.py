@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core import policy
+from app.core import policy, refusals
 from app.core.actor import Actor
 from app.core.feature import KindPolicy
 from app.core.records import KindTable
 from sync.conflicts import CONFLICT
+from sync.parking import OPEN_STATES, PARKING
 
 Values = Mapping[str, Any]
 SIDES = ("won", "lost", "before")
@@ -22,11 +23,15 @@ class Sight:
     Attributes:
         whole: the kinds of which he may list all fields.
         masked: the kinds of which he may list masked records; of all others, no value.
+        user: who looks; of parked edits he may see his own.
+        parked: he may list those of others too, where he serves.
     """
 
     tables: Mapping[str, KindTable]
     whole: frozenset[str]
     masked: frozenset[str]
+    user: int = 0
+    parked: bool = False
 
     def values(self, kind: str, values: Values) -> Values:
         """Return the values of a record, or some of them, as he may see them."""
@@ -44,12 +49,25 @@ class Sight:
         }
         return {**values, **sides}
 
+    def parked_edit(self, values: Values) -> Values:
+        """Return a parked edit in words, its fields as its record's would be shown."""
+        edit = values["edit"]
+        seen = self.parked or values["user"] == self.user
+        shown = self.values(values["kind"], edit["set"]) if seen else {}
+        told = {**edit, "set": {name: shown.get(name) for name in edit["set"]}, "was": {}}
+        return refusals.explained({**values, "edit": told})
+
     def body(self, kind: str, text: str) -> str:
         """Return a ready body for a pull; what needs no mask is not even parsed."""
         if kind in self.whole:
             return text
         values = json.loads(text)
-        shown = self.conflict(values) if kind == CONFLICT.name else self.values(kind, values)
+        if kind == CONFLICT.name:
+            shown = self.conflict(values)
+        elif kind == PARKING.name:
+            shown = self.parked_edit(values if values["state"] in OPEN_STATES else _bare(values))
+        else:
+            shown = self.values(kind, values)
         return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -62,4 +80,13 @@ def sight_of(
     whole = {name for name, one in seen.items() if not one.masked}
     if len(whole) == len(policies):
         whole.add(CONFLICT.name)
-    return Sight(tables, frozenset(whole), frozenset(seen.keys() - whole))
+    parking = policy.reach(actor, "parking.list", at_ms)
+    return Sight(
+        tables, frozenset(whole), frozenset(seen.keys() - whole), actor.user_id,
+        parked=bool(parking.paths or parking.everything) and not parking.masked,
+    )  # fmt: skip
+
+
+def _bare(values: Values) -> Values:
+    """Return a settled parked edit without its fields: phones need only know its fate."""
+    return {**values, "edit": {**values["edit"], "set": {}}}

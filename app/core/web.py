@@ -54,10 +54,15 @@ def read_body() -> bytes:
         return raw
     if encoding != "gzip":
         raise Problem(415, "unsupported_media_type", encodings=["gzip", "identity"])
-    return _inflated(raw)
+    return inflated(raw)
 
 
-def _inflated(raw: bytes) -> bytes:
+def inflated(raw: bytes) -> bytes:
+    """Return the content of a gzip body, never more than the limits allow.
+
+    Raises:
+        Problem: 400 or 413.
+    """
     most = min(INFLATED_BYTES_MAX, max(CHUNK_BYTES, len(raw) * INFLATE_RATIO_MAX))
     inflater = zlib.decompressobj(wbits=31)
     try:

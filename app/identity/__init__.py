@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from app.core.actor import Actor
 from app.core.feature import Feature
 from app.identity import commands, gatehouse, views
-from app.identity.authentication import authenticate
+from app.identity.authentication import actors_of, authenticate
+from app.identity.faults import FAULTS
 from app.identity.problems import PROBLEMS
 
 
@@ -21,10 +22,13 @@ def _init_app(app: Flask) -> None:
     app.extensions["wangge_authenticate"] = by_token
 
 
+__all__ = ["actors_of", "feature"]
+
 feature = Feature(
     name="identity",
     blueprints=[views.auth, views.users, views.posts, views.devices],
     problems=PROBLEMS,
     commands=[commands.group],
     init_app=_init_app,
+    faults=FAULTS,
 )

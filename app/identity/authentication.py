@@ -47,6 +47,12 @@ _POSTS = (
     .where(_posts.c.user_id == sa.bindparam("user_id"))
     .order_by(_posts.c.id)
 )
+_POSTS_OF_MANY = (
+    sa.select(_posts.c.user_id, *_POST_COLUMNS)
+    .select_from(_posts.join(_areas, _areas.c.id == _posts.c.area_id))
+    .where(_posts.c.user_id.in_(sa.bindparam("users", expanding=True)))
+    .order_by(_posts.c.id)
+)
 
 
 def authenticate(session: Session, token: str, keys: Keys, now: datetime) -> core.Actor:
@@ -81,6 +87,15 @@ def refuse_if_withdrawn(row: Any, now: datetime) -> None:
 def posts_of(session: Session, user_id: int) -> tuple[core.Post, ...]:
     """Return all posts of a user, past and coming ones too."""
     return _as_posts(session.connection().execute(_POSTS, {"user_id": user_id}))
+
+
+def actors_of(session: Session, users: Iterable[int]) -> dict[int, core.Actor]:
+    """Return some users as those who act, with all their posts; they need no session for it."""
+    found: dict[int, list[Any]] = {user: [] for user in users}
+    rows = session.connection().execute(_POSTS_OF_MANY, {"users": sorted(found)})
+    for row in rows if found else ():
+        found[row.user_id].append(row)
+    return {user: core.Actor(user, _as_posts(posts)) for user, posts in found.items()}
 
 
 def _as_posts(rows: Iterable[Any]) -> tuple[core.Post, ...]:

@@ -2,9 +2,14 @@
 
 from app.core.feature import Feature
 from app.incidents.commands import incidents
+from app.incidents.faults import FAULTS
 from app.incidents.policies import IncidentPolicy
 from app.incidents.views import blueprint
 
 feature = Feature(
-    name="incidents", blueprints=(blueprint,), policies=(IncidentPolicy(),), commands=(incidents,)
+    name="incidents",
+    blueprints=(blueprint,),
+    policies=(IncidentPolicy(),),
+    commands=(incidents,),
+    faults=FAULTS,
 )

@@ -75,13 +75,19 @@ def change(
     base: int,
     op: str = "update",
     added: Mapping[str, Any] | None = None,
+    schema: int = 1,
 ) -> Mapping[str, Any]:
     """Change a record of which the caller saw version ``base``; return the receipt.
+
+    Args:
+        added: what the server adds to it.
+        schema: of the values, when they correct an edit of some kind; else the record's own.
 
     Raises:
         Problem: the edit was refused, by the table, by a rule, or by a field's limits.
     """
-    edit = Edit(0, "", op, kind, record, base=base, set={**values, **(added or {})})
+    given = {**values, **(added or {})}
+    edit = Edit(0, "", op, kind, record, base=base, set=given, schema=schema)
     return _write(session, actor, edit, values)
 
 

@@ -131,6 +131,16 @@ def count(phone: Phone, task: Row, number: int) -> str:
     return phone.edit("add", "task", task.rec, {"report_count": number})
 
 
+def mend(phone: Phone, parked: Row, corrections: Values) -> str:
+    """Correct one's own parked edit; return the id of the edit that does it."""
+    return phone.edit("repair", "parked", parked.rec, corrections)
+
+
+def discard(phone: Phone, parked: Row) -> str:
+    """Lay one's own parked edit aside; return the id of the edit that does it."""
+    return phone.edit("discard", "parked", parked.rec, {})
+
+
 def resolve(phone: Phone, conflict: Row, choice: str) -> str:
     """Choose between the two values of a conflict, or undo that; return the id of the edit.
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from app.core.identifiers import new_id
 from app.phone.home import Home
-from app.phone.line import BUSY, Answer, Away, Line, Refused, every
+from app.phone.line import BUSY, Answer, Away, Line, Refused
 from app.phone.moment import Clock, now
 from sync.replica import WANT_BYTES, Replica
-from sync.replica_tables import Entry
+from sync.replica_tables import Entry, Row
 
 APP = "wangge-phone-python 1"
 SCHEMA = 1
@@ -215,6 +215,8 @@ class Phone:
         while faults <= FAULTS_MAX:
             rounds += 1
             page = self._round(want_bytes)
+            if self.replica.must_upgrade and not self.replica.outbox():
+                return Synced(waiting, received, rounds)
             received += len(page["items"]) if page else 0
             faults += page is None
             if page and page["complete"] and self._is_done():
@@ -231,12 +233,10 @@ class Phone:
             lists = {name: self._list(path) for name, path in LISTS.items()}
             memory.keep(lists=lists, lists_ms=now_ms)
 
-    def parked(self) -> list[Entry]:
-        """Return the edits that wait for somebody to correct them, as far as the phone knows."""
-        return [
-            one for one in self.replica.receipts()
-            if one.receipt and one.receipt["status"] in UNDECIDED
-        ]  # fmt: skip
+    def parked(self) -> list[Row]:
+        """Return the edits of this phone's user that wait to be corrected, oldest first."""
+        mine = self.user["id"]
+        return [row for row in self.replica.parked() if row.values["user"] == mine]
 
     def noted(self) -> list[Entry]:
         """Return the choices since the last sync that came to nothing, with their reasons."""
@@ -247,13 +247,12 @@ class Phone:
         ]  # fmt: skip
 
     def _learn_fates(self) -> None:
-        """Ask what has become of the parked edits: people decide, and no pull tells of it."""
-        waiting = {one.id: one.receipt for one in self.parked()}
-        for fate in DECIDED if waiting else ():
-            for row in every(self.ask, f"/parked-edits?state={fate}&limit=200"):
-                if row["id"] in waiting:
-                    receipt = {**(waiting[row["id"]] or {}), "status": fate}
-                    self.replica.memory.answered(row["id"], receipt)
+        """Note on the receipts what has become of the parked edits: the rows have told."""
+        rows = self.replica.rows("parked")
+        for entry in self.replica.receipts():
+            fate = rows[entry.id].values["state"] if entry.id in rows else None
+            if entry.receipt and entry.receipt["status"] in UNDECIDED and fate in DECIDED:
+                self.replica.memory.answered(entry.id, {**entry.receipt, "status": fate})
 
     def _list(self, path: str) -> dict[str, list[str]]:
         rows = self.ask("GET", path).body

@@ -14,7 +14,7 @@ from app.phone.client import NotEnrolled, Phone, SomebodyElse
 from app.phone.home import Home, Occupied
 from app.phone.line import Away, Refused, is_address
 from app.phone.story_command import story
-from sync.wire import NotJson
+from sync.wire import NotJson, read_json
 
 HOME = Path("var/phone")
 SERVER = "http://127.0.0.1:8080"
@@ -128,10 +128,11 @@ def conflicts(phone: Phone) -> None:
 
 
 @group.command()
+@click.option("--all", "everybodys", is_flag=True, help="也列出他人的 / those of others too")
 @on_phone
-def parked(phone: Phone) -> None:
+def parked(phone: Phone, everybodys: bool) -> None:
     """列出搁置的编辑及原因 / List the edits that wait to be corrected, with the reason."""
-    screens.parked(phone)
+    screens.parked(phone, phone.replica.parked() if everybodys else phone.parked())
 
 
 @group.command()
@@ -262,4 +263,36 @@ def resolve(phone: Phone, conflict: str, choice: str) -> None:
 def undo(phone: Phone, conflict: str) -> None:
     """撤销对冲突的选定 / Take back the choice in a conflict."""
     acts.resolve(phone, acts.find(phone, "conflict", conflict), "undo")
+    screens.kept(phone)
+
+
+@group.command()
+@click.argument("parked")
+@click.argument("corrections", nargs=-1, metavar="字段=值 FIELD=TEXT | FIELD:=JSON ...")
+@on_phone
+def repair(phone: Phone, parked: str, corrections: tuple[str, ...]) -> None:
+    """更正自己被搁置的编辑 / Correct one's own parked edit."""
+    acts.mend(phone, acts.find(phone, "parked", parked), dict(map(_correction, corrections)))
+    screens.kept(phone)
+
+
+def _correction(text: str) -> tuple[str, Any]:
+    """Read ``field=text`` or ``field:=json``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.rstrip(":"):
+        raise click.UsageError(f"须为 字段=值 / must be field=value: {text}")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name[:-1], read_json(value)
+    except NotJson as fault:
+        raise click.UsageError(f"不是 JSON / not JSON ({fault.code}): {text}") from None
+
+
+@group.command()
+@click.argument("parked")
+@on_phone
+def discard(phone: Phone, parked: str) -> None:
+    """放弃自己被搁置的编辑 / Lay one's own parked edit aside."""
+    acts.discard(phone, acts.find(phone, "parked", parked))
     screens.kept(phone)

@@ -94,13 +94,15 @@ def look_at_parked(scene: Scene) -> None:
     """Show the bad edit: parked with its reason, whole, while the others went through."""
     scene.tell("⑦ 有误的编辑被搁置，其余生效 / the bad edit is parked, the others went through")
     parked = scene.b.phone.parked()
-    expect([one.edit["rec"] for one in parked] == [scene.ids["bad"]], "one edit of B is parked")
+    expect(
+        [one.values["record"] for one in parked] == [scene.ids["bad"]], "one edit of B is parked"
+    )
     expect(not scene.a.phone.parked(), "no edit of A is parked")
-    edit, receipt = parked[0].edit, parked[0].receipt or {}
-    scene.tell(f"   B {edit['set']['text']} → {wording.reason(receipt)}")
+    values = parked[0].values
+    scene.tell(f"   B {values['edit']['set']['text']} → {wording.reason(values)}")
     waiting = {row["id"] for row in scene.office.every("/parked-edits?limit=200")}
-    expect(parked[0].id in waiting, "the office sees the parked edit")
-    scene.ids["parked"] = parked[0].id
+    expect(parked[0].rec in waiting, "the office sees the parked edit")
+    scene.ids["parked"] = parked[0].rec
 
 
 def repair(scene: Scene) -> None:

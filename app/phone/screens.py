@@ -1,6 +1,6 @@
 """What a phone shows: lists, one record, its state; plain text for a terminal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import click
 
 from app.phone import acts, wording
 from app.phone.client import Phone, Synced
+from sync.parking import WARNED_MS
 from sync.replica_tables import Row
 
 LINES_MAX = 200
@@ -69,17 +70,29 @@ def noted(phone: Phone) -> None:
         click.echo(f"→ 冲突 {conflict} 未能处理 / not settled: {reason}")
 
 
-def parked(phone: Phone) -> None:
-    """Print the parked edits with their reasons and what happens to them now."""
-    waiting = phone.parked()
-    for entry in waiting:
-        kind, reason = entry.edit["kind"], wording.reason(entry.receipt or {})
-        click.echo(f"  {acts.short(entry.id)}  {kind} {acts.short(entry.edit['rec'])}  {reason}")
+def parked(phone: Phone, waiting: Sequence[Row]) -> None:
+    """Print parked edits with their reasons, what to do, and until when they are kept."""
+    for row in waiting:
+        values = row.values
+        state = "等待 held" if values["state"] == "held" else "搁置 parked"
+        until = _until(values["expires_ms"], phone)
+        click.echo(f"  {acts.short(row.rec)}  {state}  {values['kind']} "
+                   f"{acts.short(values['record'])}  {until}")  # fmt: skip
+        click.echo(f"      {wording.reason(values)}")
+        click.echo(f"      → {wording.mend(values)}")
     if waiting:
-        click.echo("→ 内容已完整保存，请村级或乡镇更正后放行 / kept whole; "
-                   "ask the village lead or the township to correct and release it")  # fmt: skip
+        click.echo("→ 内容已完整保存；自己更正：repair 编号 字段=值，放弃：discard 编号；"
+                   "或请村级、乡镇放行 / kept whole; mend your own: repair ID field=value, "
+                   "or discard ID, or ask the village lead or the township")  # fmt: skip
     else:
         click.echo("没有 / none")
+
+
+def _until(expires_ms: int, phone: Phone) -> str:
+    """Return until when a parked edit is kept, with a warning in its last days."""
+    day = f"保留至 kept until {datetime.fromtimestamp(expires_ms / 1000, UTC):%Y-%m-%d}"
+    soon = expires_ms - phone.clock().wall_ms < WARNED_MS
+    return f"{day}  ⚠ 即将删除 goes soon" if soon else day
 
 
 def record(row: Row) -> None:
@@ -101,6 +114,9 @@ def status(phone: Phone) -> None:
     click.echo(f"未发送 unsent         {len(replica.outbox())}")
     click.echo(f"搁置 parked           {len(phone.parked())}")
     click.echo(f"冲突 conflicts        {len(replica.conflicts())}")
+    if replica.must_upgrade:
+        click.echo("应用过旧 app too old  不再接收，仍可发送；请升级 / "
+                   "receives no more, still sends: install the present app")  # fmt: skip
     if replica.alarms:
         click.echo(f"副本不符 wrong copy   {', '.join(replica.alarms)}"
                    "  → 请告知办公室 / tell the office")  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.core import refusals
 from app.phone.acts import NotFound, WrongChoice, WrongStep
 from app.phone.client import ENDED, WIPE, NotEnrolled, SomebodyElse
 from app.phone.home import Occupied
@@ -40,30 +41,6 @@ FIELDS: Mapping[str, str] = {
     "-": "整条记录 whole record", "due_at": "期限 due", "assignee": "承办人 assignee",
     "title": "标题 title",
 }  # fmt: skip
-FAULTS: Mapping[str, str] = {
-    "unknown_code": "没有这个代码 no such code", "required": "必填 required",
-    "not_a_choice": "不在可选范围内 not one of the choices",
-    "wrong_length": "长度不符 wrong length", "wrong_form": "格式不符 wrong form",
-    "outside_all_grids": "不在任何网格内 outside all grids",
-    "place_or_address_needed": "须有位置或地址 a place or an address is needed",
-    "no_such_move": "不能这样流转 no such step from here",
-    "not_a_phone": "不是电话号码 not a telephone number",
-    "bands_exceed_total": "各年龄段之和超过总人数 age bands exceed the total",
-    "unknown_record": "所指记录不存在 no such record",
-}  # fmt: skip
-PARKED: Mapping[str, str] = {
-    "invalid_fields": "字段有误 wrong fields", "out_of_scope": "不在您的网格内 outside your grids",
-    "not_allowed": "无权操作 not allowed", "unknown_record": "记录不存在 no such record",
-    "unknown_kind": "未知的记录类型 unknown kind of record", "id_taken": "记录已存在 already there",
-    "record_deleted": "记录已删除 deleted", "malformed_edit": "格式有误 malformed",
-    "waits_for_parked": "等待前一条更正 waits for an earlier one",
-    "transition_not_allowed": "不能这样流转 no such step from here",
-    "already_resolved": "他人已处理 settled already", "not_resolved": "尚未选定 nothing to undo",
-    "changed_since": "之后已有更新的内容，请看过再选 newer content since: look and choose again",
-    "consent_ask_again": "撤回前的同意不能恢复，请重新征求 ask for the consent again",
-    "database_refused": "数据库拒绝 refused by the database", "erased": "已依法清除 erased",
-}  # fmt: skip
-
 _AWAY = {
     UNREACHED: ("连不上服务器，您的编辑都在手机上", "no answer from the server: your edits stay",
                 "有网络后再执行 sync / sync again when there is a network"),
@@ -141,7 +118,10 @@ def refused(trouble: Refused) -> str:
         return two(*_ended(trouble))
     lines = two(str(body.get("title_zh", trouble.code)), str(body.get("title", trouble.code)),
                 str(body.get("detail", "")))  # fmt: skip
-    return "\n".join([lines, *(f"  {fault(one)}" for one in body.get("errors", ()))])
+    kept = (
+        [f"  技术支持编号 / number for the support: {body['support']}"] if "support" in body else []
+    )
+    return "\n".join([lines, *(f"  {fault(one)}" for one in body.get("errors", ())), *kept])
 
 
 def _ended(trouble: Refused) -> tuple[str, str, str]:
@@ -157,14 +137,27 @@ def _ended(trouble: Refused) -> tuple[str, str, str]:
 def fault(error: Mapping[str, Any]) -> str:
     """Return the words for one thing that is wrong with one field."""
     field, code = str(error.get("field")), str(error.get("code"))
-    return f"{FIELDS.get(field, field)}: {FAULTS.get(code, code)}"
+    advice = refusals.FIELDS.get(code)
+    words = error.get("words") or (refusals.words(advice, error) if advice else {})
+    return f"{FIELDS.get(field, field)}: {_both(words) or code}"
 
 
-def reason(receipt: Mapping[str, Any]) -> str:
-    """Return why an edit is parked."""
-    code = str(receipt.get("code"))
-    errors: Sequence[Mapping[str, Any]] = receipt.get("errors", ())
-    return "；".join([PARKED.get(code, code), *(fault(one) for one in errors)])
+def reason(parked: Mapping[str, Any]) -> str:
+    """Return why an edit is parked, in the server's words."""
+    errors: Sequence[Mapping[str, Any]] = parked.get("errors", ())
+    whole = _both(parked.get("words") or {}) or str(parked.get("code"))
+    return "；".join([whole, *(fault(one) for one in errors)])
+
+
+def mend(parked: Mapping[str, Any]) -> str:
+    """Return what to do about a parked edit: about its fields, if they are what is wrong."""
+    told = [one.get("words") or {} for one in parked.get("errors", ())]
+    told = told or [parked.get("words") or {}]
+    return "；".join(f"{one['mend_zh']} {one['mend']}" for one in told if one)
+
+
+def _both(words: Mapping[str, str]) -> str:
+    return f"{words['zh']} {words['en']}" if words else ""
 
 
 def side(values: Mapping[str, Any]) -> str:

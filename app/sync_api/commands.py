@@ -11,9 +11,13 @@ from app.core.engine import current_engine
 from app.core.identifiers import new_id
 from app.core.records import sync_tables
 from app.sync_api import kinds as wire
+from app.sync_api import support
 from sync.stores.tables import EPOCH
 
 sync = AppGroup("sync", help="The sync engine / 同步引擎")
+for command in (support.show_refusals, support.replay_parked, support.expire_parked):
+    sync.add_command(command)
+sync.add_command(support.unread_group)
 
 
 @sync.command("new-epoch")

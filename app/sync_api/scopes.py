@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 from app.areas.models import Area
 from app.areas.services import ancestors_of, below_any
 from app.core import policy
-from app.core.actor import Actor
+from app.core.actor import OFFICE_ROLES, Actor
+from app.core.gate import DESK
 
 SCOPES_MAX = 1_000
 
@@ -26,5 +27,10 @@ def scopes_of(session: Session, actor: Actor, now_ms: int) -> list[str]:
             select(Area.id).where(below_any(wide), Area.level == "grid", Area.valid_until.is_(None))
         )
         grids |= set(rows)
-    areas = [f"area:{area}" for area in sorted(above - grids)]
-    return [f"me:{actor.user_id}", "ref", *areas, *(f"grid:{grid}" for grid in sorted(grids))]
+    desks = sorted({post.area_id for post in posts if post.role in OFFICE_ROLES})
+    return [
+        f"me:{actor.user_id}", "ref",
+        *(f"area:{area}" for area in sorted(above - grids)),
+        *(f"{DESK}:{area}" for area in desks),
+        *(f"grid:{grid}" for grid in sorted(grids)),
+    ]  # fmt: skip

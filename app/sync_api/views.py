@@ -11,8 +11,12 @@ from app.core.actor import current_actor
 from app.core.database import Mode, current_database, current_session
 from app.core.engine import current_engine
 from app.core.moments import as_text, now_ms
+from app.core.openapi import ProblemOut
+from app.core.problems import problem_body
+from app.core.refusals import explained
+from app.core.settings import current_settings
 from app.core.web import Blueprint, read_json_body
-from app.sync_api import services
+from app.sync_api import services, unread
 from app.sync_api.scopes import scopes_of
 from app.sync_api.services import Phone
 from sync.errors import Problem
@@ -50,6 +54,9 @@ class ExchangeIn(Schema):
     cursor = fields.String(allow_none=True)
     edits = fields.List(fields.Dict(), validate=validate.Length(max=100))
     want_bytes = fields.Integer()
+    words = fields.Boolean(
+        metadata={"description": "true: each code in the receipts comes with its words"}
+    )
 
 
 class PushOut(Schema):
@@ -77,10 +84,11 @@ class PullOut(Schema):
 
 
 class ExchangeOut(Schema):
-    """Both answers."""
+    """Both answers; for an app that is too old `pull` is null and `problem` says why."""
 
     push = fields.Nested(PushOut)
-    pull = fields.Nested(PullOut)
+    pull = fields.Nested(PullOut, allow_none=True)
+    problem = fields.Nested(ProblemOut)
 
 
 def _body() -> Mapping[str, Any]:
@@ -105,8 +113,21 @@ def _stamp(device: str) -> dict[str, str]:
     return {"now": as_text(now), "anchor": current_engine().anchors.issue(now, device)}
 
 
-def _push_json(reply: PushReply, device: str) -> str:
-    shape = {"expected": reply.expected, "last_id": reply.last_id, "results": reply.results}
+def _demand_schema(body: Mapping[str, Any]) -> None:
+    """Refuse records to an app that could not read them; what it sends is taken all the same.
+
+    Raises:
+        Problem: 426 ``upgrade_required``.
+    """
+    schema, least = body.get("schema"), current_settings().min_pull_schema
+    if (schema if type(schema) is int else 1) < least:
+        raise Problem(426, "upgrade_required", min_schema=least)
+
+
+def _push_json(reply: PushReply, device: str, body: Mapping[str, Any]) -> str:
+    wordy = body.get("words") is True
+    results = [explained(one) for one in reply.results] if wordy else reply.results
+    shape = {"expected": reply.expected, "last_id": reply.last_id, "results": results}
     return json.dumps({**shape, **_stamp(device)}, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -135,13 +156,16 @@ def add_device(body: dict[str, Any]) -> Any:
 @blueprint.response(200, ExchangeOut)
 def exchange() -> Response:
     """Send edits and receive what is new, in one round trip."""
-    body = _body()
-    phone, drafts, wanted = (
-        _phone(body),
-        read_drafts(body.get("edits", [])),
-        services.want_bytes(body),
-    )
-    pushed = _push_json(phone.push(drafts), phone.device)
+    with unread.kept():
+        body = _body()
+        phone, drafts = _phone(body), read_drafts(body.get("edits", []))
+        wanted = services.want_bytes(body)
+    pushed = _push_json(phone.push(drafts), phone.device, body)
+    try:
+        _demand_schema(body)
+    except Problem as fault:
+        problem = json.dumps(problem_body(fault.status, fault.code, fault.extra))
+        return _json(f'{{"push":{pushed},"pull":null,"problem":{problem}}}')
     pull_ = phone.pull if drafts else phone.pull_anywhere
     pulled = _pull_json(pull_(body.get("cursor"), wanted), phone.device)
     return _json(f'{{"push":{pushed},"pull":{pulled}}}')
@@ -153,9 +177,10 @@ def exchange() -> Response:
 @blueprint.response(200, PushOut)
 def push() -> Response:
     """Send edits; the receipts tell the fate of each."""
-    body = _body()
-    phone = _phone(body)
-    return _json(_push_json(phone.push(read_drafts(body.get("edits", []))), phone.device))
+    with unread.kept():
+        body = _body()
+        phone, drafts = _phone(body), read_drafts(body.get("edits", []))
+    return _json(_push_json(phone.push(drafts), phone.device, body))
 
 
 @blueprint.route("/pull", methods=["POST"])
@@ -166,5 +191,6 @@ def pull() -> Response:
     """Receive what is new since the cursor, most urgent first."""
     body = _body()
     phone = _phone(body)
+    _demand_schema(body)
     page = phone.pull_anywhere(body.get("cursor"), services.want_bytes(body))
     return _json(_pull_json(page, phone.device))

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sync.edits import Device, Known, LedgerEntry, Parked, Record
+from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 from sync.errors import Stale
-from sync.parking import OPEN_STATES
+from sync.parking import OPEN_STATES, PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
 
 Key = tuple[str, str]
@@ -55,6 +55,19 @@ class MemoryStore:
             or (one.state in OPEN_STATES and (one.waits_for in wanted or one.edit.rec in wanted))
         }
 
+    def parked_before(self, ms: int, limit: int) -> Sequence[Parked]:
+        """Return edits parked before a moment."""
+        found = [one for one in self.parked.values() if one.parked_ms < ms]
+        return sorted(found, key=lambda one: one.edit.id)[:limit]
+
+    def clear_parked(self, batch: Batch, gone: Iterable[str], notes: Iterable[Receipt]) -> None:
+        """Delete parked edits, and leave notes in the ledger."""
+        names = set(gone)
+        self.parked = {name: one for name, one in self.parked.items() if name not in names}
+        self.parked |= batch.parked
+        self.ledger |= {one.id: replace(self.ledger[one.id], receipt=one) for one in notes}
+        self._publish(batch)
+
     def write(self, batch: Batch) -> None:
         """Write all of a batch."""
         self._check(batch)
@@ -73,7 +86,7 @@ class MemoryStore:
         if any(one.edit.id in self.ledger for one in batch.ledger):
             raise Stale
         found = [self.parked_for(*asked) for asked in batch.parked_asked]
-        if {name: one.state for some in found for name, one in some.items()} != batch.parked_seen:
+        if {name: one.rv for some in found for name, one in some.items()} != batch.parked_seen:
             raise Stale
 
     def _publish(self, batch: Batch) -> None:
@@ -115,6 +128,10 @@ class MemoryStore:
     def _with_body(self, row: FeedRow) -> FeedRow:
         if row.op != PUT:
             return row
-        record = self.rows[(row.kind, row.record)]
-        body = json.dumps(dict(record.values), ensure_ascii=False, separators=(",", ":"))
-        return row._replace(body=body, rv=record.rv)
+        if row.kind == PARKING.name:
+            values, rv = values_of(self.parked[row.record]), self.parked[row.record].rv
+        else:
+            record = self.rows[(row.kind, row.record)]
+            values, rv = dict(record.values), record.rv
+        body = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=dict)
+        return row._replace(body=body, rv=rv)

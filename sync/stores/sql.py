@@ -4,14 +4,16 @@ knows SQL. Every method is a constant number of statements, whatever the size of
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from sync.digest import as_signed
-from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Record
+from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Stale
+from sync.parking import PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
 from sync.stores import statements
 from sync.stores.encoding import dump, load
@@ -76,7 +78,7 @@ class SqlStore:
 
     def records(self, keys: Iterable[Key]) -> Mapping[Key, Record]:
         """Return records by (kind, id), in one query."""
-        rows = self._of_kinds(statements.records, keys)
+        rows = self._of_kinds(statements.records, keys, self._tables)
         return {(row[0], row[1]): self._record(*row) for row in rows}
 
     def _record(
@@ -86,29 +88,44 @@ class SqlStore:
         units = {unit: Mark(*mark) for unit, mark in load(marks).items()}
         return Record(kind, name, rv, values, units, deleted)
 
-    def _of_kinds(self, statement: Callable[[Any], Any], keys: Iterable[Key]) -> Iterable[Any]:
+    @cached_property
+    def _tables(self) -> Mapping[str, sa.FromClause]:
+        return {kind: one.table for kind, one in self.kinds.items()}
+
+    def _of_kinds(
+        self,
+        statement: Callable[[Any], Any],
+        keys: Iterable[Key],
+        tables: Mapping[str, sa.FromClause],
+    ) -> Iterable[Any]:
         """Run a statement that asks the tables of the kinds for records by their ids."""
         wanted: dict[str, list[str]] = {}
         for kind, record in keys:
-            if kind in self.kinds:
+            if kind in tables:
                 wanted.setdefault(kind, []).append(record)
         if not wanted:
             return ()
-        tables = tuple((kind, self.kinds[kind].table) for kind in sorted(wanted))
-        asked = {f"ids{i}": sorted(wanted[kind]) for i, (kind, _) in enumerate(tables)}
-        found: Iterable[Any] = self._run(statement(tables), asked)
+        asked = tuple((kind, tables[kind]) for kind in sorted(wanted))
+        ids = {f"ids{i}": sorted(wanted[kind]) for i, (kind, _) in enumerate(asked)}
+        found: Iterable[Any] = self._run(statement(asked), ids)
         return found
 
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
         rows = self._run(self.own.parked, _asked(records, edits))
-        return {row.edit: self._parked(row) for row in rows}
+        return {row.edit: self.parked_of(row) for row in rows}
 
-    def _parked(self, row: Any) -> Parked:
+    def parked_before(self, ms: int, limit: int) -> Sequence[Parked]:
+        """Return edits parked before a moment, locked in the order of their ids."""
+        rows = self._run(self.own.overdue, {"before": ms, "limit": limit})
+        return [self.parked_of(row) for row in rows]
+
+    def parked_of(self, row: Any) -> Parked:
+        """Return the parked edit of a row of its table."""
         shape = load(self.seal.open("parked", row.edit, row.body))
         return Parked(Edit(**shape["edit"]), row.device, row.user_id, row.code,
                       tuple(shape["errors"]), row.state, row.ms, row.parked_ms, row.waits_for,
-                      row.scope)  # fmt: skip
+                      row.scope, row.rv)  # fmt: skip
 
     def epoch(self) -> str:
         """Return the present epoch."""
@@ -133,7 +150,8 @@ class SqlStore:
 
     def _bodies(self, rows: Sequence[Any]) -> dict[Key, str]:
         shown = [(row[4], row[5]) for row in rows if row[3] == PUT]
-        found = self._of_kinds(statements.bodies, shown)
+        tables = {**self._tables, PARKING.name: self.own.parked_bodies}
+        found = self._of_kinds(statements.bodies, shown, tables)
         return {(row[0], row[1]): self.seal.open(*row) for row in found}
 
     # -- writing ------------------------------------------------------------------------------
@@ -153,11 +171,11 @@ class SqlStore:
         """See that no parked edit has changed since it was read; row locks do it elsewhere."""
         if not batch.parked_asked or self._dialect != "sqlite":
             return
-        states: dict[str, str] = {}
+        versions: dict[str, int] = {}
         for asked in batch.parked_asked:
-            rows = self._run(self.own.parked_states, _asked(*asked))
-            states |= {row[0]: row[1] for row in rows}
-        if states != batch.parked_seen:
+            rows = self._run(self.own.parked_versions, _asked(*asked))
+            versions |= {row[0]: row[1] for row in rows}
+        if versions != batch.parked_seen:
             raise Stale
 
     def _write_device(self, batch: Batch) -> None:
@@ -245,8 +263,8 @@ class SqlStore:
         rows = [self._ledger_row(entry) for entry in entries]
         self._run(
             self.own.amend,
-            [{"key": row["edit"], "new_rv": row["rv"], "new_receipt": row["receipt"],
-              "new_body": row["body"]} for row in rows],
+            [{"key": row["edit"], **{f"new_{name}": row[name] for name in statements.AMENDED}}
+             for row in rows],
         )  # fmt: skip
 
     def _write_parked(self, batch: Batch) -> None:
@@ -254,14 +272,23 @@ class SqlStore:
             rows = [self._parked_row(one) for one in batch.parked.values()]
             self._write_rows(self.own.park, rows)
 
+    def clear_parked(self, batch: Batch, gone: Iterable[str], notes: Iterable[Receipt]) -> None:
+        """Delete parked edits, and leave notes in the ledger."""
+        self._run(self.own.unpark, {"gone": list(gone)})
+        told = [{"key": one.id, "note": dump(one.as_json())} for one in notes]
+        if told:
+            self._run(self.own.note, told)
+        self._write_parked(batch)
+        self._write_feed(batch)
+
     def _parked_row(self, one: Parked) -> dict[str, Any]:
-        body = dump({"edit": one.edit.as_json(), "errors": one.errors})
         return {
             "edit": one.edit.id, "device": one.device, "user_id": one.user, "n": one.edit.n,
             "kind": one.edit.kind, "code": one.code,
             "state": one.state, "ms": one.ms,
             "parked_ms": one.parked_ms, "waits_for": one.waits_for, "scope": one.scope,
-            "body": self.seal.close("parked", one.edit.id, body),
+            "rv": one.rv,
+            "body": self.seal.close("parked", one.edit.id, dump(values_of(one))),
         }  # fmt: skip
 
     def _write_feed(self, batch: Batch) -> None:

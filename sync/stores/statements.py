@@ -10,6 +10,7 @@ from sync.parking import OPEN_STATES
 from sync.stores.many import ROWS, among, recordset
 from sync.stores.tables import EPOCH, SyncTables
 
+AMENDED = ("rv", "schema", "receipt", "body")
 NEW, CHANGED, SEEN = "new", "changed", "seen_rv"
 
 
@@ -47,7 +48,15 @@ class Statements:
         ).where(among(scope.scope, "scopes"))
         asked = self._asked()
         self.parked = sa.select(t.parked).where(asked).order_by(t.parked.c.edit).with_for_update()
-        self.parked_states = sa.select(t.parked.c.edit, t.parked.c.state).where(asked)
+        self.parked_versions = sa.select(t.parked.c.edit, t.parked.c.rv).where(asked)
+        self.overdue = (
+            sa.select(t.parked)
+            .where(t.parked.c.parked_ms < sa.bindparam("before"))
+            .order_by(t.parked.c.edit)
+            .limit(sa.bindparam("limit"))
+            .with_for_update()
+        )
+        self.parked_bodies = sa.select(t.parked.c.edit.label("id"), t.parked.c.body).subquery()
 
     def _asked(self) -> sa.ColumnElement[bool]:
         """Return what finds parked edits; the ledger knows what each is about, by an index."""
@@ -67,9 +76,17 @@ class Statements:
         self.amend = (
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
-            .values({name: sa.bindparam(f"new_{name}") for name in ("rv", "receipt", "body")})
+            .values({name: sa.bindparam(f"new_{name}") for name in AMENDED})
         )
-        self.park = self._upsert(t.parked, ["edit"], ("state", "code", "waits_for", "body"))
+        self.unpark = sa.delete(t.parked).where(among(t.parked.c.edit, "gone"))
+        self.note = (
+            sa.update(t.ledger)
+            .where(t.ledger.c.edit == sa.bindparam("key"))
+            .values(receipt=sa.bindparam("note"))
+        )
+        self.park = self._upsert(
+            t.parked, ["edit"], ("state", "code", "waits_for", "scope", "rv", "body")
+        )
         key = ["scope", "kind", "record"]
         self.publish = self._upsert(t.feed, key, ("ver", "rank", "op", "rv"))
         self.count = self._count()
@@ -151,7 +168,7 @@ def _named(kind: str) -> sa.ColumnElement[str]:
 
 
 @cache
-def bodies(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
+def bodies(kinds: tuple[tuple[str, sa.FromClause], ...]) -> Any:
     """Return the statement that reads ready bodies of some kinds (``ids0, ids1, …``)."""
     return sa.union_all(
         *(

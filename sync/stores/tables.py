@@ -118,5 +118,6 @@ def _parked(metadata: sa.MetaData) -> sa.Table:
         sa.Column("parked_ms", Big, nullable=False),
         sa.Column("waits_for", uuid(), nullable=False, index=True),
         sa.Column("scope", sa.String(60), nullable=True, index=True),
+        sa.Column("rv", Big, nullable=False, server_default="0"),
         sa.Column("body", sa.Text, nullable=False),
     )  # fmt: skip

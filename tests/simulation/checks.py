@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
@@ -10,7 +11,7 @@ from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
 from sync.kinds import Kind
 from sync.merge import DELETION
-from sync.parking import OPEN_STATES
+from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
 from sync.store import Batch
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.handset import Handset, Made
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 SLACK_MS = 61_000
-ALL = ("plot", "person", "job", "conflict")
+ALL = ("plot", "person", "job", "conflict", "parked")
 WRITING_OPS = ("create", "update", "event")
 JOINED = ("tags", "calls")
 """What is joined has no loser; the oracles reckon it."""
@@ -77,6 +78,9 @@ class Checks:
             self._as_made(entry)
             self._findable(entry, batch)
             self._authority(entry, user)
+        for entry in batch.amended:
+            if entry.user == user:
+                self._authority(entry, user)
         for key, record in batch.records.items():
             self._whole(record)
             self._deleted_rightly(key, record, batch)
@@ -117,8 +121,7 @@ class Checks:
             return
         parked = batch.parked.get(edit.id)
         if parked:
-            kept = parked.edit.set == edit.set and parked.state in OPEN_STATES
-            self.demand("every_value_findable", kept, edit)
+            self.demand("every_value_findable", parked.edit.set == edit.set, edit)
             return
         record = batch.records.get((edit.kind, edit.rec)) or self.shadow.get((edit.kind, edit.rec))
         pairs = list(record.values.items()) if record else []
@@ -245,9 +248,27 @@ class Checks:
         self._ledger_whole(records, lines)
         self._digests_agree(records)
         self._latest_stands(records, lines)
+        seen = {**records, **self._parked()}
+        self._repaired_for_good(lines)
         for handset in self.world.handsets:
-            self._converged(handset, records)
+            self._converged(handset, seen)
             self._nothing_lost(handset, {line.edit for line in lines})
+
+    def _parked(self) -> dict[Key, Record]:
+        """Return the parked edits as the records that phones see, as JSON brings them."""
+        shown = [as_record(one) for one in self.world.stand.parked().values()]
+        return {
+            (one.kind, one.id): replace(one, values=json.loads(json.dumps(one.values)))
+            for one in shown if one
+        }  # fmt: skip
+
+    def _repaired_for_good(self, lines: Sequence[Line]) -> None:
+        """What counts as repaired has had its effect."""
+        receipts = {line.edit: line.receipt for line in lines}
+        for name, parked in self.world.stand.parked().items():
+            if parked.state == REPAIRED:
+                status = receipts[name]["status"]
+                self.demand("repaired_for_good", status not in OPEN_STATES, (parked, status))
 
     def _ledger_whole(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
         """Effect, ledger, feed and digest were committed together."""
@@ -265,7 +286,7 @@ class Checks:
         """The digest of a scope is that of its feed, and that of its records."""
         shown = self.world.stand.shown()
         truth: dict[str, list[tuple[str, str, int]]] = {}
-        for record in records.values():
+        for record in [*records.values(), *self._parked().values()]:
             for scope in _scopes(record):
                 truth.setdefault(scope, []).append((record.kind, record.id, record.rv))
         states = self.world.stand.states()
@@ -310,6 +331,10 @@ class Checks:
                 for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
         differing = {key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)}
         self.demand("phones_equal_server", not differing, differing)
+        waiting = {rec for (kind, rec), (_, values) in wanted.items()
+                   if kind == PARKING.name and values["state"] in OPEN_STATES}  # fmt: skip
+        offered = {row.rec for row in handset.phone.parked()}
+        self.demand("parked_is_shown", offered == waiting, (offered, waiting))
         self.demand("no_alarm", handset.phone.alarms == [], handset.phone.alarms)
         for scope in granted:
             state = self.world.stand.states().get(scope)
@@ -346,6 +371,8 @@ def _scopes(record: Record) -> tuple[str, ...]:
         return ()
     if record.kind == "conflict":
         return tuple(record.values["scopes"])
+    if record.kind == PARKING.name:
+        return PARKING.scopes(record.values)
     kind = KINDS.get(record.kind)
     return kind.scopes(record.values) if kind else ()
 

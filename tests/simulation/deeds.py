@@ -19,7 +19,7 @@ WORDS = ("red", "green", "blue", "grey", "gold")
 WORKER_DEEDS = {
     "new_plot": 5, "new_person": 3, "new_job": 2, "rename": 6, "own": 7, "move": 4, "tell": 3,
     "advance": 6, "report": 2, "delete": 2, "resolve": 3, "spoil": 3, "follow_spoilt": 2,
-    **JOINING_DEEDS,
+    "mend": 2, **JOINING_DEEDS,
 }  # fmt: skip
 OFFICE_DEEDS = {
     "own": 4, "new_job": 3, "regrid": 3, "delete": 1, "cancel": 3, "give_back": 3, "release": 6,
@@ -68,8 +68,9 @@ class Worker(JoiningWorker):
         """Return a grid the worker thinks is his, or now and then one that is not."""
         if self.rng.random() < 0.05:
             return self.rng.choice(self.world.grids)
-        shown = sorted(self.handset.phone.memory.scopes())
-        granted = shown or self.world.grants.scopes(self.handset.user, self.world.now_ms)
+        scopes = self.handset.phone.memory.scopes()
+        scopes = scopes or set(self.world.grants.scopes(self.handset.user, self.world.now_ms))
+        granted = sorted(scope for scope in scopes if scope.startswith("grid:"))
         return int(self.rng.choice(granted).split(":")[1]) if granted else 1
 
     def _update(self, kind: str, values: Mapping[str, Any]) -> None:
@@ -161,6 +162,17 @@ class Worker(JoiningWorker):
         self._edit("create", "person", person, values)
         self._edit("update", "person", person, {"name": _word(self.rng)})
         self._edit("update", "plot", plot, {"owner": _word(self.rng)})
+
+    def mend(self) -> None:
+        """Correct or discard one's own parked edit; now and then somebody else's."""
+        waiting = self.handset.phone.parked()
+        if self.rng.random() < 0.9:
+            waiting = [row for row in waiting if row.values["user"] == self.handset.user]
+        if waiting:
+            one = self.rng.choice(waiting)
+            op = self.rng.choice(("repair", "repair", "repair", "discard"))
+            values = {"name": _word(self.rng)} if op == "repair" else {}
+            self._edit(op, "parked", one.rec, values)
 
 
 class Office(JoiningOffice):

@@ -56,8 +56,9 @@ class Grants:
 
     def scopes(self, user: int, now_ms: int) -> list[str]:
         """Return the scopes that somebody sees now."""
-        return sorted({f"grid:{one.grid}" for one in self.rows
-                       if one.user == user and one.holds(now_ms)})  # fmt: skip
+        grids = {f"grid:{one.grid}" for one in self.rows
+                 if one.user == user and one.holds(now_ms)}  # fmt: skip
+        return [*sorted(grids), f"me:{user}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,13 @@ class DatedGate:
 
     def judge(self, work: Work, values: Mapping[str, Any]) -> Verdict:
         """Tell whether the author was in charge when he acted."""
-        if self.office:
+        user = self.user if work.author is None else work.author
+        if self.office and user == self.user:
             return Verdict(office=True)
-        grids = grids_of(work, values)
-        if not all(self.grants.in_charge(self.user, grid, self._moment(work)) for grid in grids):
+        grids = grids_of(work, values, user)
+        if not all(self.grants.in_charge(user, grid, self._moment(work)) for grid in grids):
             raise Refusal("out_of_scope")
-        now = all(self.grants.in_charge(self.user, grid, self.now_ms) for grid in grids)
+        now = all(self.grants.in_charge(user, grid, self.now_ms) for grid in grids)
         if not now and not work.act.anchored:
             raise Refusal("out_of_scope")
         return Verdict(flags=() if now else ("late_scope",))
@@ -94,12 +96,13 @@ class DatedGate:
         return values
 
 
-def grids_of(work: Work, values: Mapping[str, Any]) -> set[int]:
+def grids_of(work: Work, values: Mapping[str, Any], user: int = 0) -> set[int]:
     """Return the grids that an edit touches."""
     if work.kind is CONFLICT:
         scopes = work.record.values["scopes"] if work.record else []
     elif work.kind is PARKING:
-        scopes = [work.edit.was["scope"]] if work.edit.was.get("scope") else []
+        own = work.edit.was.get("user") == user
+        scopes = [work.edit.was["scope"]] if work.edit.was.get("scope") and not own else []
     else:
         scopes = list(work.kind.scopes(work.record.values)) if work.record else []
         scopes += work.kind.scopes(values) if work.edit.op == "create" else ()

@@ -1,19 +1,23 @@
 """Run one seed on one store, with or without a planted bug."""
 
+import importlib
+import pkgutil
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.simulation import (
-    sabotage_provers,  # noqa: F401
-    sabotage_rules,  # noqa: F401 registers its bugs
-)
+import tests.simulation
 from tests.simulation.checks import Violation
 from tests.simulation.sabotage import SABOTAGES
 from tests.simulation.stands import STANDS
 from tests.simulation.world import World
 
 DETAIL_MAX = 600
+
+# Each module registers its planted bugs when it is imported.
+for _module in pkgutil.iter_modules(tests.simulation.__path__):
+    if _module.name.startswith("sabotage_"):
+        importlib.import_module(f"tests.simulation.{_module.name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from app.core.driver import driver
-from sync.edits import Record
+from sync.edits import Parked, Record
 from sync.parking import OPEN_STATES
 from sync.store import DEL, OUT, PUT, Batch, ScopeState
 from sync.stores.memory import MemoryStore
@@ -94,6 +94,9 @@ class Stand(Protocol):
     def waiting(self) -> list[str]:
         """Return the parked edits that wait for a human."""
 
+    def parked(self) -> Mapping[str, Parked]:
+        """Return all edits that are or were parked."""
+
     def close(self) -> None:
         """Let everything go."""
 
@@ -167,6 +170,10 @@ class MemorySim:
     def states(self) -> Mapping[str, ScopeState]:
         """Return all scopes."""
         return self.store.states
+
+    def parked(self) -> Mapping[str, Parked]:
+        """Return all edits that are or were parked."""
+        return self.store.parked
 
     def waiting(self) -> list[str]:
         """Return what is parked or held."""
@@ -267,6 +274,13 @@ class SqlSim(SqlStand):
                 row.scope: ScopeState(row.ver, row.digest, row.live, row.floor)
                 for row in connection.execute(sa.select(t))
             }
+
+    def parked(self) -> Mapping[str, Parked]:
+        """Return all edits that are or were parked."""
+        with self.open() as store:
+            every = list(store.session.scalars(sa.select(self.tables.parked.c.edit)))
+            found: Mapping[str, Parked] = store.parked_for([], every)
+            return found
 
     def waiting(self) -> list[str]:
         """Return what is parked or held."""

@@ -21,6 +21,7 @@ from sync.store import Store
 from sync.stores.memory import MemoryStore
 from sync.stores.sql import SqlStore
 from sync.stores.tables import EPOCH, SyncTables
+from sync.stores.tables import uuid as record_id
 from sync.values import Choice, Identity, Listing, Number, Position, SetOf, Text, Whole
 
 ANCHORS = Anchors(b"a key for tests")
@@ -149,7 +150,7 @@ def kind_table(metadata: sa.MetaData, name: str) -> PlainTable:
     return PlainTable(
         sa.Table(
             f"kind_{name}", metadata,
-            sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True),
+            sa.Column("id", record_id(), primary_key=True),
             sa.Column("rv", sa.BigInteger, nullable=False),
             sa.Column("body", sa.Text, nullable=False),
             sa.Column("marks", sa.Text, nullable=False),
@@ -268,4 +269,4 @@ class Phone:
             return pull(store, Pull(scopes, cursor, device, **more))
 
 
-ALL_KINDS = tuple(kind.name for kind in (*KINDS.kinds, CONFLICT))
+ALL_KINDS = (*(kind.name for kind in (*KINDS.kinds, CONFLICT)), "parcel")

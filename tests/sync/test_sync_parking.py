@@ -97,7 +97,11 @@ def test_a_discarded_creation_hands_what_waited_to_a_human(
     edits = _spoilt(ann)
     ann.push(*edits)
     assert _statuses(bob, bob.edit("discard", "parked", edits[0].id)) == ["applied"]
-    assert _state(stand, *edits[:3]) == ["discarded", "parked", "parked"]
+    assert _state(stand, *edits[:3]) == ["discarded", "parked", "held"]
+    with stand.open() as store:
+        found = store.parked_for([], [edit.id for edit in edits])
+    assert found[edits[1].id].code == "waits_for_discarded"
+    assert found[edits[2].id].waits_for == PERSON
 
 
 def test_an_edit_that_waits_for_two_is_replayed_after_both(

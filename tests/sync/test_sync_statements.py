@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
+from sync import parking
 from sync.edits import Edit
-from tests.sync.house import Phone, SqlStand, Stand, name_of
+from tests.sync.house import NOW_MS, Phone, SqlStand, Stand, name_of
 
 pytestmark = pytest.mark.parametrize("lasting", ["sqlite", "postgresql"], indirect=True)
 
@@ -83,3 +84,27 @@ def test_a_large_page_takes_as_many_statements_as_a_small_one(base: SqlStand, an
             ann.pull(scopes, want_bytes=want)
         counts.add(len(said))
     assert len(counts) == 1 and max(counts) <= 5
+
+
+def test_releasing_a_long_chain_takes_as_many_statements_as_a_short_one(
+    base: SqlStand, ann: Phone, bob: Phone
+) -> None:
+    counts = []
+    for turn, length in enumerate((2, 60)):
+        plot = name_of(f"root {turn}")
+        root = ann.edit("create", "plot", plot, set={"grid": 7, "name": "x" * 41})
+        held = [ann.edit("update", "plot", plot, set={"owner": f"o{n}"}) for n in range(length)]
+        assert {one["status"] for one in ann.push(root, *held).results} == {"parked", "held"}
+        repair = bob.edit("repair", "parked", root.id, set={"name": "short"})
+        counts.append(_statements(base, bob, [repair]))
+    assert counts[0] == counts[1] <= 20
+
+
+def test_expiring_many_takes_as_many_statements_as_one(base: SqlStand, ann: Phone) -> None:
+    counts = []
+    for number in (1, 50):
+        ann.push(*(ann.edit("create", "castle", name_of(f"{ann.n}")) for _ in range(number)))
+        with _counted(base) as said, base.open() as store:
+            assert parking.expire(store, NOW_MS + 1) == number
+        counts.append(len(said))
+    assert counts[0] == counts[1]

@@ -88,7 +88,7 @@ def test_what_could_get_no_receipt_refuses_the_request(shapes: Any, status: int)
 
 
 WRONG: dict[str, list[Any]] = {
-    "op": [None, 7, "explode", [], {}, "x" * 5000],
+    "op": [None, 7, "Explode!", [], {}, "x" * 5000],
     "kind": [None, 7, [], {}, "k" * 5000],
     "rec": [None, 7, "x", [], {}],
     "base": [None, -1, "1", 1.5, True, [], 2**62],
@@ -113,6 +113,15 @@ def test_a_wrong_type_parks_the_edit_and_keeps_its_body(
     with stand.open() as store:
         parked = store.parked_for([], [name_of("e")])[name_of("e")]
     assert parked.edit.was["raw"] == shape[0]
+
+
+def test_an_operation_of_a_newer_app_is_parked_as_it_is(stand: Stand, ann: Phone) -> None:
+    shape = _edit(op="split", set={"into": 2})
+    receipt = _push(ann, [shape])[0]
+    assert (receipt["status"], receipt["code"]) == ("parked", "unknown_op")
+    with stand.open() as store:
+        parked = store.parked_for([], [shape["id"]])[shape["id"]]
+    assert (parked.edit.op, parked.edit.set) == ("split", {"into": 2})
 
 
 def _push(phone: Phone, shapes: Any) -> list[Any]:

@@ -133,10 +133,49 @@ def test_a_bad_edit_is_parked_with_its_reason_and_the_good_one_goes_through(
     synced = ready("sync")
     assert synced.exit_code == 0 and "1 条被搁置" in synced.output
     listed = ready("parked").output
-    assert "没有这个代码 no such code" in listed and "村级或乡镇" in listed
+    assert "没有这个代码 There is no such code" in listed and "村级、乡镇" in listed
     assert "垃圾无人清运" in ready("incidents").output
     assert "井盖松动" not in ready("incidents").output
     assert "搁置 parked           1" in ready("status").output
+
+
+def test_a_worker_mends_his_own_parked_edit_without_a_network_and_it_goes_through(
+    county: County, ready: Run
+) -> None:
+    lon, lat = map(str, centre(GRID))
+    ready("report-incident", "--category", "9999", "--text", "井盖松动", "--lon", lon, "--lat", lat)
+    ready("sync")
+    number = ready("parked").output.split()[0]
+    assert ready("repair", number, f"category={GARBAGE}").exit_code == 0
+    assert "没有 / none" in ready("parked").output
+    assert ready("sync").exit_code == 0
+    assert "井盖松动" in ready("incidents").output
+    assert "搁置 parked           0" in ready("status").output
+
+
+def test_a_worker_discards_his_own_parked_edit(county: County, ready: Run) -> None:
+    lon, lat = map(str, centre(GRID))
+    ready("report-incident", "--category", "9999", "--text", "井盖松动", "--lon", lon, "--lat", lat)
+    ready("sync")
+    number = ready("parked").output.split()[0]
+    assert ready("discard", number).exit_code == 0
+    assert ready("sync").exit_code == 0
+    assert "没有 / none" in ready("parked").output
+    assert county.ask("vl", "GET", "/parked-edits").get_json() == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [("category", "must be field=value"), ("=1", "must be field=value"), ("n:=no", "not JSON")],
+)
+def test_a_correction_must_name_its_field(
+    county: County, ready: Run, wrong: str, said: str
+) -> None:
+    lon, lat = map(str, centre(GRID))
+    ready("report-incident", "--category", "9999", "--text", "井盖松动", "--lon", lon, "--lat", lat)
+    ready("sync")
+    done = ready("repair", ready("parked").output.split()[0], wrong)
+    assert done.exit_code == 2 and said in done.output
 
 
 def test_a_conflict_shows_both_values_and_can_be_swapped(

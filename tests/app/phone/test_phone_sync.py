@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from app.identity import credentials
 from app.identity.credentials import Claims
-from app.phone import acts
+from app.phone import acts, screens
 from app.phone.client import Phone
 from app.phone.home import Home, Occupied
 from app.phone.line import BUSY, STRANGER, UNREACHED, Away
@@ -195,14 +196,54 @@ def test_a_phone_learns_what_became_of_a_parked_edit(
     phone.sync()
     (parked,) = phone.parked()
     assert phone.replica.row("incident", incident) is None
-    reply = county.ask("ts", "POST", f"/parked-edits/{parked.id}/{decision}", body)
+    reply = county.ask("ts", "POST", f"/parked-edits/{parked.rec}/{decision}", body)
     assert reply.status_code == 200, reply.get_data(as_text=True)
     phone.sync()
     assert phone.parked() == []
     receipts = {one.id: one.receipt for one in phone.replica.receipts()}
-    assert (receipts[parked.id] or {})["status"] == fate
+    assert (receipts[parked.rec] or {})["status"] == fate
     row = phone.replica.row("incident", incident)
     if fate == "repaired":
         assert row is not None and row.values["reporter"] == county.ids["gw"]
     else:
         assert row is None
+
+
+def test_an_app_that_is_too_old_sends_its_work_and_says_that_it_is(
+    county: County, enrolled: Enrolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phone = enrolled()
+    settings = county.app.extensions["wangge_settings"]
+    county.app.extensions["wangge_settings"] = replace(settings, min_pull_schema=2)
+    household = acts.capture_household(phone, GRID, address="人民路 12 号", occupancy="empty")
+    assert phone.sync().sent == 1
+    assert county.ask("gw", "GET", f"/households/{household}").status_code == 200
+    assert phone.replica.outbox() == []
+    row = phone.replica.row("household", household)
+    assert row is not None and row.own
+    screens.status(phone)
+    assert "应用过旧" in capsys.readouterr().out
+    county.app.extensions["wangge_settings"] = settings
+    phone.sync()
+    row = phone.replica.row("household", household)
+    assert phone.replica.must_upgrade is None and row is not None and not row.own
+
+
+def test_a_supervisors_phone_shows_what_waits_in_his_area_and_repairs_it(
+    county: County, enrolled: Enrolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phone, desk = enrolled(), enrolled("vl")
+    lon, lat = centre(GRID)
+    incident = acts.report_incident(phone, category="9999", text="井盖松动", place=(lon, lat))
+    phone.sync()
+    desk.sync()
+    assert desk.parked() == []
+    [row] = desk.replica.parked()
+    screens.parked(desk, [row])
+    shown = capsys.readouterr().out
+    assert "没有这个代码 There is no such code" in shown and "从列表中选择" in shown
+    acts.mend(desk, row, {"category": GARBAGE})
+    desk.sync()
+    phone.sync()
+    row = phone.replica.row("incident", incident)
+    assert row is not None and row.values["reporter"] == county.ids["gw"]
