@@ -143,7 +143,7 @@ def test_invariant_13_effect_ledger_feed_counter_and_digest_commit_together(stan
     # PostgreSQL writes records and ledger with one statement.
     writes = 6 if stand.name == "sqlite" else 5
     assert torn >= writes, "device, records, ledger, parked, counter and feed are all written"
-    assert len(evidence.shown(stand, GRID)) == 3
+    assert len(evidence.shown(stand, GRID)) == 4, "three plots and the parked edit"
     statuses = [one["status"] for one in phone.push(*edits).results]
     assert statuses == ["applied", "applied", "applied", "parked"]
 
@@ -263,7 +263,7 @@ def test_invariant_18_every_door_ends_in_the_same_records(stand: Stand, size: in
         phone.push(*edits[first : first + size])
         phone.push(*edits[first : first + max(1, size // 2)])
     found = {rec: values for (_, rec), (_, values) in evidence.shown(stand, GRID).items()}
-    assert found[PLOT]["name"] == "last" and len(found) == 6
+    assert found[PLOT]["name"] == "last" and len(found) == 7
     assert found[name_of("job")]["state"] == "done"
     assert evidence.digest(stand, GRID) == _digest_of_one_batch()
 
