@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sync import conflicts, merge, parking
-from sync.clock import Anchors, act_time, effective_stamp
+from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
@@ -21,6 +21,7 @@ from sync.release import Release
 from sync.store import Batch, Store
 
 DECISIONS = (*RELEASES, "resolve")
+CLOCK_SUSPECT = "clock_suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class Run:
             verdict, values = self._judged(work)
             author = merge.Author(self.stamp(work), self.context.device, verdict.office)
             merged = merge.apply(work.kind, work.record, edit, values, author)
-            flags = (*verdict.flags, "clock_suspect") if work.act.suspect else verdict.flags
+            flags = (*verdict.flags, *self._doubts(work))
             receipt = self.keep(edit, work.kind, merged, author, flags=flags)
             self.enter(edit, receipt, author.ms, merged.before)
 
@@ -185,11 +186,14 @@ class Run:
 
     def stamp(self, work: Work, also: Record | None = None) -> int:
         """Return the stamp of an edit: after all that its author had seen, bounded by arrival."""
-        seen = [one.stamp_at(work.edit.base) for one in (work.record,) if one]
-        seen += [also.stamp_at(also.rv)] if also else []
-        return effective_stamp(work.act, received_ms=self.context.received_ms,
-                               base_ms=max(seen, default=0),
+        seen_ms = max(_seen_ms(work), also.stamp_at(also.rv) if also else 0)
+        return effective_stamp(work.act, received_ms=self.context.received_ms, base_ms=seen_ms,
                                device_ms=self.batch.device.last_ms)  # fmt: skip
+
+    def _doubts(self, work: Work) -> tuple[str, ...]:
+        """Return the flag of an edit whose clock was wrong: it says so, and decides nothing."""
+        act = work.act.after(max(_seen_ms(work), self.batch.device.last_ms))
+        return (CLOCK_SUSPECT,) if act.suspect else ()
 
     def keep(
         self,
@@ -234,7 +238,7 @@ class Run:
         mark = Mark(conflict.rv + 1, author.ms, author.device, edit.id)
         self.batch.records[(work.kind.name, edit.rec)] = conflicts.resolved(conflict, choice, mark)
         receipt = Receipt(edit.n, edit.id, "applied", edit.rec, conflict.rv + 1,
-                          flags=verdict.flags)  # fmt: skip
+                          flags=(*verdict.flags, *self._doubts(work)))  # fmt: skip
         self.enter(edit, receipt, author.ms, before)
 
     # -- refusing -----------------------------------------------------------------------------
@@ -253,8 +257,9 @@ class Run:
         state: str = parking.PARKED,
         waits_for: str | None = None,
     ) -> None:
-        ms = self._plain_stamp(edit)
-        receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors)
+        act, ms = self._plain_act(edit), self._plain_stamp(edit)
+        receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors,
+                          flags=(CLOCK_SUSPECT,) if act.suspect else ())  # fmt: skip
         self.keep_parked(
             Parked(edit, self.context.device, self.context.user, code, errors, state, ms,
                    self.context.received_ms, waits_for or edit.rec, self._scope_of(edit))
@@ -263,10 +268,13 @@ class Run:
 
     def _plain_stamp(self, edit: Edit) -> int:
         """Return the stamp of an edit that may not even have a kind."""
+        return effective_stamp(self._plain_act(edit), received_ms=self.context.received_ms,
+                               base_ms=0, device_ms=self.batch.device.last_ms)  # fmt: skip
+
+    def _plain_act(self, edit: Edit) -> ActTime:
         act = act_time(edit.at, received_ms=self.context.received_ms, device=self.context.device,
                        anchors=self.context.anchors)  # fmt: skip
-        return effective_stamp(act, received_ms=self.context.received_ms, base_ms=0,
-                               device_ms=self.batch.device.last_ms)  # fmt: skip
+        return act.after(self.batch.device.last_ms)
 
     def _scope_of(self, edit: Edit) -> str | None:
         """Return the scope whose people should see a parked edit."""
@@ -320,6 +328,11 @@ class Run:
         for key, after in self.batch.records.items():
             self.batch.seen_rv.setdefault(key, 0)
             publish(self.batch, kinds[key[0]], self.reading.found.get(key), after)
+
+
+def _seen_ms(work: Work) -> int:
+    """Return the latest stamp of the record as the author of an edit had seen it."""
+    return work.record.stamp_at(work.edit.base) if work.record else 0
 
 
 def _status(merged: merge.Merged) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sync.clock import AHEAD_MS_MAX
 from sync.digest import as_hex, scope_digest
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
@@ -116,14 +117,18 @@ class Replica:
         return edit
 
     def _at(self, now: Instant) -> dict[str, Any]:
-        """Tell when: by the phone's clock, and by the server's clock carried on since."""
+        """Tell when: by the phone's clock, and by the server's clock carried on since.
+
+        After a restart nobody knows how long ago the anchor was; that it was before still counts.
+        """
         claimed = max(now.wall_ms, self.memory.recall("last_ms", 0) + 1)
         self.memory.keep(last_ms=claimed)
         at: dict[str, Any] = {"claimed": claimed, "boot": now.boot}
         anchor = self.memory.recall("anchor")
+        if anchor:
+            at |= {"anchor": anchor["text"], "device": anchor["device"]}
         if anchor and anchor["boot"] == now.boot:
-            elapsed_ms = now.monotonic_ms - anchor["monotonic_ms"]
-            at |= {"anchor": anchor["text"], "elapsed_ms": elapsed_ms, "device": anchor["device"]}
+            at["elapsed_ms"] = now.monotonic_ms - anchor["monotonic_ms"]
         return at
 
     # -- the exchange -------------------------------------------------------------------------
@@ -210,8 +215,13 @@ class Replica:
         return True
 
     def _set_clock(self, server_ms: int, anchor: str, *, sent: Instant, now: Instant) -> None:
-        """Raise the hybrid clock; carry the anchor on, unless its trip took too long to say."""
-        self.memory.keep(last_ms=max(self.memory.recall("last_ms", 0), server_ms))
+        """Raise the hybrid clock; carry the anchor on, unless its trip took too long to say.
+
+        A clock that was far ahead is taken back: what it said would only be ahead for ever.
+        """
+        last_ms = self.memory.recall("last_ms", 0)
+        ahead = last_ms > server_ms + AHEAD_MS_MAX
+        self.memory.keep(last_ms=server_ms if ahead else max(last_ms, server_ms))
         trip_ms = now.monotonic_ms - sent.monotonic_ms
         if sent.boot == now.boot and 0 <= trip_ms <= ANCHOR_TRIP_MS_MAX:
             self.memory.keep(anchor={"text": anchor, "monotonic_ms": now.monotonic_ms,

@@ -122,7 +122,7 @@ class Checks:
         """Who was in charge when he acted is believed; who was not never gets through."""
         made = self._made(entry)
         edit = entry.edit
-        if made is None or "anchor" not in edit.at or edit.op not in (*WRITING_OPS, "delete"):
+        if made is None or "elapsed_ms" not in edit.at or edit.op not in (*WRITING_OPS, "delete"):
             return
         kind = KINDS.get(edit.kind)
         record = self.shadow.get((edit.kind, edit.rec))
