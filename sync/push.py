@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync import conflicts, merge, parking
+from sync import conflicts, erasure, merge, parking
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Problem, Refusal
@@ -19,6 +19,7 @@ from sync.publish import publish
 from sync.reading import RELEASES, Key, Reading
 from sync.release import Release
 from sync.store import Batch, Store
+from sync.upkeep import STRIPPED
 
 DECISIONS = (*RELEASES, "resolve")
 CLOCK_SUSPECT = "clock_suspect"
@@ -83,7 +84,7 @@ def _fresh(drafts: Sequence[Draft], device: Device, known: Mapping[str, Known]) 
     expected = device.last_n + 1
     for draft in drafts:
         edit, before = draft.edit, known.get(draft.edit.id)
-        if before and before.digest != edit.digest():
+        if before and before.digest != STRIPPED and before.digest != edit.digest():
             raise Problem(409, "edit_id_reused", edit=edit.id, n=edit.n)
         if edit.n < device.last_n + 1:
             if before is None or (before.device == device.id and before.n != edit.n):
@@ -112,7 +113,9 @@ class Run:
         edits = [draft.edit for draft in drafts]
         self.reading.read(edits)
         everything = [*edits, *self.reading.to_replay(edits)]
-        self.context.gate.prepare([self._sound(e) for e in everything if self.reading.kind(e)])
+        self.context.gate.prepare([
+            self._sound(e) for e in everything if self.reading.kind(e) and not self._is_erased(e)
+        ])
         for draft in drafts:
             before = known.get(draft.edit.id)
             if before:
@@ -145,6 +148,9 @@ class Run:
 
     def _decide(self, draft: Draft) -> None:
         edit = draft.edit
+        if self._is_erased(edit):
+            self._let_go(edit)
+            return
         try:
             if draft.code:
                 raise Refusal(draft.code)
@@ -242,6 +248,26 @@ class Run:
         self.enter(edit, receipt, author.ms, before)
 
     # -- refusing -----------------------------------------------------------------------------
+
+    def _is_erased(self, edit: Edit) -> bool:
+        """Tell whether an edit is about something that has been erased by law."""
+        kind = self.reading.kind(edit)
+        if kind is None:
+            return False
+        parked = self.reading.parked.get(edit.rec) if edit.op in RELEASES else None
+        records = [self.reading.record(key) for key in erasure.keys_of(edit, kind)]
+        return erasure.is_erased(records, parked)
+
+    def _let_go(self, edit: Edit) -> None:
+        """Answer ``erased`` and keep nothing but the receipt."""
+        receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=erasure.ERASED)
+        bare, ms = erasure.bare_edit(edit), self._plain_stamp(edit)
+        self.batch.ledger.append(
+            LedgerEntry(bare, self.context.device, self.context.user, receipt, STRIPPED, ms,
+                        self.context.received_ms)
+        )  # fmt: skip
+        self.results[edit.id] = receipt.as_json()
+        self._advance(edit, ms)
 
     def _note(self, edit: Edit, code: str, errors: tuple[Mapping[str, Any], ...]) -> None:
         """Write down a decision that came to nothing: it holds no work that could be lost."""

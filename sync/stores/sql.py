@@ -93,9 +93,10 @@ class SqlStore:
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
         rows = self._run(self.own.parked, _asked(records, edits))
-        return {row.edit: self._parked(row) for row in rows}
+        return {row.edit: self.parked_of(row) for row in rows}
 
-    def _parked(self, row: Any) -> Parked:
+    def parked_of(self, row: Any) -> Parked:
+        """Return the parked edit of a row."""
         shape = json.loads(self.seal.open("parked", row.edit, row.body))
         return Parked(Edit(**shape["edit"]), row.device, row.user_id, row.code,
                       tuple(shape["errors"]), row.state, row.ms, row.parked_ms, row.waits_for,
@@ -145,6 +146,11 @@ class SqlStore:
         self._write_ledger(batch.ledger)
         self._amend_ledger(batch.amended)
         self._write_parked(batch)
+        self._write_feed(batch)
+
+    def rewrite(self, batch: Batch) -> None:
+        """Write the records and the feed of a batch that no device has sent."""
+        self._write_records(batch)
         self._write_feed(batch)
 
     def _check_parked(self, batch: Batch) -> None:
@@ -246,9 +252,10 @@ class SqlStore:
 
     def _write_parked(self, batch: Batch) -> None:
         if batch.parked:
-            self._run(self.own.park, [self._parked_row(one) for one in batch.parked.values()])
+            self._run(self.own.park, [self.parked_row(one) for one in batch.parked.values()])
 
-    def _parked_row(self, one: Parked) -> dict[str, Any]:
+    def parked_row(self, one: Parked) -> dict[str, Any]:
+        """Return the row of a parked edit."""
         body = _dump({"edit": one.edit.as_json(), "errors": one.errors})
         return {
             "edit": one.edit.id, "device": one.device, "user_id": one.user, "n": one.edit.n,
