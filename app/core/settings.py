@@ -30,6 +30,9 @@ class Settings:
     api_docs: bool
     pool_size: int
     trusted_proxies: int
+    tombstone_days: int
+    history_days: int
+    conflict_days: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -53,6 +56,9 @@ class Settings:
             api_docs=docs == "1",
             pool_size=_whole(environment, "POOL_SIZE", 16),
             trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0),
+            tombstone_days=_whole(environment, "TOMBSTONE_DAYS", 180),
+            history_days=_whole(environment, "HISTORY_DAYS", 365),
+            conflict_days=_whole(environment, "CONFLICT_DAYS", 365),
         )
 
 

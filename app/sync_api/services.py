@@ -14,6 +14,7 @@ from app.core.engine import ATTEMPTS_MAX, Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
+from app.sync_api.erasures import upkeep_of
 from app.sync_api.scopes import scopes_of
 from sync.edits import Device, Draft
 from sync.errors import Problem, Stale
@@ -86,7 +87,11 @@ class Phone:
                 scopes_of(session, self.actor, now), cursor, device, want_bytes,
                 self.engine.sight(self.actor, now).body,
             )  # fmt: skip
-            return pull(self.engine.store(session), request)
+            page = pull(self.engine.store(session), request)
+        if page.wiped:
+            with self.database.transaction(Mode.WRITE) as session:
+                upkeep_of(session, self.engine).wiped(self.device, page.wiped, now)
+        return page
 
     def _own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.
