@@ -149,9 +149,7 @@ def pull(store: Store, request: Pull) -> Page:
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
     drop = [scope for scope in (given.places if given else ()) if scope not in places]
-    digests = {
-        scope: as_hex(states[scope].digest if scope in states else 0) for scope in places
-    }
+    digests = {scope: as_hex(states[scope].digest if scope in states else 0) for scope in places}
     return Page(
         request.cursor,
         Cursor(epoch, moved, purged).write(),

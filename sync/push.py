@@ -11,7 +11,18 @@ from typing import Any
 
 from sync import conflicts, erasure, merge, parking
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
-from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
+from sync.edits import (
+    BASE_UNIT,
+    Device,
+    Draft,
+    Edit,
+    Known,
+    LedgerEntry,
+    Mark,
+    Parked,
+    Receipt,
+    Record,
+)
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
 from sync.kinds import Examined, Kind, Kinds
@@ -113,9 +124,9 @@ class Run:
         edits = [draft.edit for draft in drafts]
         self.reading.read(edits)
         everything = [*edits, *self.reading.to_replay(edits)]
-        self.context.gate.prepare([
-            self._sound(e) for e in everything if self.reading.kind(e) and not self._is_erased(e)
-        ])
+        self.context.gate.prepare(
+            [self._sound(e) for e in everything if self.reading.kind(e) and not self._is_erased(e)]
+        )
         for draft in drafts:
             before = known.get(draft.edit.id)
             if before:
@@ -259,9 +270,16 @@ class Run:
         return erasure.is_erased(records, parked)
 
     def _let_go(self, edit: Edit) -> None:
-        """Answer ``erased`` and keep nothing but the receipt."""
+        """Answer ``erased`` and keep nothing but the receipt.
+
+        What could only exist beside something erased is erased too, so that nothing follows it.
+        """
         receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=erasure.ERASED)
         bare, ms = erasure.bare_edit(edit), self._plain_stamp(edit)
+        key = (edit.kind, edit.rec)
+        if edit.op == "create" and self.reading.record(key) is None:
+            mark = Mark(1, ms, self.context.device, edit.id)
+            self.batch.records[key] = Record(*key, 1, {}, {BASE_UNIT: mark}, erasure.ERASED)
         self.batch.ledger.append(
             LedgerEntry(bare, self.context.device, self.context.user, receipt, STRIPPED, ms,
                         self.context.received_ms)

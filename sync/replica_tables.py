@@ -132,8 +132,8 @@ class Memory:
         """
         self.ask("DELETE FROM replica_member WHERE kind = ? AND rec = ?", kind, rec)
         self.ask("DELETE FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
-        self.ask("DELETE FROM replica_log WHERE rec = ? AND taken_ms IS NOT NULL AND contained = 1 AND n < "
-                 "(SELECT max(n) FROM replica_log)", rec)  # fmt: skip
+        self.ask("DELETE FROM replica_log WHERE rec = ? AND taken_ms IS NOT NULL AND contained = 1 "
+                 "AND n < (SELECT max(n) FROM replica_log)", rec)  # fmt: skip
         for seq, body in self.ask("SELECT seq, body FROM replica_log WHERE rec = ?", rec):
             bare = {**json.loads(body), "set": {}, "was": {}}
             self.ask("UPDATE replica_log SET body = ?, contained = 1, filed = 1 WHERE seq = ?",

@@ -112,7 +112,10 @@ class Upkeep(Protocol):
         """Return all erasures, the latest first, with the scopes that were told."""
 
     def wiped(self, device: str, scopes: Mapping[str, int], now_ms: int) -> None:
-        """Note that a phone has carried out all purges of scopes, up to a version of each."""
+        """Note that a phone has carried out all purges of scopes, up to a version of each.
+
+        An old request that comes late takes nothing back.
+        """
 
     def witnesses(self) -> Mapping[Key, Sequence[tuple[str, int]]]:
         """Return the phones that have wiped each erased record, with the time they said so."""

@@ -113,7 +113,7 @@ def write_mark(path: Path, mark: Mark) -> None:
 
 def _signs(session: Session) -> Signs:
     t = sync_tables.meta.c
-    found = {name: value for name, value in session.execute(sa.select(t.name, t.value))}
+    found = dict(iter(session.execute(sa.select(t.name, t.value))))
     ended = {name.removeprefix(ENDED): int(value) for name, value in found.items()
              if name.startswith(ENDED)}  # fmt: skip
     return Signs(found[EPOCH], int(found.get(GENERATION, 0)), found.get(HOME), ended)

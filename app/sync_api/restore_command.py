@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import click
 import sqlalchemy as sa
@@ -32,7 +33,9 @@ def restore(backup: Path, yes: bool) -> None:
     """
     database = current_database()
     if not yes:
-        click.confirm("当前数据将被替换，继续 / the present database is replaced, go on", abort=True)
+        click.confirm(
+            "当前数据将被替换，继续 / the present database is replaced, go on", abort=True
+        )
     if database.is_sqlite:
         _restore_sqlite(database, backup)
     else:
@@ -55,7 +58,7 @@ def _restore_sqlite(database: Database, backup: Path) -> None:
         source.close()
 
 
-def _check_sqlite(source: "driver.Connection", backup: Path) -> None:
+def _check_sqlite(source: Any, backup: Path) -> None:
     try:
         sound = source.execute("PRAGMA quick_check").fetchone() == ("ok",)
         source.execute("SELECT value FROM sync_meta WHERE name = 'epoch'").fetchone()

@@ -128,7 +128,9 @@ class MemoryUpkeep:
 
     def wiped(self, device: str, scopes: Mapping[str, int], now_ms: int) -> None:
         """Note that a phone has carried out all purges of scopes, up to a version of each."""
-        self.store.wipes |= {(device, scope): (ver, now_ms) for scope, ver in scopes.items()}
+        for scope, ver in scopes.items():
+            if ver > self.store.wipes.get((device, scope), (-1, 0))[0]:
+                self.store.wipes[device, scope] = (ver, now_ms)
 
     def witnesses(self) -> Mapping[Key, Sequence[tuple[str, int]]]:
         """Return the phones that have wiped each erased record, with the time they said so."""

@@ -166,8 +166,8 @@ class SqlUpkeep:
         rows = self._run(sa.select(t.kind, t.record, t.ms, t.reason, t.asked_by)
                          .order_by(t.ms.desc(), t.kind, t.record))  # fmt: skip
         return [
-            Erasure(*row[:4], scopes=tuple(sorted(told.get((row[0], row[1]), ()))), by=row[4])
-            for row in rows
+            Erasure(kind, record, ms, reason, tuple(sorted(told.get((kind, record), ()))), by)
+            for kind, record, ms, reason, by in rows
         ]  # fmt: skip
 
     def _purges(self, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -186,8 +186,9 @@ class SqlUpkeep:
         insert = self._insert(self._t.wiped)
         new = insert.excluded
         upsert = insert.on_conflict_do_update(
-            index_elements=["device", "scope"], set_={"ver": new.ver, "ms": new.ms}
-        )
+            index_elements=["device", "scope"], set_={"ver": new.ver, "ms": new.ms},
+            where=self._t.wiped.c.ver < new.ver,
+        )  # fmt: skip
         self._run(upsert, [{"device": device, "scope": scope, "ver": scopes[scope], "ms": now_ms}
                            for scope in sorted(scopes)])  # fmt: skip
 
@@ -210,5 +211,3 @@ class SqlUpkeep:
     def rewrite(self, batch: Batch) -> None:
         """Write the records and the feed of a batch that no device has sent."""
         self.store.rewrite(batch)
-
-

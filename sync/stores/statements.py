@@ -9,7 +9,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sync.parking import OPEN_STATES
 from sync.stores.tables import EPOCH, SyncTables
 
-
 TIMELINE = (
     "CASE WHEN pg_is_in_recovery() THEN "
     "(SELECT lpad(to_hex(timeline_id), 8, '0') FROM pg_control_checkpoint()) "
