@@ -39,18 +39,18 @@ SABOTAGES = (BLIND, FORGETFUL)
 def prove(engine: str, rounds: int, seed: int, sabotage: str | None = None) -> dict[str, Any]:
     """Send the server back in time as often as told, and tell what was lost or doubled."""
     began = time.monotonic()
-    with _planted(sabotage):
-        found = _restores(engine, rounds, seed, sabotage)
+    with planted(sabotage):
+        found = restores(engine, rounds, seed, sabotage)
         if engine == "postgresql" and clusters.server_folder():
-            failover = _failover(seed, sabotage)
+            after = failover(seed, sabotage)
             found["failovers"] = 1
-            found["violations"] += failover["violations"]
-            found["edits"] += failover["edits"]
+            found["violations"] += after["violations"]
+            found["edits"] += after["edits"]
     return {"prover": "timetravel", "took_s": round(time.monotonic() - began, 1), **found}
 
 
 @contextmanager
-def _planted(sabotage: str | None) -> Iterator[None]:
+def planted(sabotage: str | None) -> Iterator[None]:
     """Let phones forget acknowledged edits at once, if told to."""
     right = replica_tables.Memory.prune
     if sabotage == FORGETFUL:
@@ -70,7 +70,8 @@ def _server(ground: Ground, sabotage: str | None) -> Server:
     return Server(ground.environment, blind if sabotage == BLIND else "wsgi:app")
 
 
-def _restores(engine: str, rounds: int, seed: int, sabotage: str | None) -> dict[str, Any]:
+def restores(engine: str, rounds: int, seed: int, sabotage: str | None = None) -> dict[str, Any]:
+    """Put backups in the place of the database."""
     chance = random.Random(seed)
     with open_ground(engine) as ground:
         server = _server(ground, sabotage)
@@ -180,7 +181,7 @@ def _load_dump(ground: Ground, copy: Path) -> None:
 # -- a standby that has lost the tail -------------------------------------------------------------
 
 
-def _failover(seed: int, sabotage: str | None) -> dict[str, Any]:
+def failover(seed: int, sabotage: str | None = None) -> dict[str, Any]:
     """Promote a standby in the place of its primary, under the running server."""
     chance = random.Random(seed)
     with clusters.pair() as (primary, standby), _address(primary.url):
