@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from sync.edits import Device, Parked, Record
+from sync.edits import Device, Parked, Past, Record
 from sync.store import Batch, ScopeState
 
 Key = tuple[str, str]
@@ -119,6 +119,11 @@ class Upkeep(Protocol):
 
     def witnesses(self) -> Mapping[Key, Sequence[tuple[str, int]]]:
         """Return the phones that have wiped each erased record, with the time they said so."""
+
+    # -- looking back -------------------------------------------------------------------------
+
+    def ledger(self) -> Sequence[Past]:
+        """Return the whole ledger, for checks."""
 
     # -- both ---------------------------------------------------------------------------------
 

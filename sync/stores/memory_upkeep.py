@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sync.edits import LedgerEntry, Parked, Record
+from sync.edits import LedgerEntry, Parked, Past, Record
 from sync.erasure import bare_edit
 from sync.store import DEL, OUT, PURGE, Batch, ScopeState
 from sync.stores.memory import MemoryStore
@@ -140,6 +140,13 @@ class MemoryUpkeep:
                 if ver >= scopes.get(scope, ver + 1):
                     found.setdefault(key, {})[device] = ms
         return {key: sorted(devices.items()) for key, devices in found.items()}
+
+    # -- looking back -------------------------------------------------------------------------
+
+    def ledger(self) -> Sequence[Past]:
+        """Return the whole ledger, for checks."""
+        return [Past(one.edit, one.device, one.user, one.received_ms, one.receipt.code)
+                for one in self.store.ledger.values()]  # fmt: skip
 
     # -- both ---------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
 """The upkeep of the relational store; every method is a constant number of statements."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from sync.edits import Parked, Record
+from sync.edits import Edit, Parked, Past, Record
 from sync.store import DEL, OUT, PURGE, Batch, ScopeState
 from sync.stores.sql import SqlStore
 from sync.stores.tables import SyncTables
@@ -201,6 +202,21 @@ class SqlUpkeep:
         for kind, record, _, device, ms in self._run(query):
             found.setdefault((kind, record), {})[device] = ms
         return {key: sorted(devices.items()) for key, devices in found.items()}
+
+    # -- looking back -------------------------------------------------------------------------
+
+    def ledger(self) -> Sequence[Past]:
+        """Return the whole ledger, for checks."""
+        return [self._past(row) for row in self._run(sa.select(self._t.ledger))]
+
+    def _past(self, row: Any) -> Past:
+        body = json.loads(self.store.seal.open(row.kind, row.edit, row.body)) if row.body else {}
+        edit = Edit(
+            row.n, row.edit, row.op, row.kind, row.rec, body.get("base", 0), body.get("set", {}),
+            schema=row.schema, at=body.get("at", {}),
+        )  # fmt: skip
+        code = json.loads(row.receipt).get("code")
+        return Past(edit, row.device, row.user_id, row.received_ms, code)
 
     # -- both ---------------------------------------------------------------------------------
 
