@@ -131,7 +131,7 @@ def test_the_first_request_of_a_process_looks(county: Any) -> None:
     watch._due_s = 0.0
     page = county.phone("gw").send("pull", {"cursor": before}).get_json()
     assert page["reset"]
-    assert [event.details["reason"] for event in county.events("sync.new_epoch")] == [BEHIND]
+    assert [event[0].details["reason"] for event in county.events("sync.new_epoch")] == [BEHIND]
 
 
 def test_a_mark_that_makes_no_sense_is_no_mark(tmp_path: Path) -> None:
