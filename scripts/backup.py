@@ -10,6 +10,9 @@ import sqlalchemy as sa
 
 from app.core.driver import driver
 from app.core.settings import Settings
+from app.factory import create_app
+from app.sync_api.epochs import EXTENSION
+from app.sync_api.restore_command import postgres_environment
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -23,13 +26,8 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 def dump_postgres(url: sa.URL, target: Path) -> None:
     """Let pg_dump write the database; the password stays out of the list of processes."""
-    parts = {
-        "PGHOST": url.host, "PGPORT": url.port, "PGUSER": url.username,
-        "PGPASSWORD": url.password, "PGDATABASE": url.database,
-    }  # fmt: skip
-    known = {name: str(part) for name, part in parts.items() if part is not None}
     command = ["pg_dump", "--format=custom", f"--file={target}"]
-    subprocess.run(command, env={**os.environ, **known}, check=True)
+    subprocess.run(command, env=postgres_environment(url), check=True)
 
 
 def backup(settings: Settings, now: datetime) -> Path:
@@ -79,10 +77,16 @@ def _settle(partial: Path, target: Path) -> Path:
 
 def main() -> None:
     """Copy the database and say where the copy is."""
-    target = backup(Settings.from_environment(), datetime.now(UTC))
+    settings = Settings.from_environment()
+    target = backup(settings, datetime.now(UTC))
+    # From here on the database is ahead of this copy, and shows it.
+    create_app(settings).extensions[EXTENSION].look()
     click.echo(f"已备份 / copied to {target}")
     click.echo(
         "请将 FIELD_KEY 另存他处 / keep FIELD_KEY elsewhere: nothing else opens sealed fields"
+    )
+    click.echo(
+        "并同时保存 .erasures 文件 / copy the .erasures file too: what it names stays erased"
     )
 
 

@@ -4,8 +4,8 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
 
 AHEAD_MS_MAX = 60_000
 SUSPECT_MS = 300_000
@@ -54,27 +54,51 @@ class ActTime:
     anchored: bool
     suspect: bool
 
+    def after(self, seen_ms: int) -> "ActTime":
+        """Return the same act, suspect if it claims to come long before what its author had seen.
+
+        Args:
+            seen_ms: the latest stamp that the author cannot have been unaware of.
+        """
+        return replace(self, suspect=self.suspect or self.ms + SUSPECT_MS < seen_ms)
+
 
 def act_time(at: Mapping[str, Any], *, received_ms: int, device: str, anchors: Anchors) -> ActTime:
     """Tell when an edit was made, from its anchor or else from its claim.
 
-    The anchor may have been issued to an earlier device id of the same phone, which the edit
-    then names: an anchor only proves that the server's clock had already reached its time.
+    An anchor proves that the server's clock had reached its time before the edit was made, also
+    when it was issued to an earlier device id of the same phone, which the edit then names. Only
+    with the time elapsed since, which no phone can carry over a restart and which cannot end
+    after the arrival, does it also tell when. Otherwise the claim counts, between the two.
     """
-    claimed = at.get("claimed")
-    claim = claimed if isinstance(claimed, int) and not isinstance(claimed, bool) else received_ms
-    elapsed = at.get("elapsed_ms")
-    holder = at.get("device", device)
+    claimed, elapsed, holder = at.get("claimed"), at.get("elapsed_ms"), at.get("device", device)
+    claim = claimed if _is_whole(claimed) else received_ms
     anchor_ms = anchors.read(at.get("anchor"), holder if isinstance(holder, str) else device)
-    if anchor_ms is not None and isinstance(elapsed, int) and elapsed >= 0:
-        true = min(anchor_ms + elapsed, received_ms)
-        return ActTime(true, anchored=True, suspect=abs(claim - true) > SUSPECT_MS)
-    suspect = claim > received_ms + SUSPECT_MS
-    return ActTime(max(0, min(claim, received_ms)), anchored=False, suspect=suspect)
+    earliest = min(anchor_ms or 0, received_ms)
+    if anchor_ms is not None and _is_whole(elapsed) and elapsed >= 0:
+        true = anchor_ms + elapsed
+        if true <= received_ms + AHEAD_MS_MAX:
+            true = min(true, received_ms)
+            return ActTime(true, anchored=True, suspect=abs(claim - true) > SUSPECT_MS)
+        return ActTime(_between(earliest, claim, received_ms), anchored=False, suspect=True)
+    suspect = not earliest - SUSPECT_MS <= claim <= received_ms + SUSPECT_MS
+    return ActTime(_between(earliest, claim, received_ms), anchored=False, suspect=suspect)
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return type(value) is int
+
+
+def _between(least: int, value: int, most: int) -> int:
+    return max(least, min(value, most))
 
 
 def effective_stamp(act: ActTime, *, received_ms: int, base_ms: int, device_ms: int) -> int:
-    """Return the stamp that decides merges: bounded by arrival, growing along each device."""
+    """Return the stamp that decides merges: bounded by arrival, growing along each device.
+
+    Only if the server's own clock was set back can the two demands contradict one another; the
+    stamp then grows by the least that it must.
+    """
     return min(
         max(act.ms, base_ms + 1, device_ms + 1), max(received_ms + AHEAD_MS_MAX, device_ms + 1)
     )

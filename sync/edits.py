@@ -193,3 +193,19 @@ class Draft:
     edit: Edit
     code: str | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One row of the ledger: what came, from whom, when, and what was answered."""
+
+    edit: Edit
+    device: str
+    user: int
+    received_ms: int
+    code: str | None = None
+
+    @property
+    def order(self) -> tuple[int, str, int]:
+        """Return its place among all others."""
+        return (self.received_ms, self.device, self.edit.n)

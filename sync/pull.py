@@ -9,12 +9,12 @@ the next round, so a row can come twice but can never be missed.
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sync.digest import as_hex
 from sync.edits import Device
-from sync.store import PUT, FeedRow, ScopeState, Store, Window
+from sync.store import PURGE, PUT, FeedRow, ScopeState, Store, Window
 
 PAGE_BYTES = 64 * 1024
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -43,14 +43,21 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a device stands in all its scopes, in one epoch."""
+    """Where a device stands in all its scopes, in one epoch.
+
+    Attributes:
+        purged: True when the device has been told to erase something on its way here; by the
+            request that brings such a cursor it says that it has done so.
+    """
 
     epoch: str
     places: Mapping[str, Place]
+    purged: bool = False
 
     def write(self) -> str:
         """Return the cursor as opaque text."""
-        shape = [self.epoch, {scope: list(place) for scope, place in self.places.items()}]
+        shape: list[Any] = [self.epoch, {scope: list(at) for scope, at in self.places.items()}]
+        shape += [1] if self.purged else []
         raw = json.dumps(shape, separators=(",", ":"), sort_keys=True).encode()
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -61,11 +68,12 @@ def read_cursor(text: str | None) -> Cursor | None:
         return None
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        epoch, shape = json.loads(raw)
+        epoch, shape, *purged = json.loads(raw)
         places = {str(scope): _place(place) for scope, place in shape.items()}
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    return Cursor(str(epoch), places) if len(places) <= CURSOR_SCOPES_MAX else None
+    found = Cursor(str(epoch), places, purged == [1])
+    return found if len(places) <= CURSOR_SCOPES_MAX else None
 
 
 def _place(numbers: Any) -> Place:
@@ -76,7 +84,12 @@ def _place(numbers: Any) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a pull; ``items`` are ready JSON objects."""
+    """One page of a pull; ``items`` are ready JSON objects.
+
+    Attributes:
+        wiped: by its cursor the device says that it has carried out all purges of these scopes,
+            up to a version of each; the caller writes that down before he answers.
+    """
 
     start: str | None
     cursor: str
@@ -87,6 +100,7 @@ class Page:
     digests: Mapping[str, str]
     last_n: int
     last_id: str | None
+    wiped: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self, now: str, anchor: str) -> str:
         """Assemble the answer; the records are joined, never parsed."""
@@ -128,14 +142,17 @@ def pull(store: Store, request: Pull) -> Page:
     rows, exhausted = _rows(store, request, places, states)
     items = [_item(row, request.project) for row in rows]
     moved = _moved(places, rows, states, exhausted=exhausted)
+    known = given if given and given.epoch == epoch and given.purged else None
+    between = known is not None and any(place.between for place in known.places.values())
+    purged = between or any(row.op == PURGE for row in rows)
     complete = exhausted and all(
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
     drop = [scope for scope in (given.places if given else ()) if scope not in places]
-    digests = {scope: as_hex(states[scope].digest) for scope in places if scope in states}
+    digests = {scope: as_hex(states[scope].digest if scope in states else 0) for scope in places}
     return Page(
         request.cursor,
-        Cursor(epoch, moved).write(),
+        Cursor(epoch, moved, purged).write(),
         items,
         drop,
         reset,
@@ -143,7 +160,12 @@ def pull(store: Store, request: Pull) -> Page:
         digests if complete else {},
         request.device.last_n,
         request.device.last_id,
+        _wiped(known) if known and not between else {},
     )
+
+
+def _wiped(given: Cursor) -> dict[str, int]:
+    return {scope: place.ver for scope, place in given.places.items()}
 
 
 def _places(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sync import conflicts, merge, parking
-from sync.clock import Anchors, act_time, effective_stamp
+from sync import conflicts, erasure, merge, parking
+from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.edits import (
+    BASE_UNIT,
     OPS,
     Device,
     Draft,
@@ -33,7 +34,10 @@ from sync.release import DECISIONS, Release
 from sync.resolving import Resolution
 from sync.store import Batch, Store
 from sync.upgrade import upgraded
+from sync.upkeep import STRIPPED
 from sync.wire import MALFORMED, UNKNOWN_OP
+
+CLOCK_SUSPECT = "clock_suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _fresh(drafts: Sequence[Draft], device: Device, known: Mapping[str, Known]) 
     expected = device.last_n + 1
     for draft in drafts:
         edit, before = draft.edit, known.get(draft.edit.id)
-        if before and before.digest != edit.digest():
+        if before and before.digest != STRIPPED and before.digest != edit.digest():
             raise Problem(409, "edit_id_reused", edit=edit.id, n=edit.n)
         if edit.n < device.last_n + 1:
             if before is None or (before.device == device.id and before.n != edit.n):
@@ -126,10 +130,11 @@ class Run:
         drafts = [self._present(draft) for draft in drafts]
         edits = [draft.edit for draft in drafts]
         self.reading.read(edits)
-        works = [self._sound(edit) for edit in edits if self.reading.kind(edit)]
+        known_kinds = (edit for edit in edits if self.reading.kind(edit))
+        works = [self._sound(edit) for edit in known_kinds if not self._is_erased(edit)]
         works += [replace(self._sound(edit), author=author)
                   for edit, author in self.reading.to_replay(edits)
-                  if self.reading.kind(edit)]  # fmt: skip
+                  if self.reading.kind(edit) and not self._is_erased(edit)]  # fmt: skip
         self.context.gate.prepare(works)
         for draft in drafts:
             before = known.get(draft.edit.id)
@@ -177,6 +182,9 @@ class Run:
 
     def _decide(self, draft: Draft) -> None:
         edit = draft.edit
+        if self._is_erased(edit):
+            self._let_go(edit)
+            return
         try:
             if draft.code:
                 raise Refusal(draft.code)
@@ -204,7 +212,7 @@ class Run:
             verdict, values = self._judged(work)
             author = merge.Author(self.stamp(work), self.context.device, verdict.office)
             merged = merge.apply(work.kind, work.record, edit, values, author)
-            flags = (*verdict.flags, "clock_suspect") if work.act.suspect else verdict.flags
+            flags = (*verdict.flags, *self.doubts(work))
             receipt = self.keep(edit, work.kind, merged, author, flags=flags)
             after = {} if edit.op == "delete" else merge.after(merged, edit.set)
             self.enter(edit, receipt, author.ms, merged.before, after)
@@ -223,11 +231,14 @@ class Run:
 
     def stamp(self, work: Work, also: Record | None = None) -> int:
         """Return the stamp of an edit: after all that its author had seen, bounded by arrival."""
-        seen = [one.stamp_at(work.edit.base) for one in (work.record,) if one]
-        seen += [also.stamp_at(also.rv)] if also else []
-        return effective_stamp(work.act, received_ms=self.context.received_ms,
-                               base_ms=max(seen, default=0),
+        seen_ms = max(_seen_ms(work), also.stamp_at(also.rv) if also else 0)
+        return effective_stamp(work.act, received_ms=self.context.received_ms, base_ms=seen_ms,
                                device_ms=self.batch.device.last_ms)  # fmt: skip
+
+    def doubts(self, work: Work) -> tuple[str, ...]:
+        """Return the flag of an edit whose clock was wrong: it says so, and decides nothing."""
+        act = work.act.after(max(_seen_ms(work), self.batch.device.last_ms))
+        return (CLOCK_SUSPECT,) if act.suspect else ()
 
     def keep(
         self,
@@ -261,6 +272,33 @@ class Run:
 
     # -- refusing -----------------------------------------------------------------------------
 
+    def _is_erased(self, edit: Edit) -> bool:
+        """Tell whether an edit is about something that has been erased by law."""
+        kind = self.reading.kind(edit)
+        if kind is None:
+            return False
+        parked = self.reading.parked.get(edit.rec) if edit.op in RELEASES else None
+        records = [self.reading.record(key) for key in erasure.keys_of(edit, kind)]
+        return erasure.is_erased(records, parked)
+
+    def _let_go(self, edit: Edit) -> None:
+        """Answer ``erased`` and keep nothing but the receipt.
+
+        What could only exist beside something erased is erased too, so that nothing follows it.
+        """
+        receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=erasure.ERASED)
+        bare, ms = erasure.bare_edit(edit), self._plain_stamp(edit)
+        key = (edit.kind, edit.rec)
+        if edit.op == "create" and self.reading.record(key) is None:
+            mark = Mark(1, ms, self.context.device, edit.id)
+            self.batch.records[key] = Record(*key, 1, {}, {BASE_UNIT: mark}, erasure.ERASED)
+        self.batch.ledger.append(
+            LedgerEntry(bare, self.context.device, self.context.user, receipt, STRIPPED, ms,
+                        self.context.received_ms)
+        )  # fmt: skip
+        self.results[edit.id] = receipt.as_json()
+        self._advance(edit, ms)
+
     def _note(self, edit: Edit, code: str, errors: tuple[Mapping[str, Any], ...]) -> None:
         """Write down a decision that came to nothing: it holds no work that could be lost."""
         receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=code, errors=errors)
@@ -275,8 +313,9 @@ class Run:
         state: str = parking.PARKED,
         waits_for: str | None = None,
     ) -> None:
-        ms = self._plain_stamp(edit)
-        receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors)
+        act, ms = self._plain_act(edit), self._plain_stamp(edit)
+        receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors,
+                          flags=(CLOCK_SUSPECT,) if act.suspect else ())  # fmt: skip
         self.keep_parked(
             Parked(self.sent.get(edit.id, edit), self.context.device, self.context.user, code,
                    errors, state, ms, self.context.received_ms, waits_for or edit.rec,
@@ -286,10 +325,13 @@ class Run:
 
     def _plain_stamp(self, edit: Edit) -> int:
         """Return the stamp of an edit that may not even have a kind."""
+        return effective_stamp(self._plain_act(edit), received_ms=self.context.received_ms,
+                               base_ms=0, device_ms=self.batch.device.last_ms)  # fmt: skip
+
+    def _plain_act(self, edit: Edit) -> ActTime:
         act = act_time(edit.at, received_ms=self.context.received_ms, device=self.context.device,
                        anchors=self.context.anchors)  # fmt: skip
-        return effective_stamp(act, received_ms=self.context.received_ms, base_ms=0,
-                               device_ms=self.batch.device.last_ms)  # fmt: skip
+        return act.after(self.batch.device.last_ms)
 
     def _scope_of(self, edit: Edit) -> str | None:
         """Return the scope whose people should see a parked edit."""
@@ -366,6 +408,11 @@ class Run:
         for key, after in self.batch.records.items():
             self.batch.seen_rv.setdefault(key, 0)
             publish(self.batch, kinds[key[0]], self.reading.found.get(key), after)
+
+
+def _seen_ms(work: Work) -> int:
+    """Return the latest stamp of the record as the author of an edit had seen it."""
+    return work.record.stamp_at(work.edit.base) if work.record else 0
 
 
 def _status(merged: merge.Merged) -> str:

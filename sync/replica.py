@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sync.clock import AHEAD_MS_MAX
 from sync.conflicts import resolved_here
 from sync.digest import as_hex, scope_digest
 from sync.edits import JOIN_OPS
@@ -28,6 +29,7 @@ WANT_BYTES = 64 * 1024
 KEPT_MS = 14 * 86_400_000
 ANCHOR_TRIP_MS_MAX = 60_000
 FORKED, UNKNOWN, TOO_OLD = "device_forked", "unknown_device", "upgrade_required"
+ERASED = "erased"
 SILENT_OPS = ("repair", "discard")
 PARKING = "parked"
 
@@ -104,7 +106,8 @@ class Replica:
         and keep them from counting twice.
         """
         with self.memory.whole():
-            self.memory.keep(device=device, next_n=self.memory.renumber(), expected=1)
+            next_n = self.memory.renumber()
+            self.memory.keep(device=device, next_n=next_n, expected=1, sends_until=next_n - 1)
             self.memory.keep(needs_device=None, anchor=None)
 
     # -- editing ------------------------------------------------------------------------------
@@ -141,14 +144,18 @@ class Replica:
         return edit
 
     def _at(self, now: Instant) -> dict[str, Any]:
-        """Tell when: by the phone's clock, and by the server's clock carried on since."""
+        """Tell when: by the phone's clock, and by the server's clock carried on since.
+
+        After a restart nobody knows how long ago the anchor was; that it was before still counts.
+        """
         claimed = max(now.wall_ms, self.memory.recall("last_ms", 0) + 1)
         self.memory.keep(last_ms=claimed)
         at: dict[str, Any] = {"claimed": claimed, "boot": now.boot}
         anchor = self.memory.recall("anchor")
+        if anchor:
+            at |= {"anchor": anchor["text"], "device": anchor["device"]}
         if anchor and anchor["boot"] == now.boot:
-            elapsed_ms = now.monotonic_ms - anchor["monotonic_ms"]
-            at |= {"anchor": anchor["text"], "elapsed_ms": elapsed_ms, "device": anchor["device"]}
+            at["elapsed_ms"] = now.monotonic_ms - anchor["monotonic_ms"]
         return at
 
     # -- the exchange -------------------------------------------------------------------------
@@ -170,7 +177,7 @@ class Replica:
         pushed, page = reply.get("push"), reply.get("pull")
         with self.memory.whole():
             for receipt in pushed["results"] if pushed else ():
-                self.memory.answered(receipt["id"], receipt)
+                self._answered(receipt)
             if request["device"] != self.device or self.needs_device:
                 return False
             if pushed:
@@ -178,6 +185,13 @@ class Replica:
             if pushed and page is None and reply.get("problem"):
                 self._only_push(pushed, reply["problem"], sent, now)
             return page is not None and self._apply(page, sent, now)
+
+    def _answered(self, receipt: Mapping[str, Any]) -> None:
+        """Keep a receipt; what has been erased by law goes from this phone too."""
+        self.memory.answered(receipt["id"], receipt)
+        if receipt.get("code") == ERASED:
+            for entry in self.memory.entries("id = ?", receipt["id"]):
+                self.memory.erase(entry.edit["kind"], entry.edit["rec"])
 
     def problem(self, request: Mapping[str, Any], problem: Mapping[str, Any]) -> None:
         """Take in the refusal of a whole request; what is not named here is tried again."""
@@ -247,15 +261,28 @@ class Replica:
         for item in page["items"]:
             self._take(item)
         self.memory.keep(cursor=page["to"], upgrade=None)
+        self._look_back(page)
         self.memory.taken(page["last_n"], server_ms)
         self._believe(page["last_n"] + 1)
         if page["complete"]:
             self._complete(page, server_ms)
         return True
 
+    def _look_back(self, page: Mapping[str, Any]) -> None:
+        """Notice that the server has gone back in time, until it has all that it once took."""
+        until = self.memory.recall("sends_until", 0)
+        lost = self.memory.entries("n > ? AND taken_ms IS NOT NULL", page["last_n"])
+        until = max([until, *(entry.n for entry in lost)])
+        self.memory.keep(sends_until=until if until > page["last_n"] else 0)
+
     def _set_clock(self, server_ms: int, anchor: str, *, sent: Instant, now: Instant) -> None:
-        """Raise the hybrid clock; carry the anchor on, unless its trip took too long to say."""
-        self.memory.keep(last_ms=max(self.memory.recall("last_ms", 0), server_ms))
+        """Raise the hybrid clock; carry the anchor on, unless its trip took too long to say.
+
+        A clock that was far ahead is taken back: what it said would only be ahead for ever.
+        """
+        last_ms = self.memory.recall("last_ms", 0)
+        ahead = last_ms > server_ms + AHEAD_MS_MAX
+        self.memory.keep(last_ms=server_ms if ahead else max(last_ms, server_ms))
         trip_ms = now.monotonic_ms - sent.monotonic_ms
         if sent.boot == now.boot and 0 <= trip_ms <= ANCHOR_TRIP_MS_MAX:
             self.memory.keep(anchor={"text": anchor, "monotonic_ms": now.monotonic_ms,
@@ -274,9 +301,14 @@ class Replica:
             self.memory.erase(kind, rec)
 
     def _complete(self, page: Mapping[str, Any], server_ms: int) -> None:
-        """Make the copy whole: nothing too much, nothing too old, and prove it."""
+        """Make the copy whole: nothing too much, nothing too old, and prove it.
+
+        Rows that a server back in time does not know stay until this phone has sent again what
+        that server has lost: its own edits may be about them.
+        """
         self.memory.contain(page["last_n"])
-        self.memory.sweep(set(page["digest"]))
+        keep_stale = bool(self.memory.recall("sends_until", 0))
+        self.memory.sweep(set(page["digest"]), stale=0 if keep_stale else 1)
         self.memory.prune(before_ms=server_ms - KEPT_MS, last_n=page["last_n"])
         wrong = [
             scope for scope, digest in page["digest"].items()

@@ -64,6 +64,7 @@ class Memory:
     def prepare(self) -> None:
         """Make the tables that are missing; transactions are opened by hand from now on."""
         self.connection.isolation_level = None
+        self.connection.execute("PRAGMA secure_delete=ON")
         for statement in TABLES.split(";"):
             self.connection.execute(statement)
 
@@ -124,11 +125,19 @@ class Memory:
                  kind, rec)  # fmt: skip
 
     def erase(self, kind: str, rec: str) -> None:
-        """Erase all that the phone knows of a record, also in its log, as the law demands."""
+        """Erase all that the phone knows of a record, also in its log, as the law demands.
+
+        Of edits that the server may still ask for the bare numbers and ids stay: without them
+        the later ones could not be taken.
+        """
         self.ask("DELETE FROM replica_member WHERE kind = ? AND rec = ?", kind, rec)
         self.ask("DELETE FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
-        self.ask("DELETE FROM replica_log WHERE rec = ? AND contained = 1 AND n < "
-                 "(SELECT max(n) FROM replica_log)", rec)  # fmt: skip
+        self.ask("DELETE FROM replica_log WHERE rec = ? AND taken_ms IS NOT NULL AND contained = 1 "
+                 "AND n < (SELECT max(n) FROM replica_log)", rec)  # fmt: skip
+        for seq, body in self.ask("SELECT seq, body FROM replica_log WHERE rec = ?", rec):
+            bare = {**json.loads(body), "set": {}, "was": {}}
+            self.ask("UPDATE replica_log SET body = ?, contained = 1, filed = 1 WHERE seq = ?",
+                     json.dumps(bare), seq)  # fmt: skip
 
     def drop(self, scope: str) -> None:
         """Erase at once what only this scope showed."""
@@ -144,9 +153,13 @@ class Memory:
         for scope in scopes or ():
             self.ask("UPDATE replica_member SET stale = 1 WHERE scope = ?", scope)
 
-    def sweep(self, scopes: set[str]) -> None:
-        """Drop what is stale, what no granted scope shows, and what nothing shows."""
-        self.ask("DELETE FROM replica_member WHERE stale = 1")
+    def sweep(self, scopes: set[str], *, stale: int = 1) -> None:
+        """Drop what is stale, what no granted scope shows, and what nothing shows.
+
+        Args:
+            stale: 0 when stale rows are to wait for another time.
+        """
+        self.ask("DELETE FROM replica_member WHERE stale = 1 AND 1 = ?", stale)
         for scope in self.scopes() - scopes:
             self.ask("DELETE FROM replica_member WHERE scope = ?", scope)
         self.ask("DELETE FROM replica_row WHERE NOT EXISTS (SELECT 1 FROM replica_member m "
@@ -160,7 +173,7 @@ class Memory:
         """Return (kind, id, version) of all that a scope shows."""
         return self.ask("SELECT m.kind, m.rec, r.rv FROM replica_member m "
                         "JOIN replica_row r ON r.kind = m.kind AND r.rec = m.rec "
-                        "WHERE m.scope = ?", scope)  # fmt: skip
+                        "WHERE m.scope = ? AND m.stale = 0", scope)  # fmt: skip
 
     def row(self, kind: str, rec: str) -> tuple[int, dict[str, Any]] | None:
         """Return version and values of a pulled row."""

@@ -42,7 +42,7 @@ class Resolution:
             choice, conflict, conflicts.before_choice(conflict, target, merged), mark
         )
         receipt = Receipt(edit.n, edit.id, "applied", edit.rec, conflict.rv + 1,
-                          flags=verdict.flags)  # fmt: skip
+                          flags=(*verdict.flags, *self.run.doubts(work)))  # fmt: skip
         before = merged.before if merged else {}
         after = merge.after(merged, {}) if merged else {}
         self.run.enter(edit, receipt, author.ms, before, after)

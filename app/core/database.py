@@ -214,6 +214,8 @@ def _prepare_sqlite_connection(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA cache_size=-65536")
+    # What was erased must not lie about in free pages.
+    cursor.execute("PRAGMA secure_delete=ON")
     if not cursor.execute("SELECT CheckSpatialMetaData()").fetchone()[0]:
         cursor.execute("SELECT InitSpatialMetaData(1, 'WGS84')")
     cursor.close()

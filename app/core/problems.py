@@ -93,6 +93,9 @@ CATALOGUE: dict[str, Words] = {
     ),
     "record_deleted": Words("It has been deleted", "该记录已删除", "Load the list again."),
     "id_taken": Words("There is a record of this id already", "编号已被占用", "Use a new id."),
+    "erased": Words(
+        "It has been erased by law", "该内容已依法抹除", "Erase your copy; do not send it again."
+    ),
     "already_resolved": Words("This conflict has been settled", "该冲突已处理", "Load it again."),
     "not_resolved": Words("There is no choice to undo", "尚未选定，无可撤销", "Load it again."),
     "changed_since": Words(

@@ -34,6 +34,9 @@ class Settings:
     pool_size: int
     trusted_proxies: int
     min_pull_schema: int
+    tombstone_days: int
+    history_days: int
+    conflict_days: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -60,6 +63,9 @@ class Settings:
             pool_size=_whole(environment, "POOL_SIZE", 16),
             trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0),
             min_pull_schema=_whole(environment, "MIN_PULL_SCHEMA", 1),
+            tombstone_days=_whole(environment, "TOMBSTONE_DAYS", 180),
+            history_days=_whole(environment, "HISTORY_DAYS", 365),
+            conflict_days=_whole(environment, "CONFLICT_DAYS", 365),
         )
 
 

@@ -151,9 +151,9 @@ def refresh(
     row = _locked(session, token.session_id)
     _refuse_unfit(session, row, now)
     key = _device_key(session, row)
-    if key is not None and _is_recent(row, token):
+    if key is not None and (_is_recent(row, token) or _is_ahead(row, token)):
         _check_proof(row, key, text, proof, now)
-    if _is_current(row, token):
+    if _is_current(row, token) or (key is not None and _is_ahead(row, token)):
         return _rotate(session, house, row, token, now)
     if key is not None and _is_repeated(row, token, now):
         session.flush()
@@ -235,6 +235,11 @@ def _is_current(row: AuthSession, token: RefreshToken) -> bool:
     return token.generation == row.generation and token.hash == row.refresh_hash
 
 
+def _is_ahead(row: AuthSession, token: RefreshToken) -> bool:
+    """Tell that we have made a later token than we remember: the database was restored."""
+    return token.generation > row.generation
+
+
 def _is_previous(row: AuthSession, token: RefreshToken) -> bool:
     return token.generation == row.generation - 1 and token.hash == row.previous_hash
 
@@ -266,6 +271,7 @@ def _rotate(
     session: Session, house: Gatehouse, row: AuthSession, token: RefreshToken, now: datetime
 ) -> Tokens:
     successor = token.successor(house.keys)
+    row.refresh_hash = token.hash
     idle = rules.PHONE_IDLE if row.enrolment_id else rules.OFFICE_IDLE
     row.generation, row.previous_hash = successor.generation, row.refresh_hash
     row.refresh_hash, row.rotated_at = successor.hash, now

@@ -15,6 +15,7 @@ from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
 from app.core.standby import StandbyAway
+from app.sync_api.erasures import upkeep_of
 from app.sync_api.scopes import scopes_of
 from sync.edits import Device, Draft
 from sync.errors import Problem, Stale
@@ -81,12 +82,20 @@ class Phone:
     def pull(self, cursor: str | None, want_bytes: int) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
-            return self._page(session, cursor, want_bytes)
+            page = self._page(session, cursor, want_bytes)
+        return self._acknowledged(page)
+
+    def _acknowledged(self, page: Page) -> Page:
+        """Write down which erasures the phone says by its cursor that it has carried out."""
+        if page.wiped:
+            with self.database.transaction(Mode.WRITE) as session:
+                upkeep_of(session, self.engine).wiped(self.device, page.wiped, now_ms())
+        return page
 
     def pull_anywhere(self, cursor: str | None, want_bytes: int) -> Page:
         """Return the next page, from the standby if that holds what the phone has seen."""
         page = self._ask_standby(cursor, want_bytes)
-        return page or self.pull(cursor, want_bytes)
+        return self._acknowledged(page) if page else self.pull(cursor, want_bytes)
 
     def _ask_standby(self, cursor: str | None, want_bytes: int) -> Page | None:
         """Return a page of the standby, None when the database itself must be asked.

@@ -1,13 +1,13 @@
 """Parked edits get a version, so that they are synced; bodies that could not be read are kept.
 
-Revision: 0002_parking
+Revision: 0002
 Follows: 0001
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002_parking"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None

@@ -8,6 +8,7 @@ from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import OPEN_STATES, PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
+from sync.upkeep import Age, Erasure
 
 Key = tuple[str, str]
 
@@ -23,6 +24,10 @@ class MemoryStore:
     parked: dict[str, Parked] = field(default_factory=dict)
     states: dict[str, ScopeState] = field(default_factory=dict)
     feeds: dict[str, dict[Key, FeedRow]] = field(default_factory=dict)
+    ages: list[Age] = field(default_factory=list)
+    erased: dict[Key, Erasure] = field(default_factory=dict)
+    wipes: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """For each phone and scope: up to which version it has wiped, and when it said so."""
 
     def enrol(self, device: str, user: int) -> None:
         """Add a device."""
@@ -77,17 +82,26 @@ class MemoryStore:
         self.parked |= batch.parked
         self._publish(batch)
 
+    def rewrite(self, batch: Batch) -> None:
+        """Write the records and the feed of a batch that no device has sent."""
+        self._check_records(batch)
+        self.rows |= batch.records
+        self._publish(batch)
+
     def _check(self, batch: Batch) -> None:
         if self.devices.get(batch.device.id) != batch.device_before:
             raise Stale
-        for key, rv in batch.seen_rv.items():
-            if key in batch.records and (self.rows[key].rv if key in self.rows else 0) != rv:
-                raise Stale
+        self._check_records(batch)
         if any(one.edit.id in self.ledger for one in batch.ledger):
             raise Stale
         found = [self.parked_for(*asked) for asked in batch.parked_asked]
         if {name: one.rv for some in found for name, one in some.items()} != batch.parked_seen:
             raise Stale
+
+    def _check_records(self, batch: Batch) -> None:
+        for key, rv in batch.seen_rv.items():
+            if key in batch.records and (self.rows[key].rv if key in self.rows else 0) != rv:
+                raise Stale
 
     def _publish(self, batch: Batch) -> None:
         versions = {}

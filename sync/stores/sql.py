@@ -167,6 +167,11 @@ class SqlStore:
         self._write_parked(batch)
         self._write_feed(batch)
 
+    def rewrite(self, batch: Batch) -> None:
+        """Write the records and the feed of a batch that no device has sent."""
+        self._write_all(self._records(batch))
+        self._write_feed(batch)
+
     def _check_parked(self, batch: Batch) -> None:
         """See that no parked edit has changed since it was read; row locks do it elsewhere."""
         if not batch.parked_asked or self._dialect != "sqlite":
@@ -269,7 +274,7 @@ class SqlStore:
 
     def _write_parked(self, batch: Batch) -> None:
         if batch.parked:
-            rows = [self._parked_row(one) for one in batch.parked.values()]
+            rows = [self.parked_row(one) for one in batch.parked.values()]
             self._write_rows(self.own.park, rows)
 
     def clear_parked(self, batch: Batch, gone: Iterable[str], notes: Iterable[Receipt]) -> None:
@@ -281,7 +286,8 @@ class SqlStore:
         self._write_parked(batch)
         self._write_feed(batch)
 
-    def _parked_row(self, one: Parked) -> dict[str, Any]:
+    def parked_row(self, one: Parked) -> dict[str, Any]:
+        """Return the row of a parked edit."""
         return {
             "edit": one.edit.id, "device": one.device, "user_id": one.user, "n": one.edit.n,
             "kind": one.edit.kind, "code": one.code,

@@ -12,6 +12,11 @@ from sync.stores.tables import EPOCH, SyncTables
 
 AMENDED = ("rv", "schema", "receipt", "body")
 NEW, CHANGED, SEEN = "new", "changed", "seen_rv"
+TIMELINE = (
+    "CASE WHEN pg_is_in_recovery() THEN "
+    "(SELECT lpad(to_hex(timeline_id), 8, '0') FROM pg_control_checkpoint()) "
+    "ELSE lower(substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) END"
+)
 
 
 class Write(NamedTuple):
@@ -42,7 +47,7 @@ class Statements:
         self.known = sa.select(
             ledger.edit, ledger.device, ledger.n, ledger.digest, ledger.receipt
         ).where(among(ledger.edit, "edits"))
-        self.epoch = sa.select(t.meta.c.value).where(t.meta.c.name == EPOCH)
+        self.epoch = sa.select(self._life()).where(t.meta.c.name == EPOCH)
         self.scopes = sa.select(
             scope.scope, scope.ver, scope.digest, scope.live, scope.floor
         ).where(among(scope.scope, "scopes"))
@@ -57,6 +62,18 @@ class Statements:
             .with_for_update()
         )
         self.parked_bodies = sa.select(t.parked.c.edit.label("id"), t.parked.c.body).subquery()
+
+    def _life(self) -> sa.ColumnElement[str]:
+        """Return the epoch; on PostgreSQL with what no copy of the database shares with it.
+
+        The timeline differs on a standby that was promoted, and the transaction that wrote the
+        row in a database that was loaded from a dump. Both are at hand in the same snapshot.
+        """
+        value = self.tables.meta.c.value
+        if self.dialect == "sqlite":
+            return value.expression
+        return value.concat(sa.literal_column(f"'.' || {self.tables.meta.name}.xmin || '.' || "
+                                              + TIMELINE))  # fmt: skip
 
     def _asked(self) -> sa.ColumnElement[bool]:
         """Return what finds parked edits; the ledger knows what each is about, by an index."""

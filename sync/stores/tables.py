@@ -23,13 +23,17 @@ class SyncTables:
     feed: sa.Table
     ledger: sa.Table
     parked: sa.Table
+    age: sa.Table
+    erasure: sa.Table
+    wiped: sa.Table
 
     @classmethod
     def describe(cls, metadata: sa.MetaData) -> "SyncTables":
         """Add the tables to a metadata."""
         return cls(
             _meta(metadata), _device(metadata), _scope(metadata), _feed(metadata),
-            _ledger(metadata), _parked(metadata),
+            _ledger(metadata), _parked(metadata), _age(metadata), _erasure(metadata),
+            _wiped(metadata),
         )  # fmt: skip
 
 
@@ -120,4 +124,36 @@ def _parked(metadata: sa.MetaData) -> sa.Table:
         sa.Column("scope", sa.String(60), nullable=True, index=True),
         sa.Column("rv", Big, nullable=False, server_default="0"),
         sa.Column("body", sa.Text, nullable=False),
+    )  # fmt: skip
+
+
+def _age(metadata: sa.MetaData) -> sa.Table:
+    """At a moment, a scope had come to a version; one row a scope and week, no row a change."""
+    return sa.Table(
+        "sync_age", metadata,
+        sa.Column("scope", sa.String(60), primary_key=True),
+        sa.Column("ver", Big, primary_key=True),
+        sa.Column("ms", Big, nullable=False),
+    )  # fmt: skip
+
+
+def _erasure(metadata: sa.MetaData) -> sa.Table:
+    return sa.Table(
+        "sync_erasure", metadata,
+        sa.Column("kind", sa.String(60), primary_key=True),
+        sa.Column("record", uuid(), primary_key=True),
+        sa.Column("ms", Big, nullable=False),
+        sa.Column("reason", sa.String(200), nullable=False),
+        sa.Column("asked_by", Big, nullable=True),
+    )  # fmt: skip
+
+
+def _wiped(metadata: sa.MetaData) -> sa.Table:
+    """Up to which version of a scope a phone has carried out all purges."""
+    return sa.Table(
+        "sync_wiped", metadata,
+        sa.Column("device", uuid(), primary_key=True),
+        sa.Column("scope", sa.String(60), primary_key=True),
+        sa.Column("ver", Big, nullable=False),
+        sa.Column("ms", Big, nullable=False),
     )  # fmt: skip

@@ -68,7 +68,7 @@ def _database(engine: str, folder: Path, server: str | None) -> Iterator[str]:
     assert base, POSTGRES_MISSING
     url = sa.make_url(base).set(drivername="postgresql+psycopg")
     name = f"wangge_prove_{os.getpid()}"
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         connection.execute(sa.text(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"))

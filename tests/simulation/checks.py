@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sync.clock import AHEAD_MS_MAX
 from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
+from sync.erasure import ERASED
 from sync.kinds import Kind
 from sync.merge import DELETION
 from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
 from sync.store import Batch
 from tests.simulation.deeds import PLACE_STEP
+from tests.simulation.gone import Gone
 from tests.simulation.handset import Handset, Made
 from tests.simulation.oracles import Oracles
 from tests.simulation.stands import Line
@@ -46,6 +48,7 @@ class Checks:
         self.world = world
         self.done: Counter[str] = Counter()
         self.effects: set[str] = set()
+        self.refused: set[str] = set()
         self.shadow: dict[Key, Record] = {}
         self.last_ms = 0
         self.oracles = Oracles(self)
@@ -74,6 +77,7 @@ class Checks:
         for entry in batch.ledger:
             self.demand("one_effect", entry.edit.id not in self.effects, entry.edit)
             self.effects.add(entry.edit.id)
+            self.refused |= {entry.edit.rec} if entry.receipt.code == ERASED else set()
             self._bounded(entry)
             self._as_made(entry)
             self._findable(entry, batch)
@@ -91,8 +95,17 @@ class Checks:
     def restored(self) -> None:
         """Take up the state of a restored server."""
         self.effects = {line.edit for line in self.world.stand.ledger()}
+        self.replaced()
+
+    def replaced(self) -> None:
+        """Take up records that no edit has changed."""
         self.shadow = dict(self.world.stand.records())
         self.oracles.restored(self.shadow)
+
+    @property
+    def gone(self) -> set[str]:
+        """Return the ids of all that has been erased."""
+        return self.refused | {one.record for one in self.world.erasures}
 
     def _in_order(self, batch: Batch) -> None:
         """Effects of a device are in the order of its numbers, and its stamps grow."""
@@ -117,7 +130,7 @@ class Checks:
     def _findable(self, entry: LedgerEntry, batch: Batch) -> None:
         """Each value that was set stands, lies in a conflict, is parked, or was set again."""
         edit = entry.edit
-        if edit.op not in WRITING_OPS:
+        if edit.op not in WRITING_OPS or entry.receipt.code == ERASED:
             return
         parked = batch.parked.get(edit.id)
         if parked:
@@ -142,10 +155,12 @@ class Checks:
         """Who was in charge when he acted is believed; who was not never gets through."""
         made = self._made(entry)
         edit = entry.edit
-        if made is None or "anchor" not in edit.at or edit.op not in (*WRITING_OPS, "delete"):
+        if made is None or "elapsed_ms" not in edit.at or edit.op not in (*WRITING_OPS, "delete"):
             return
         kind = KINDS.get(edit.kind)
         record = self.shadow.get((edit.kind, edit.rec))
+        if entry.receipt.code == ERASED:
+            return
         if kind is None or (record is None) != (edit.op == "create"):
             return
         grids = _grids(kind, record, edit.set if edit.op == "create" else {})
@@ -232,7 +247,10 @@ class Checks:
             latest[(made.kind, made.rec)] = made
             if made.op == "create":
                 created.add((made.kind, made.rec))
+        gone = self.gone
         for (kind, rec), made in latest.items():
+            if rec in gone:
+                continue
             row = handset.phone.row(kind, rec)
             if made.op == "delete":
                 self.demand("own_edit_shown", row is None, made)
@@ -250,6 +268,7 @@ class Checks:
         self._latest_stands(records, lines)
         seen = {**records, **self._parked()}
         self._repaired_for_good(lines)
+        Gone(self).at_rest(records, lines)
         for handset in self.world.handsets:
             self._converged(handset, seen)
             self._nothing_lost(handset, {line.edit for line in lines})
@@ -275,6 +294,8 @@ class Checks:
         known = Counter(line.edit for line in lines)
         self.demand("one_effect", not known or max(known.values()) == 1, known.most_common(1))
         for record in records.values():
+            if record.deleted == ERASED:
+                continue
             strange = {mark.edit for mark in record.marks.values() if mark.edit not in known}
             self.demand("all_or_nothing", not strange, (record, strange))
         for line in lines:
@@ -300,6 +321,8 @@ class Checks:
 
     def _latest_stands(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
         """A joinable field ends with the latest stamp, in whatever order the edits came."""
+        if any(line.op == "resolve" and ("conflict", line.rec) not in records for line in lines):
+            return
         by_record: dict[str, list[Line]] = {}
         for line in lines:
             by_record.setdefault(line.rec, []).append(line)
@@ -313,9 +336,10 @@ class Checks:
                 line.op in WRITING_OPS
                 and line.receipt["status"] in CLEAN
                 and "repaired" not in line.receipt.get("flags", ())
+                and line.values
                 for line in found
             )
-            if kind != "plot" or name in chosen or not plain:
+            if kind != "plot" or name in chosen or not plain or record.deleted == ERASED:
                 continue
             setting = [line for line in found if "owner" in line.values]
             last = max(setting, key=lambda line: (line.ms, line.device, line.edit))
@@ -347,7 +371,9 @@ class Checks:
         logged = {entry.id for entry in handset.phone.memory.entries("1 = 1")}
         self.demand("acknowledged_survives", logged <= known, logged - known)
         if not handset.restored:
-            self.demand("no_edit_lost", handset.made.keys() <= known, handset.made.keys() - known)
+            gone = self.gone
+            lost = {name for name, one in handset.made.items() if one.rec not in gone} - known
+            self.demand("no_edit_lost", not lost, lost)
 
 
 def _woven_in(edit: Edit, pair: tuple[str, Any], story: Sequence[str]) -> bool:

@@ -42,6 +42,8 @@ class Handset:
     pending: dict[str, Made] = field(default_factory=dict)
     """Edits that no complete pull has contained yet, in their order."""
     copy: Any = None
+    devices: set[str] = field(default_factory=set)
+    """All device ids under which this phone ever spoke."""
 
     def __post_init__(self) -> None:
         self.phone = Replica(self.connection)

@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 from app.core.driver import driver
 from sync.edits import Parked, Record
 from sync.parking import OPEN_STATES
-from sync.store import DEL, OUT, PUT, Batch, ScopeState
+from sync.store import PUT, Batch, ScopeState
 from sync.stores.memory import MemoryStore
 from sync.stores.sql import SqlStore
 from sync.stores.tables import EPOCH
@@ -76,9 +76,6 @@ class Stand(Protocol):
     def restore(self, copy: Any, epoch: str) -> None:
         """Go back to a copy, under a new epoch."""
 
-    def compact(self, scope: str) -> None:
-        """Forget the tombstones of a scope and raise its floor."""
-
     def records(self) -> Mapping[Key, Record]:
         """Return all records."""
 
@@ -106,6 +103,7 @@ def _copied(store: MemoryStore) -> MemoryStore:
     return MemoryStore(
         store.name, dict(store.devices), dict(store.ledger), dict(store.rows),
         dict(store.parked), dict(store.states), {s: dict(f) for s, f in store.feeds.items()},
+        list(store.ages), dict(store.erased), dict(store.wipes),
     )  # fmt: skip
 
 
@@ -139,14 +137,6 @@ class MemorySim:
         """Go back to a copy."""
         self.store = _copied(copy)
         self.store.name = epoch
-
-    def compact(self, scope: str) -> None:
-        """Forget tombstones."""
-        state = self.store.states.get(scope)
-        if state:
-            feed = self.store.feeds.get(scope, {})
-            self.store.feeds[scope] = {k: row for k, row in feed.items() if row.op == PUT}
-            self.store.states[scope] = state._replace(floor=state.ver)
 
     def records(self) -> Mapping[Key, Record]:
         """Return all records."""
@@ -223,17 +213,6 @@ class SqlSim(SqlStand):
     def _raw(self) -> Any:
         return self.engine.raw_connection().driver_connection
 
-    def compact(self, scope: str) -> None:
-        """Forget tombstones."""
-        feed, state = self.tables.feed, self.tables.scope
-        with self.engine.begin() as connection:
-            connection.execute(
-                sa.delete(feed).where(feed.c.scope == scope, feed.c.op.in_((OUT, DEL)))
-            )
-            connection.execute(
-                sa.update(state).where(state.c.scope == scope).values(floor=state.c.ver)
-            )
-
     def records(self) -> Mapping[Key, Record]:
         """Return all records."""
         with self.open() as store:
@@ -252,7 +231,7 @@ class SqlSim(SqlStand):
         with self.engine.connect() as connection:
             return [
                 Line(row.edit, row.device, row.n, row.ms, row.op, row.kind, row.rec,
-                     json.loads(seal.open(row.kind, row.edit, row.body))["set"],
+                     json.loads(seal.open(row.kind, row.edit, row.body))["set"] if row.body else {},
                      json.loads(row.receipt))
                 for row in connection.execute(sa.select(t))
             ]  # fmt: skip

@@ -14,7 +14,9 @@ from sync.errors import Problem
 from sync.pull import Pull, pull
 from sync.push import Push, push
 from sync.replica import Instant
+from sync.upkeep import Erasure
 from sync.wire import read_drafts
+from tests.simulation import upkeep
 from tests.simulation.checks import Checks
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
 from tests.simulation.gate import DatedGate, Grants
@@ -31,6 +33,7 @@ ANCHORS = Anchors(b"the key of the simulated server")
 WORLD_EVENTS = {
     "work": 40, "send": 34, "desk": 10, "wait": 8, "grant": 3, "reboot": 2, "set_clock": 2,
     "back_up_phone": 2, "restore_phone": 1, "back_up_server": 1, "restore_server": 1, "compact": 1,
+    "erase": 1,
 }  # fmt: skip
 SKEWS_MS = (0, 0, 40_000, -90_000, 30 * 86_400_000, -30 * 86_400_000, 50 * 365 * 86_400_000)
 
@@ -81,7 +84,9 @@ class World:
         for user in dict.fromkeys(self.users):
             self.grants.give(user, self.rng.choice(self.grids), self.now_ms)
             self.grants.give(user, self.rng.choice(self.grids), self.now_ms)
-        self.figures = {"edits": 0, "exchanges": 0, "restores": 0, "problems": 0}
+        self.erasures: list[Erasure] = []
+        """What has been erased, as the list outside of the database holds it."""
+        self.figures = {"erasures": 0, "edits": 0, "exchanges": 0, "restores": 0, "problems": 0}
 
     def _handset(self, user: int) -> Handset:
         skew = self.rng.choice(SKEWS_MS)
@@ -150,11 +155,23 @@ class World:
         if self.copies:
             self.stand.restore(self.copies[-1], f"epoch-{next(self.epochs)}")
             self.figures["restores"] += 1
+            upkeep.erase(self.stand, self.erasures)
             self.checks.restored()
 
     def compact(self) -> None:
-        """Old tombstones of a scope are forgotten."""
-        self.stand.compact(f"grid:{self.rng.choice(self.grids)}")
+        """What is old is forgotten, unless the command is stopped on its way."""
+        keeping = upkeep.keeping(self.rng)
+        upkeep.compact(self.stand, self.now_ms, keeping, portions=self.rng.choice((1, 2, 99)))
+        self.checks.replaced()
+
+    def erase(self) -> None:
+        """A record is erased by law, with the persons who live there."""
+        record = upkeep.some_record(self.stand, self.rng)
+        if record:
+            order = Erasure(record.kind, record.id, self.now_ms, "asked")
+            self.erasures += upkeep.erase(self.stand, [order])
+            self.figures["erasures"] += 1
+            self.checks.replaced()
 
     # -- the network --------------------------------------------------------------------------
 
@@ -177,6 +194,7 @@ class World:
         device = new_id(self.rng)
         self.stand.enrol(device, handset.user)
         handset.phone.take_device(device)
+        handset.devices.add(device)
 
     def _later(self) -> int:
         return self.now_ms + self.rng.choice((20, 100, 900, 15_000, 50_000, 400_000))
@@ -265,6 +283,8 @@ class World:
                 raise Problem(404, "unknown_device")
             asked = Pull(scopes, request["cursor"], device, request["want_bytes"])
             page = pull(store, asked)
+            if page.wiped:
+                upkeep.of(store).wiped(device.id, page.wiped, self.now_ms)
         return page.as_json(moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
 
     def as_office(

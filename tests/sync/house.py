@@ -19,9 +19,12 @@ from sync.pull import Page, Pull, pull
 from sync.push import Push, PushReply, push
 from sync.store import Store
 from sync.stores.memory import MemoryStore
+from sync.stores.memory_upkeep import MemoryUpkeep
 from sync.stores.sql import SqlStore
+from sync.stores.sql_upkeep import SqlUpkeep
 from sync.stores.tables import EPOCH, SyncTables
 from sync.stores.tables import uuid as record_id
+from sync.upkeep import Upkeep
 from sync.values import Choice, Identity, Listing, Number, Position, SetOf, Text, Whole
 
 ANCHORS = Anchors(b"a key for tests")
@@ -123,13 +126,13 @@ def name_of(number: int | str) -> str:
 
 @dataclass(frozen=True)
 class PlainTable:
-    """A table of one kind, with its grid as the only column of its own."""
+    """A table of one kind, with a column for its grid and for each record it may name."""
 
     table: sa.Table
 
     def row(self, record: Record) -> dict[str, Any]:
         """Return the typed columns."""
-        return {"grid": record.values.get("grid")}
+        return {name: record.values.get(name) for name in ("grid", "plot", "record")}
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ def kind_table(metadata: sa.MetaData, name: str) -> PlainTable:
             sa.Column("marks", sa.Text, nullable=False),
             sa.Column("deleted", sa.String(10), nullable=True),
             sa.Column("grid", sa.BigInteger, nullable=True),
+            sa.Column("plot", sa.Uuid(as_uuid=False), nullable=True),
+            sa.Column("record", sa.Uuid(as_uuid=False), nullable=True),
         )
     )  # fmt: skip
 
@@ -270,3 +275,15 @@ class Phone:
 
 
 ALL_KINDS = (*(kind.name for kind in (*KINDS.kinds, CONFLICT)), "parcel")
+
+
+@contextmanager
+def upkeep(stand: Any) -> Iterator[Upkeep]:
+    """Open the upkeep of any stand in one transaction."""
+    with stand.open() as store:
+        yield upkeep_of(store)
+
+
+def upkeep_of(store: Any) -> Upkeep:
+    """Return the upkeep of a store that is open."""
+    return MemoryUpkeep(store) if isinstance(store, MemoryStore) else SqlUpkeep(store)

@@ -12,7 +12,7 @@ from sync.kinds import Kinds
 from sync.pull import Pull, pull
 from sync.push import Push, PushReply, push
 from sync.wire import read_drafts, read_json
-from tests.sync.house import ANCHORS, KINDS, OpenGate, Stand
+from tests.sync.house import ANCHORS, KINDS, OpenGate, Stand, upkeep_of
 
 TRIES_MAX = 5
 
@@ -62,4 +62,6 @@ class Server:
         with self.stand.open() as store:
             device = store.device(request["device"])
             page = pull(store, Pull(scopes, request["cursor"], device, request["want_bytes"]))
+            if page.wiped:
+                upkeep_of(store).wiped(device.id, page.wiped, now_ms)
         return page.as_json(moment(now_ms), self.anchors.issue(now_ms, request["device"]))

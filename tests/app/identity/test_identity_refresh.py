@@ -95,3 +95,20 @@ def test_a_copy_of_an_old_token_revokes_the_family_and_raises_the_alarm(
     assert outcome(town.refresh(phone, third["refresh_token"], later_ms=9)) == (401, "revoked")
     event = town.sql(sa.text("SELECT user_id, details FROM audit_event WHERE event LIKE '%reused'"))
     assert [row.user_id for row in event] == [town.ids["gw"]]
+
+
+def test_a_phone_is_not_locked_out_by_a_restored_database(town: Town, phone: TestPhone) -> None:
+    """Its token is later than any that the copy remembers, and bears our tag: we have made it."""
+    first = town.enrolled("gw", phone)["refresh_token"]
+    columns = ("generation", "refresh_hash", "previous_hash", "rotated_at", "proof_ms")
+    query = sa.select(*(getattr(AuthSession, name) for name in columns))
+    [copy] = town.sql(query)
+    token = first
+    for later_ms in (1, 2, 3):
+        token = town.refresh(phone, token, later_ms=later_ms).get_json()["refresh_token"]
+    town.sql(sa.update(AuthSession).values(dict(zip(columns, copy, strict=True))))
+    assert outcome(town.refresh(TestPhone(), token)) == (401, "bad_proof")
+    renewed = town.refresh(phone, token, later_ms=4)
+    assert renewed.status_code == 200
+    assert me(town, renewed.get_json()).status_code == 200
+    assert outcome(town.refresh(phone, first, later_ms=5)) == (401, "token_reused")

@@ -1,0 +1,99 @@
+"""Erase by law, and keep the list of it outside the database: a restored copy must not forget."""
+
+import json
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.core import audit
+from app.core.engine import Engine
+from app.core.moments import now_ms
+from sync import erasure
+from sync.stores.sql_upkeep import SqlUpkeep
+from sync.upkeep import Erasure, Upkeep
+
+SUFFIX = ".erasures"
+
+
+def upkeep_of(session: Session, engine: Engine) -> Upkeep:
+    """Return the upkeep of the store within a session's transaction."""
+    return SqlUpkeep(engine.store(session))
+
+
+def list_of(place: Path) -> Path:
+    """Return the path of the list beside a database."""
+    return place.with_name(place.name + SUFFIX)
+
+
+def erase(
+    session: Session,
+    engine: Engine,
+    place: Path,
+    orders: Sequence[Erasure],
+    *,
+    also: Collection[str] = (),
+) -> erasure.Erased:
+    """Erase records and enter them in both lists; the one outside is on the disk first."""
+    done = erasure.erase(upkeep_of(session, engine), engine.kinds, orders, also=also)
+    append(list_of(place), done.erasures)
+    for one in done.erasures:
+        audit.record(session, "sync.erased", user_id=one.by, subject=f"{one.kind}:{one.record}",
+                     reason=one.reason, scopes=len(one.scopes))  # fmt: skip
+    return done
+
+
+def carry_out_again(session: Session, engine: Engine, place: Path) -> int:
+    """Erase what the list outside names and this copy still or again holds; return how many."""
+    orders = read(list_of(place))
+    known = [one for one in orders if one.kind in engine.tables]
+    if not known:
+        return 0
+    upkeep = upkeep_of(session, engine)
+    return len(erasure.erase(upkeep, engine.kinds, known).erasures)
+
+
+def append(path: Path, erasures: Sequence[Erasure]) -> None:
+    """Add erasures at the end of a list; they are on the disk afterwards.
+
+    They begin on a line of their own, also after a line that was cut off.
+    """
+    if not erasures:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = "\n" + "".join(_line(one) for one in erasures)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _line(one: Erasure) -> str:
+    shape = {"kind": one.kind, "record": one.record, "ms": one.ms, "reason": one.reason,
+             "scopes": one.scopes, "by": one.by}  # fmt: skip
+    return json.dumps(shape, ensure_ascii=False) + "\n"
+
+
+def read(path: Path) -> list[Erasure]:
+    """Return the erasures of a list; a line that was cut off is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [one for one in map(_erasure, lines) if one]
+
+
+def _erasure(line: str) -> Erasure | None:
+    try:
+        shape = json.loads(line)
+        return Erasure(shape["kind"], shape["record"], shape["ms"], shape["reason"],
+                       tuple(shape["scopes"]), shape["by"])  # fmt: skip
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def order(kind: str, record: str, reason: str) -> Erasure:
+    """Return the order to erase one record, given by the operator of the server now."""
+    return Erasure(kind, record, now_ms(), reason)
