@@ -4,18 +4,17 @@ What stays is a bare row with the id, so that whatever arrives later is answered
 the same locks and version checks as any other change; and the receipts, which hold no values.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync.compaction import bare_conflict, withdraw
 from sync.conflicts import CONFLICT
 from sync.edits import BASE_UNIT, Edit, Mark, Parked, Record
 from sync.kinds import Kind, Kinds
-from sync.parking import DISCARDED
+from sync.parking import DISCARDED, ERASED, PARKING, as_record
 from sync.store import PURGE, PUT, Batch, FeedChange
 from sync.upkeep import NOBODY, Erasure, Key, Shown, Upkeep
 
-ERASED = "erased"
 PURGE_RANK = 0
 DEPTH_MAX = 8
 
@@ -70,8 +69,11 @@ def erase(
     names = upkeep.referring(CONFLICT.name, "record", found.ids())
     found.add((CONFLICT.name, name) for name in names)
     told = _entries(found, orders, upkeep.shown(sorted(found.keys)))
+    parked = [_bare(one) for one in found.parked.values()]
+    rows = upkeep.shown([(PARKING.name, one.edit.id) for one in parked])
+    _purge_parked(told.batch, found.parked, parked, rows)
     edits = upkeep.scrub_ledger(found.ids() | found.parked.keys())
-    upkeep.scrub_parked([_bare(one) for one in found.parked.values()])
+    upkeep.scrub_parked(parked)
     upkeep.enter_erasures(told.erasures)
     upkeep.rewrite(told.batch)
     return Erased(told.erasures, edits, len(found.parked))
@@ -139,6 +141,21 @@ def _purge(
             withdraw(batch, row.scope, before)
 
 
+def _purge_parked(
+    batch: Batch, before: Mapping[str, Parked], after: Sequence[Parked], rows: Sequence[Shown]
+) -> None:
+    """Tell every scope that ever showed a parked edit that it has been emptied."""
+    versions = {one.edit.id: one.rv for one in after}
+    for row in rows:
+        key = (row.kind, row.record)
+        change = FeedChange(row.scope, *key, PURGE_RANK, PURGE, versions[row.record])
+        batch.feed.append(change)
+        batch.digests.setdefault(row.scope, (0, 0))
+        shown = as_record(before[row.record])
+        if row.op == PUT and shown:
+            withdraw(batch, row.scope, shown)
+
+
 def _bare_record(key: Key, before: Record | None, now_ms: int) -> Record:
     if before is None:
         return Record(*key, 1, {}, {BASE_UNIT: Mark(1, now_ms, "", "")}, ERASED)
@@ -156,7 +173,7 @@ def bare_edit(edit: Edit) -> Edit:
 def _bare(parked: Parked) -> Parked:
     return replace(
         parked, edit=bare_edit(parked.edit), code=ERASED, errors=(), state=DISCARDED,
-        waits_for=parked.edit.rec,
+        waits_for=parked.edit.rec, rv=parked.rv + 1,
     )  # fmt: skip
 
 

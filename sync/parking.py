@@ -18,6 +18,7 @@ OPEN_STATES = (PARKED, HELD)
 WAITS = "waits_for_parked"
 GONE = "waits_for_discarded"
 EXPIRED = "parking_expired"
+ERASED = "erased"
 DAY_MS = 86_400_000
 KEPT_MS = 180 * DAY_MS
 WARNED_MS = 14 * DAY_MS
@@ -46,8 +47,8 @@ def values_of(parked: Parked) -> dict[str, Any]:
 
 
 def as_record(parked: Parked | None) -> Record | None:
-    """Return a parked edit as the feed sees it; None for one that was never published."""
-    if parked is None or parked.rv == 0:
+    """Return a parked edit as the feed sees it; None for one never published, or erased."""
+    if parked is None or parked.rv == 0 or parked.code == ERASED:
         return None
     return Record(PARKING.name, parked.edit.id, parked.rv, values_of(parked), {})
 

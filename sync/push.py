@@ -286,12 +286,12 @@ class Run:
 
         What could only exist beside something erased is erased too, so that nothing follows it.
         """
-        receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=erasure.ERASED)
+        receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=parking.ERASED)
         bare, ms = erasure.bare_edit(edit), self._plain_stamp(edit)
         key = (edit.kind, edit.rec)
         if edit.op == "create" and self.reading.record(key) is None:
             mark = Mark(1, ms, self.context.device, edit.id)
-            self.batch.records[key] = Record(*key, 1, {}, {BASE_UNIT: mark}, erasure.ERASED)
+            self.batch.records[key] = Record(*key, 1, {}, {BASE_UNIT: mark}, parking.ERASED)
         self.batch.ledger.append(
             LedgerEntry(bare, self.context.device, self.context.user, receipt, STRIPPED, ms,
                         self.context.received_ms)

@@ -59,7 +59,9 @@ class MemoryUpkeep:
 
     def _strip(self, name: str) -> None:
         entry = self.store.ledger[name]
-        self.store.ledger[name] = replace(entry, edit=bare_edit(entry.edit), before={})
+        self.store.ledger[name] = replace(
+            entry, edit=bare_edit(entry.edit), before={}, after={}, was={}
+        )
 
     def ids_after(self, kind: str, after: str, limit: int) -> Sequence[str]:
         """Return the next ids of a kind."""
@@ -160,4 +162,4 @@ class MemoryUpkeep:
 
 
 def _has_content(entry: LedgerEntry) -> bool:
-    return bool(entry.edit.set or entry.edit.at or entry.before)
+    return bool(entry.edit.set or entry.edit.at or entry.before or entry.after or entry.was)

@@ -274,8 +274,11 @@ class SqlStore:
 
     def _write_parked(self, batch: Batch) -> None:
         if batch.parked:
-            rows = [self.parked_row(one) for one in batch.parked.values()]
-            self._write_rows(self.own.park, rows)
+            self.park(batch.parked.values())
+
+    def park(self, parked: Iterable[Parked]) -> None:
+        """Write parked edits, new or in their new state."""
+        self._write_rows(self.own.park, [self._parked_row(one) for one in parked])
 
     def clear_parked(self, batch: Batch, gone: Iterable[str], notes: Iterable[Receipt]) -> None:
         """Delete parked edits, and leave notes in the ledger."""
@@ -286,8 +289,7 @@ class SqlStore:
         self._write_parked(batch)
         self._write_feed(batch)
 
-    def parked_row(self, one: Parked) -> dict[str, Any]:
-        """Return the row of a parked edit."""
+    def _parked_row(self, one: Parked) -> dict[str, Any]:
         return {
             "edit": one.edit.id, "device": one.device, "user_id": one.user, "n": one.edit.n,
             "kind": one.edit.kind, "code": one.code,

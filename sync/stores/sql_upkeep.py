@@ -1,6 +1,5 @@
 """The upkeep of the relational store; every method is a constant number of statements."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 
 from sync.edits import Edit, Parked, Past, Record
 from sync.store import DEL, OUT, PURGE, Batch, ScopeState
+from sync.stores.encoding import load
 from sync.stores.sql import SqlStore
 from sync.stores.tables import SyncTables
 from sync.upkeep import STRIPPED, Age, Erasure, Key, Shown
@@ -149,7 +149,7 @@ class SqlUpkeep:
     def scrub_parked(self, parked: Sequence[Parked]) -> None:
         """Write parked edits whose content has been taken out."""
         if parked:
-            self._run(self.store.own.park, [self.store.parked_row(one) for one in parked])
+            self.store.park(parked)
 
     def enter_erasures(self, erasures: Sequence[Erasure]) -> None:
         """Enter erasures in the list, unless they stand there."""
@@ -210,12 +210,12 @@ class SqlUpkeep:
         return [self._past(row) for row in self._run(sa.select(self._t.ledger))]
 
     def _past(self, row: Any) -> Past:
-        body = json.loads(self.store.seal.open(row.kind, row.edit, row.body)) if row.body else {}
+        body = load(self.store.seal.open(row.kind, row.edit, row.body)) if row.body else {}
         edit = Edit(
             row.n, row.edit, row.op, row.kind, row.rec, body.get("base", 0), body.get("set", {}),
             schema=row.schema, at=body.get("at", {}),
         )  # fmt: skip
-        code = json.loads(row.receipt).get("code")
+        code = load(row.receipt).get("code")
         return Past(edit, row.device, row.user_id, row.received_ms, code)
 
     # -- both ---------------------------------------------------------------------------------

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sync.clock import AHEAD_MS_MAX
 from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
-from sync.erasure import ERASED
 from sync.kinds import Kind
 from sync.merge import DELETION
-from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
+from sync.parking import ERASED, OPEN_STATES, PARKING, REPAIRED, as_record
 from sync.store import Batch
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.gone import Gone

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sync.edits import Record
-from sync.erasure import ERASED
+from sync.parking import ERASED
 from tests.simulation import upkeep
 
 if TYPE_CHECKING:
