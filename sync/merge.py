@@ -93,7 +93,7 @@ def update(
     lost = tuple(unit for unit, one in met.items() if one.lost)
     before = {name: record.values.get(name) for name in values}
     concurrent = gone is not None or _is_concurrent(record, edit, author)
-    if not plain and not any(one.marks for one in met.values()):
+    if not plain and not any(one.marks or one.dropped for one in met.values()):
         return Merged(found, before, clashes, concurrent, changed=False, lost=lost)
     after = _written(kind, record, met, plain, mark)
     if gone:
@@ -147,7 +147,8 @@ def _written(
         values |= one.values
         marks |= one.marks
     after = record.written(values, marks, record.rv + 1)
-    for unit in met:
+    for unit, one in met.items():
+        after = after.without_marks(one.dropped) if one.dropped else after
         after = pruned(after, unit) if kind.rule_of(unit) is Rule.SET else after
     return after
 

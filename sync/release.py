@@ -78,7 +78,7 @@ class Release:
             raise Refusal("malformed_edit")
         work = run.reading.work(edit, received_ms=parked.parked_ms, device=parked.device,
                                 anchors=run.context.anchors)  # fmt: skip
-        values = kind.check(edit.set, edit.op)
+        values = kind.check(edit.set, creating=edit.op == "create", op=edit.op)
         if (work.record is None) != (edit.op == "create"):
             raise Refusal("id_taken" if work.record else "unknown_record")
         derived = run.context.gate.derive(replace(work, author=parked.user), values)
