@@ -1,23 +1,29 @@
 """Units that come together without a loser: sets of codes, counters; and consent, which yields.
 
 Each remembers in its marks what it needs so that no order of arrival matters, and no more than
-a bounded number of them. The keys are the unit's name with a sign: ``tags=x`` the latest
-addition of an element, ``tags~x`` the latest of another device, ``tags-x`` its removal;
-``count+`` the latest addition to a counter (and ``count+~``), ``count~`` the count that the
-present one was made over;
-``consent-`` the latest withdrawal, ``consent-~`` that of another device.
+a bounded number of them. The keys are the unit's name with a sign: ``tags=d3adb33f=x`` the
+latest addition of an element by a device that no removal has seen, ``tags-x`` the removal of an
+element; ``count+`` the latest addition to a counter, ``count+~`` the latest of another device,
+``count~`` the count that the present one was made over; ``consent-`` the latest withdrawal,
+``consent-~`` that of another device.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from sync.edits import BASE_UNIT, Mark, Record
+from sync.edits import Mark, Record
 from sync.errors import FieldError, Refusal
 from sync.meeting import Meeting, Met, below, clash, stacked
 from sync.values import Invalid
 
 REMOVED_MAX = 64
 """So many removed elements are remembered for each set."""
+ADDERS_MAX = 8
+"""So many devices are remembered that have added one element."""
+TAIL = 8
+"""So much of a device's id tells it from the others that added the same."""
+
+Additions = Mapping[str, Mapping[str, Mark]]
 
 
 # -- sets -------------------------------------------------------------------------------------
@@ -26,22 +32,45 @@ REMOVED_MAX = 64
 def meet_set(meeting: Meeting) -> Met:
     """Add and remove elements; an addition that a removal had not seen stays."""
     [(name, listed)] = meeting.mine.items()
-    there = set(meeting.theirs[name] or ())
-    adds, removes = _intention(meeting, name, set(listed or ()), there)
-    marks: dict[str, Mark] = {}
+    there, standing = set(meeting.theirs[name] or ()), _additions(meeting.record, name)
+    adds, removes = _intention(meeting, name, set(listed or ()), there, standing)
     added = {x for x in adds if not _outlived_removal(meeting, name, x)}
-    for x in added:
-        marks |= stacked(meeting.record.marks, f"{name}={x}", meeting.mark, f"{name}~{x}")
-    removed = {x for x in removes if not any(map(meeting.unseen, _additions(meeting, name, x)))}
-    marks |= {f"{name}-{x}": meeting.mark for x in removed}
+    marks = {f"{name}={meeting.mark.device[-TAIL:]}={x}": meeting.mark for x in added}
+    seen = {x: _seen_additions(meeting, standing.get(x, {})) for x in removes}
+    removed = {x for x, keys in seen.items() if len(keys) == len(standing.get(x, {}))}
+    for x in removed:
+        since = min((standing[x][key].rv for key in seen[x]), default=int(x in there))
+        marks[f"{name}-{x}"] = meeting.mark._replace(sum=since)
+    dropped = {key for keys in seen.values() for key in keys}
+    dropped |= {key for x in added for key in _crowded_out(standing.get(x, {}))}
     after = _checked(meeting, name, sorted((there | added) - removed))
     lost = added != adds or removed != removes
     values = {name: after} if marks or after != meeting.theirs[name] else {}
-    return Met(values, marks, lost=lost)
+    return Met(values, marks, lost=lost, dropped=frozenset(dropped - marks.keys()))
+
+
+def _additions(record: Record, name: str) -> Additions:
+    """Return the additions of each element that no removal has seen, by their keys."""
+    found: dict[str, dict[str, Mark]] = {}
+    start = len(name) + 1
+    for key, mark in record.marks.items():
+        if key.startswith(f"{name}="):
+            found.setdefault(key[start + TAIL + 1 :], {})[key] = mark
+    return found
+
+
+def _seen_additions(meeting: Meeting, standing: Mapping[str, Mark]) -> list[str]:
+    return [key for key, mark in standing.items() if not meeting.unseen(mark)]
+
+
+def _crowded_out(standing: Mapping[str, Mark]) -> list[str]:
+    """Return the oldest additions of an element when there is no room for one more."""
+    newest = sorted(standing, key=lambda key: standing[key].rv, reverse=True)
+    return newest[ADDERS_MAX - 1 :]
 
 
 def _intention(
-    meeting: Meeting, name: str, listed: set[str], there: set[str]
+    meeting: Meeting, name: str, listed: set[str], there: set[str], standing: Additions
 ) -> tuple[set[str], set[str]]:
     """Return what the author wanted to add and to remove.
 
@@ -54,26 +83,21 @@ def _intention(
         return set(), listed
     was = meeting.edit.was.get(name, 0)
     known = was is None or (isinstance(was, list) and all(isinstance(x, str) for x in was))
-    seen = set(was or ()) if known else _seen(meeting, name, there)
+    seen = set(was or ()) if known else _seen(meeting, name, there, standing)
     return listed - seen, seen - listed
 
 
-def _seen(meeting: Meeting, name: str, there: set[str]) -> set[str]:
+def _seen(meeting: Meeting, name: str, there: set[str], standing: Additions) -> set[str]:
     """Return the elements that were in the set when the author saw it."""
-    marks = meeting.record.marks
-    present = {x for x in there if not meeting.unseen(_additions(meeting, name, x)[0])}
+    present = {
+        x for x in there if x not in standing or _seen_additions(meeting, standing[x])
+    }  # fmt: skip
     sign = f"{name}-"
     gone = {
-        key.removeprefix(sign) for key, mark in marks.items()
-        if key.startswith(sign) and meeting.unseen(mark)
+        key.removeprefix(sign) for key, mark in meeting.record.marks.items()
+        if key.startswith(sign) and meeting.unseen(mark) and 0 < mark.sum <= meeting.edit.base
     }  # fmt: skip
-    return present | {x for x in gone if not meeting.unseen(_additions(meeting, name, x)[0])}
-
-
-def _additions(meeting: Meeting, name: str, element: str) -> tuple[Mark, Mark | None]:
-    """Return the latest addition of an element, and the latest of another device."""
-    marks = meeting.record.marks
-    return marks.get(f"{name}={element}", marks[BASE_UNIT]), marks.get(f"{name}~{element}")
+    return present | gone
 
 
 def _outlived_removal(meeting: Meeting, name: str, element: str) -> bool:
@@ -84,14 +108,10 @@ def _outlived_removal(meeting: Meeting, name: str, element: str) -> bool:
 
 def pruned(record: Record, name: str) -> Record:
     """Return a record that remembers only the latest removals from a set."""
-    sign, there = f"{name}-", set(record.values.get(name) or ())
-    gone = [
-        key.removeprefix(sign) for key in record.marks
-        if key.startswith(sign) and key.removeprefix(sign) not in there
-    ]  # fmt: skip
-    gone.sort(key=lambda x: record.marks[sign + x].rv)
-    old = {f"{name}{s}{x}" for x in gone[:-REMOVED_MAX] for s in "=~-"}
-    return record.without_marks(old) if old else record
+    sign = f"{name}-"
+    removals = [key for key in record.marks if key.startswith(sign)]
+    removals.sort(key=lambda key: record.marks[key].rv)
+    return record.without_marks(removals[:-REMOVED_MAX]) if removals[REMOVED_MAX:] else record
 
 
 # -- counters ---------------------------------------------------------------------------------

@@ -177,13 +177,13 @@ class Kind:
                 self._check_one(name, value, found.passed, found.errors)
         return found
 
-    def check(self, values: Values, op: str = "update") -> dict[str, Any]:
+    def check(self, values: Values, *, creating: bool, op: str = "update") -> dict[str, Any]:
         """Return the values of an edit normalised; fields we do not know yet are kept.
 
         Raises:
             Refusal: with one error for every field that is wrong.
         """
-        return self.accept(self.examine(values, op), creating=op == "create")
+        return self.accept(self.examine(values, op), creating=creating)
 
     def accept(self, found: "Examined", *, creating: bool) -> dict[str, Any]:
         """Return the values that have been examined, if they are an edit as a whole.

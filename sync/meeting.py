@@ -83,12 +83,14 @@ class Met:
 
     Attributes:
         lost: the edit's values do not stand.
+        dropped: the marks that are of no use any more.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     marks: Mapping[str, Mark] = field(default_factory=dict)
     clash: Clash | None = None
     lost: bool = False
+    dropped: frozenset[str] = frozenset()
 
 
 def stacked(marks: Mapping[str, Mark], key: str, mark: Mark, below: str) -> dict[str, Mark]:

@@ -26,6 +26,8 @@ JOINS: Mapping[Rule, Callable[[Meeting], Met]] = {
     Rule.SET: meet_set, Rule.COUNTER: meet_counter, Rule.CONSENT: meet_consent,
     Rule.TEXT: meet_text,
 }  # fmt: skip
+PLAIN = frozenset({Rule.LATEST, Rule.OPEN, Rule.OFFICE, Rule.SERVER})
+PLAIN_FOR_WORKERS = PLAIN - {Rule.OFFICE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,11 @@ def update(
     gone = _gone(record, edit, values, author) if record.deleted else None
     found, record = record, revived(record)
     mark = Mark(record.rv + 1, author.ms, author.device, edit.id)
+    plain = {} if gone else _unopposed(kind, record, edit, units, office=author.office)
     meetings = [
         Meeting(kind, record, unit, mine, mark, edit, values, author.office)
-        for unit, mine in units.items()
-    ]
+        for unit, mine in units.items() if unit not in plain
+    ]  # fmt: skip
     if gone and gone.open:
         return _after_the_end(found, gone, meetings)
     met = {one.unit: _meet(one) for one in meetings}
@@ -90,12 +93,64 @@ def update(
     lost = tuple(unit for unit, one in met.items() if one.lost)
     before = {name: record.values.get(name) for name in values}
     concurrent = gone is not None or _is_concurrent(record, edit, author)
-    if not any(one.marks for one in met.values()):
+    if not plain and not any(one.marks or one.dropped for one in met.values()):
         return Merged(found, before, clashes, concurrent, changed=False, lost=lost)
-    after = _written(kind, record, met)
+    after = _written(kind, record, met, plain, mark)
     if gone:
         clashes += (replace(gone, won={name: after.values[name] for name in values}),)
     return Merged(after, before, clashes, concurrent, lost=lost)
+
+
+def _unopposed(
+    kind: Kind, record: Record, edit: Edit, units: Mapping[str, dict[str, Any]], *, office: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the units, of rules without a memory, that nobody has written since: most of them."""
+    rules = PLAIN if office else PLAIN_FOR_WORKERS
+    return {
+        unit: mine for unit, mine in units.items()
+        if kind.rule_of(unit) in rules and record.mark(unit).rv <= edit.base
+    }  # fmt: skip
+
+
+def after(merged: Merged, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands of the fields of an edit, where that is not what it said."""
+    values = merged.record.values
+    found = {name: values.get(name) for name, one in said.items() if values.get(name) != one}
+    found |= {name: values.get(name) for name in merged.before if name not in said}
+    return found
+
+
+def overtaken(merged: Merged, edit: Edit) -> bool:
+    """Tell whether the step that an edit made did not stand."""
+    return any(
+        one.rule == Rule.WORKFLOW.value and one.lost_by.edit == edit.id for one in merged.clashes
+    )
+
+
+def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
+    return any(one.rv > edit.base and one.device != author.device for one in record.marks.values())
+
+
+def _written(
+    kind: Kind,
+    record: Record,
+    met: Mapping[str, Met],
+    plain: Mapping[str, dict[str, Any]],
+    mark: Mark,
+) -> Record:
+    """Return the next version of a record, with what became of each unit."""
+    values: dict[str, Any] = {}
+    marks = dict.fromkeys(plain, mark)
+    for mine in plain.values():
+        values |= mine
+    for one in met.values():
+        values |= one.values
+        marks |= one.marks
+    after = record.written(values, marks, record.rv + 1)
+    for unit, one in met.items():
+        after = after.without_marks(one.dropped) if one.dropped else after
+        after = pruned(after, unit) if kind.rule_of(unit) is Rule.SET else after
+    return after
 
 
 def _after_the_end(record: Record, gone: Clash, meetings: Sequence[Meeting]) -> Merged:
@@ -112,33 +167,10 @@ def _after_the_end(record: Record, gone: Clash, meetings: Sequence[Meeting]) -> 
     lost = tuple(one.unit for one in meetings if one.unit not in met)
     if not met:
         return Merged(record, {}, (gone,), concurrent=True, changed=False, lost=lost)
-    after = _written(meetings[0].kind, record, met)
+    after = _written(meetings[0].kind, record, met, {}, meetings[0].mark)
     kept = {**gone.lost, **{n: after.values.get(n) for one in met.values() for n in one.values}}
     before = {name: record.values.get(name) for name in kept}
     return Merged(after, before, (replace(gone, lost=kept),), concurrent=True, lost=lost)
-
-
-def after(merged: Merged, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands of the fields of an edit, where that is not what it said."""
-    values = merged.record.values
-    return {
-        name: values.get(name) for name in {*merged.before, *said}
-        if name not in said or said[name] != values.get(name)
-    }  # fmt: skip
-
-
-def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
-    return any(one.rv > edit.base and one.device != author.device for one in record.marks.values())
-
-
-def _written(kind: Kind, record: Record, met: Mapping[str, Met]) -> Record:
-    """Return the next version of a record, with what became of each unit."""
-    values = {name: value for one in met.values() for name, value in one.values.items()}
-    marks = {unit: mark for one in met.values() for unit, mark in one.marks.items()}
-    after = record.written(values, marks, record.rv + 1)
-    for unit in met:
-        after = pruned(after, unit) if kind.rule_of(unit) is Rule.SET else after
-    return after
 
 
 def delete(kind: Kind, record: Record, edit: Edit, author: Author) -> Merged:

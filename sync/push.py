@@ -27,7 +27,7 @@ from sync.edits import (
 )
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
-from sync.kinds import Examined, Kind, Kinds, Rule
+from sync.kinds import Examined, Kind, Kinds
 from sync.publish import publish
 from sync.reading import RELEASES, Key, Reading
 from sync.release import DECISIONS, Release
@@ -255,17 +255,15 @@ class Run:
         if merged.changed:
             self.batch.records[key] = merged.record
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
-        overtaken = any(
-            one.rule == Rule.WORKFLOW.value and one.lost_by.edit == edit.id
-            for one in merged.clashes
-        )
+        if merged.clashes and merge.overtaken(merged, edit):
+            flags = (*flags, "overtaken")
         return Receipt(
             edit.n,
             edit.id,
             _status(merged),
             edit.rec,
             merged.record.rv,
-            flags=(*flags, "overtaken") if overtaken else flags,
+            flags=flags,
             lost=merged.lost,
             conflicts=tuple(clash.conflict_id(edit.rec, edit.base) for clash in merged.clashes),
         )

@@ -105,7 +105,8 @@ class Release:
             raise Refusal("malformed_edit" if edit.op in DECISIONS else "unknown_op")
         work = run.reading.work(edit, received_ms=parked.parked_ms, device=parked.device,
                                 anchors=run.context.anchors)  # fmt: skip
-        values = work.kind.check(edit.set, edit.op)
+        creating = edit.op == "create"
+        values = work.kind.check(edit.set, creating=creating, op=edit.op)
         if (work.record is None) != (edit.op == "create"):
             raise Refusal("id_taken" if work.record else "unknown_record")
         if work.record is not None:

@@ -134,7 +134,7 @@ class Replica:
             edit = {
                 "n": self.memory.recall("next_n", 1), "id": edit_id, "op": op, "kind": kind,
                 "rec": rec, "base": rv, "set": dict(values),
-                "was": {name: known[name] for name in values if name in known},
+                "was": {name: known.get(name) for name in values} if known else {},
                 "schema": self.schemas.get(known.get("kind", kind) if kind == PARKING else kind, 1),
                 "at": self._at(now),
             }  # fmt: skip

@@ -100,7 +100,7 @@ class Worker(JoiningWorker):
 
     def own(self) -> None:
         """Note another owner; there are few, so that people happen to agree."""
-        self._update("plot", {"owner": self.rng.choice(OWNERS)})
+        self._do("update", {"owner": self.rng.choice(OWNERS)})
 
     def move(self) -> None:
         """Correct a position."""

@@ -23,10 +23,10 @@ def _rule(rule: Rule, wrong: Any) -> Any:
 def removal_beats_addition(world: "World") -> Iterator[None]:
     """Remove an element whoever has added it since."""
 
-    def seen(meeting: Meeting, name: str, element: str) -> Any:
-        return meeting.mark._replace(rv=0), None
+    def all_seen(meeting: Meeting, standing: Any) -> list[str]:
+        return list(standing)
 
-    with _instead((joins, "_additions", seen)):
+    with _instead((joins, "_seen_additions", all_seen)):
         yield
 
 
@@ -46,7 +46,7 @@ def marks_of_elements_forgotten(world: "World") -> Iterator[None]:
 def list_replaces_the_set(world: "World") -> Iterator[None]:
     """Take a whole list for a new set, not for what its author has changed."""
 
-    def wrong(meeting: Meeting, name: str, listed: set[str], there: set[str]) -> Any:
+    def wrong(meeting: Meeting, name: str, listed: set[str], there: set[str], _: Any) -> Any:
         return listed, there - listed
 
     with _instead((joins, "_intention", wrong)):

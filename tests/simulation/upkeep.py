@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from sync import erasure
+from sync import erasure, parking
 from sync.compaction import STEPS, Keeping
 from sync.edits import Record
 from sync.upkeep import Erasure, Upkeep
@@ -37,7 +37,7 @@ def compact(stand: Any, now_ms: int, keeping: Keeping, *, portions: int) -> None
 def some_record(stand: Any, rng: random.Random) -> Record | None:
     """Return a record that may be erased, if there is one."""
     found = [one for (kind, _), one in sorted(stand.records().items())
-             if kind in ("plot", "person") and one.deleted != erasure.ERASED]  # fmt: skip
+             if kind in ("plot", "person") and one.deleted != parking.ERASED]  # fmt: skip
     return rng.choice(found) if found else None
 
 

@@ -1,14 +1,13 @@
 """Laws of sets, counters and consents: whatever the order, they come to what was meant."""
 
 import itertools
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given
 
 from sync import joins
-from sync.edits import Mark
+from sync.edits import Mark, Record
 from sync.errors import Refusal
 from tests.sync.arrivals import Arrived, History, Step, drawn, everywhere, lived
 
@@ -91,6 +90,35 @@ def test_concurrent_changes_of_a_set_end_equal_in_every_order(count: int) -> Non
     for steps in itertools.permutations(CONCURRENT_TAGS, count):
         ends = {tuple(one.record.values["tags"]) for one in everywhere(steps)}
         assert len(ends) == 1, steps
+
+
+def test_an_own_addition_does_not_hide_anothers() -> None:
+    theirs, mine = Step("a", "add", {"tags": ["c"]}), Step("b", "add", {"tags": ["c"]})
+    for history in everywhere([theirs, mine, Step("b", "remove", {"tags": ["c"]})]):
+        assert history.record.values["tags"] == ["a", "b", "c"]
+
+
+def test_an_addition_that_was_removed_does_not_stand_in_the_way_again() -> None:
+    history = History()
+    history.arrive("in", Step("a", "add", {"tags": ["c"]}))
+    history.arrive("out", Step("a", "remove", {"tags": ["c"]}))
+    history.arrive("again", Step("b", "add", {"tags": ["c"]}))
+    history.arrive("gone", Step("b", "remove", {"tags": ["c"]}))
+    assert history.record.values["tags"] == ["a", "b"]
+
+
+def test_the_removal_of_what_was_never_there_takes_nothing_from_a_later_list() -> None:
+    history = History()
+    history.arrive("out", Step("a", "remove", {"tags": ["d"]}))
+    history.arrive("list", Step("founder", "update", {"tags": ["a", "b", "d"]}, base=0))
+    assert history.record.values["tags"] == ["a", "b", "d"]
+
+
+def test_the_devices_that_added_one_element_are_bounded() -> None:
+    history = History()
+    for number in range(3 * joins.ADDERS_MAX):
+        history.arrive(f"in {number}", Step(f"device {number}", "add", {"tags": ["c"]}))
+    assert sum(key.startswith("tags=") for key in history.record.marks) == joins.ADDERS_MAX
 
 
 def test_a_plain_list_without_what_was_seen_is_understood_by_the_marks() -> None:
@@ -254,16 +282,22 @@ def test_a_new_consent_stands_after_its_author_has_seen_the_withdrawal() -> None
 # -- planted: what the laws must notice -------------------------------------------------------
 
 
-def _only_latest(marks: Mapping[str, Mark], key: str, mark: Mark, below: str) -> dict[str, Mark]:
-    return {key: mark}
+def _rv(item: tuple[str, Mark]) -> int:
+    return item[1].rv
 
 
 def test_the_laws_notice_an_own_addition_that_hides_anothers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(joins, "stacked", _only_latest)
+    right = joins._additions
+
+    def newest_only(record: Record, name: str) -> Any:
+        found = {x: max(keys.items(), key=_rv) for x, keys in right(record, name).items()}
+        return {x: dict([one]) for x, one in found.items()}
+
+    monkeypatch.setattr(joins, "_additions", newest_only)
     with pytest.raises(AssertionError):
-        test_concurrent_changes_of_a_set_end_equal_in_every_order(4)
+        test_an_own_addition_does_not_hide_anothers()
 
 
 def test_the_laws_notice_a_withdrawal_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

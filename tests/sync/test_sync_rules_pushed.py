@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from sync import merge, push
 from sync.conflicts import CONFLICT
+from sync.stores.memory import MemoryStore
 from sync.wire import write_results
-from tests.sync.house import NOW_MS, Phone, Stand, name_of
+from tests.sync.house import NOW_MS, MemoryStand, Phone, Stand, name_of
 
 BASE = "one\ntwo\nthree\nfour\nfive"
 PLOT: Mapping[str, Any] = {
@@ -161,7 +163,7 @@ def test_the_marks_of_joined_fields_come_back_from_every_store(stand: Stand) -> 
     ann.push(ann.edit("create", "plot", name, set=PLOT))
     ann.push(ann.edit("add", "plot", name, base=1, set={"calls": 5, "tags": ["c"]}))
     marks = _record(stand, "plot", name).marks
-    assert (marks["calls+"].sum, marks["tags=c"].rv) == (5, 2)
+    assert (marks["calls+"].sum, marks[f"tags={ann.device[-8:]}=c"].rv) == (5, 2)
 
 
 def test_children_made_apart_both_exist(stand: Stand, ann: Phone, bob: Phone) -> None:
@@ -214,3 +216,24 @@ def test_the_ledger_tells_what_stood_after_where_that_is_not_what_was_said(
         entry = stand.store.ledger[edit.id]  # type: ignore[attr-defined]
         assert entry.before == {"calls": 10, "tags": ["a", "b"]}
         assert entry.after == {"calls": 15, "tags": ["a", "b"]}
+
+
+def test_an_addition_that_counts_twice_on_a_resend_would_be_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(push, "_fresh", lambda drafts, device, known: list(drafts))
+    monkeypatch.setattr(MemoryStore, "known", lambda self, edits: {})
+    monkeypatch.setattr(MemoryStore, "_check", lambda self, batch: None)
+    with pytest.raises(AssertionError):
+        Three(MemoryStand(), CASES["counter"]).play((0, 1, 2), NOW_MS)
+
+
+def test_a_rule_that_trusts_the_later_stamp_alone_would_be_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(merge, "JOINS", {})
+    for word in ("consent", "set", "counter", "text"):
+        with pytest.raises(AssertionError):
+            test_three_edits_made_apart_end_equal_in_every_order_and_lose_nothing(
+                word, MemoryStand()
+            )
