@@ -240,7 +240,7 @@ def test_a_batch_is_poisoned_by_none_of_its_edits(world: World) -> None:
     )
     assert [one["status"] for one in results] == ["applied", *["parked"] * 6, "applied"]
     assert [one["code"] for one in results[1:7]] == [
-        "out_of_scope", "out_of_scope", "unknown_kind", "malformed_edit", "invalid_fields",
+        "out_of_scope", "out_of_scope", "unknown_kind", "unknown_op", "invalid_fields",
         "invalid_fields",
     ]  # fmt: skip
 
