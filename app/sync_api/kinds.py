@@ -76,6 +76,8 @@ def breaches(before: Shape, after: Shape) -> Iterator[str]:
         for name, field in old["fields"].items():
             found = _field_breaches(field, new["fields"].get(name))
             yield from (f"{kind}.{name}: {breach}" for breach in found)
+        if new["schema"] < old["schema"]:
+            yield f"{kind}: schema {old['schema']} cannot push any more"
         for name in new["fields"].keys() - old["fields"].keys():
             if new["fields"][name]["required"]:
                 yield f"{kind}.{name}: new, and required"

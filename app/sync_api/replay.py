@@ -4,14 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.orm import Session
 
 from app import identity
 from app.core.actor import Actor
 from app.core.database import Database, Mode
-from app.core.engine import current_engine, write_all_as_office
+from app.core.engine import ATTEMPTS_MAX, current_engine, write_all_as_office
 from app.core.records import sync_tables
 from sync.edits import Edit, Parked
+from sync.errors import Stale
 from sync.parking import PARKED, PARKING
 from sync.release import replayable
 from sync.upgrade import NEWER
@@ -35,10 +37,24 @@ def replay(database: Database) -> Mapping[str, int]:
         edits = list(theirs)
         for first in range(0, len(edits), EDITS_MAX):
             part = edits[first : first + EDITS_MAX]
-            with database.transaction(Mode.WRITE) as session:
-                done["applied"] += _replay(session, user, part)
+            done["applied"] += _surely(database, user, part)
             done["tried"] += len(part)
     return done
+
+
+def _surely(database: Database, user: int, parked: Sequence[Parked]) -> int:
+    """Replay some edits of one author; what the database itself refuses stays, alone."""
+    try:
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                with database.transaction(Mode.WRITE) as session:
+                    return _replay(session, user, parked)
+            except Stale:
+                continue
+    except (exc.IntegrityError, exc.DataError):
+        if len(parked) > 1:
+            return sum(_surely(database, user, [one]) for one in parked)
+    return 0
 
 
 def _pages(session: Session) -> Iterator[list[Parked]]:

@@ -7,7 +7,7 @@ from tests.prove import poison
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_poison_stops_or_swallows_an_edit(engine: str) -> None:
+def test_a_permanent_error_never_stops_later_independent_edits(engine: str) -> None:
     found = poison.prove(engine, rounds=200, seed=1)
     assert found["violations"] == []
     assert found["edits"] > 300

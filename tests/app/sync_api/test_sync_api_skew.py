@@ -1,7 +1,7 @@
 """Phones older and newer than the server: all may push for ever, only records can be refused."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,9 @@ def test_every_schema_that_was_released_has_its_golden_file() -> None:
 
 
 @pytest.mark.parametrize(("kind", "schema"), RELEASED)
-def test_its_pushes_lead_to_the_records_of_today(county: County, kind: str, schema: int) -> None:
+def test_a_push_in_any_released_schema_is_taken_and_leads_to_the_records_of_today(
+    county: County, kind: str, schema: int
+) -> None:
     told = golden.golden(kind, schema, grid=GRID, gw=county.ids["gw"])
     statuses = []
     for push in told["pushes"]:
@@ -162,6 +164,37 @@ def test_a_newer_kind_is_parked_and_replayed_as_its_authors(county: County) -> N
     assert county.ask("gw", "GET", f"/households/{home}").status_code == 200
     waiting = county.ask("da", "GET", "/parked-edits").get_json()
     assert [one["id"] for one in waiting] == [foreign["id"]]
+
+
+@pytest.fixture
+def refusing(county: County) -> Iterator[County]:
+    """Return a county whose database itself refuses the building POISON."""
+    if county.database.is_sqlite:
+        begin = (
+            "CREATE TRIGGER poison BEFORE INSERT ON household WHEN NEW.building = 'POISON' "
+            "BEGIN SELECT RAISE(ABORT, 'poison'); END"
+        )
+        end = "DROP TRIGGER poison"
+    else:
+        begin = (
+            "ALTER TABLE household ADD CONSTRAINT poison CHECK (building IS DISTINCT FROM 'POISON')"
+        )
+        end = "ALTER TABLE household DROP CONSTRAINT poison"
+    county.sql(sa.text(begin))
+    yield county
+    county.sql(sa.text(end))
+
+
+def test_what_the_database_refuses_stays_parked_and_stops_no_other(refusing: County) -> None:
+    phone, engine = refusing.phone("gw"), refusing.app.extensions["wangge_engine"]
+    known = engine.kinds
+    engine.kinds = type(known)([kind for kind in known.kinds if kind.name != "household"])
+    for building in ("1", "POISON", "3"):
+        phone.act("create", "household", set=household(building=building))
+    engine.kinds = known
+    assert "tried 3, applied 2" in _replayed(refusing)
+    [left] = refusing.ask("vl", "GET", "/parked-edits").get_json()
+    assert left["edit"]["set"]["building"] == "POISON"
 
 
 def test_an_upcaster_is_declared_with_its_record(
