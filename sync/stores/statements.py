@@ -152,6 +152,13 @@ def records(table: sa.Table) -> Any:
 
 
 @cache
+def erased(table: sa.Table) -> Any:
+    """Return the statement that tells which records of one kind have been erased by law."""
+    t = table.c
+    return sa.select(t.id, t.rv).where(t.id.in_(_many("ids")), t.deleted == "erased")
+
+
+@cache
 def bodies(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
     """Return the statement that reads ready bodies of some kinds (``ids0, ids1, …``)."""
     return sa.union_all(
