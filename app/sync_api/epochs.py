@@ -1,9 +1,9 @@
 """Notice by ourselves that the database has gone back in time, and begin a new epoch.
 
-Beside the database lies a mark, outside of it: the epoch, and a generation that is raised in both
-every half minute of work, at each start, and by each backup. A database whose generation is
-behind its mark is an older copy. On PostgreSQL the epoch that phones see holds the timeline and
-the transaction that wrote it besides (``sync/stores/statements.py``), which needs no looking.
+Beside the database lies a milestone, outside of it: the epoch, and a generation that is raised in
+both every half minute of work, at each start, and by each backup. A database whose generation is
+behind its milestone is an older copy. On PostgreSQL the epoch that phones see holds the timeline
+and the transaction that wrote it besides (``sync/stores/statements.py``); that needs no looking.
 """
 
 import json
@@ -37,7 +37,7 @@ BEHIND, STRANGE, MOVED, ORDERED = "behind", "strange", "moved", "ordered"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Milestone:
     """What lies beside a database: which life it was in, and how far."""
 
     epoch: str
@@ -59,25 +59,25 @@ class Signs:
     ended: Mapping[str, int]
 
 
-def judged(signs: Signs, mark: Mark | None, *, home: str, alone: bool) -> str | None:
+def judged(signs: Signs, milestone: Milestone | None, *, home: str, alone: bool) -> str | None:
     """Return the reason for a new epoch, None when the database is the one that we knew.
 
     Args:
         home: the cluster in which the database is now.
-        alone: True when a database that was served before must have a mark: its only server
-            keeps the mark beside it.
+        alone: True when a database that was served before must have a milestone: its only server
+            keeps the milestone beside it.
     """
     served = signs.generation > 0
-    if served and (signs.home not in (None, home) or (mark is None and alone)):
+    if served and (signs.home not in (None, home) or (milestone is None and alone)):
         return MOVED
-    if mark is None or mark.epoch in signs.ended:
+    if milestone is None or milestone.epoch in signs.ended:
         return None
-    if mark.epoch != signs.epoch:
-        return STRANGE if served or mark.generation else None
-    return BEHIND if signs.generation < mark.generation else None
+    if milestone.epoch != signs.epoch:
+        return STRANGE if served or milestone.generation else None
+    return BEHIND if signs.generation < milestone.generation else None
 
 
-# -- the mark beside the database -----------------------------------------------------------------
+# -- the milestone beside the database ------------------------------------------------------------
 
 
 def place_of(settings: Settings) -> Path:
@@ -88,21 +88,21 @@ def place_of(settings: Settings) -> Path:
     return settings.data_dir / f"wangge-{url.database}"
 
 
-def read_mark(path: Path) -> Mark | None:
-    """Return the mark at a path, None when there is none that makes sense."""
+def read_milestone(path: Path) -> Milestone | None:
+    """Return the milestone at a path, None when there is none that makes sense."""
     try:
         shape = json.loads(path.read_text(encoding="utf-8"))
-        return Mark(str(shape["epoch"]), int(shape["generation"]))
+        return Milestone(str(shape["epoch"]), int(shape["generation"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_mark(path: Path, mark: Mark) -> None:
-    """Put a mark at a path, whole and on the disk."""
+def write_milestone(path: Path, milestone: Milestone) -> None:
+    """Put a milestone at a path, whole and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with partial.open("w", encoding="utf-8") as file:
-        json.dump({"epoch": mark.epoch, "generation": mark.generation}, file)
+        json.dump({"epoch": milestone.epoch, "generation": milestone.generation}, file)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -157,7 +157,7 @@ class Epochs:
 
     @property
     def _path(self) -> Path:
-        return self.place.with_name(f"{self.place.name}.mark")
+        return self.place.with_name(f"{self.place.name}.milestone")
 
     def look_if_due(self) -> None:
         """Look when the last look is half a minute old, or something may have changed."""
@@ -176,10 +176,10 @@ class Epochs:
         except (OSError, sa.exc.DBAPIError):
             if not self._looked:
                 raise
-            log.warning("could not mark the generation of the database", exc_info=True)
+            log.warning("could not write the milestone of the database", exc_info=True)
 
     def look(self, *, reason: str | None = None) -> str | None:
-        """Compare database and mark, begin a new epoch if they differ, and raise both.
+        """Compare database and milestone, begin a new epoch if they differ, and raise both.
 
         Args:
             reason: begin a new epoch in any case, for this reason.
@@ -187,16 +187,16 @@ class Epochs:
         Returns:
             Why a new epoch was begun, None when none was.
         """
-        mark = read_mark(self._path)
+        milestone = read_milestone(self._path)
         with self.database.transaction(Mode.WRITE) as session:
             _lock(session)
             signs, home = _signs(session), _home(session)
             alone = self.database.is_sqlite
-            reason = reason or judged(signs, mark, home=home, alone=alone)
-            generation = max(signs.generation, mark.generation if mark else 0) + 1
+            reason = reason or judged(signs, milestone, home=home, alone=alone)
+            generation = max(signs.generation, milestone.generation if milestone else 0) + 1
             epoch = self._begin(session, signs, reason) if reason else signs.epoch
             _keep(session, generation=generation, home=home)
-        write_mark(self._path, Mark(epoch, generation))
+        write_milestone(self._path, Milestone(epoch, generation))
         return reason
 
     def _begin(self, session: Session, signs: Signs, reason: str) -> str:

@@ -2,14 +2,19 @@
 
 import json
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.areas.services import ancestors_of, paths_of
 from app.core import audit
 from app.core.engine import Engine
 from app.core.moments import now_ms
+from app.core.records import sync_tables
+from app.identity.models import Enrolment, Post
 from sync import erasure
 from sync.stores.sql_upkeep import SqlUpkeep
 from sync.upkeep import Erasure, Upkeep
@@ -97,3 +102,73 @@ def _erasure(line: str) -> Erasure | None:
 def order(kind: str, record: str, reason: str) -> Erasure:
     """Return the order to erase one record, given by the operator of the server now."""
     return Erasure(kind, record, now_ms(), reason)
+
+
+# -- who has carried it out -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How far an erasure has come.
+
+    Attributes:
+        done: phones that have erased the record, with the time at which they said so.
+        open: phones of people who ever served there and that have not said so yet.
+    """
+
+    erasure: Erasure
+    done: Sequence[tuple[str, int]]
+    open: Sequence[str]
+
+
+def accounts(session: Session, engine: Engine) -> list[Account]:
+    """Return all erasures with the phones that have carried them out, and those that have not."""
+    upkeep = upkeep_of(session, engine)
+    found, witnesses = upkeep.erasures(), upkeep.witnesses()
+    areas = {one.key: _grids(one) for one in found}
+    paths = paths_of(session, set().union(*areas.values()))
+    above = {grid: {*ancestors_of(path), grid} for grid, path in paths.items()}
+    phones = _phones(session, set().union(*above.values()))
+    told = []
+    for one in found:
+        done = witnesses.get(one.key, ())
+        served = set().union(*(above.get(grid, ()) for grid in areas[one.key]))
+        told.append(Account(one, done, _open(one, served, phones, {device for device, _ in done})))
+    return told
+
+
+def _grids(one: Erasure) -> set[int]:
+    return {int(scope[5:]) for scope in one.scopes if scope.startswith("grid:")}
+
+
+def _phones(session: Session, areas: set[int]) -> Mapping[str, list[tuple[str, int, int]]]:
+    """Return for each phone in use: its device ids, when each was made, and areas served."""
+    device = sync_tables.device.c
+    enrolled = sa.cast(device.enrolment, sa.String) == Enrolment.id
+    rows = session.execute(
+        sa.select(Enrolment.id, device.id, device.made_ms, Post.area_id)
+        .select_from(sync_tables.device)
+        .join(Enrolment, enrolled)
+        .join(Post, Post.user_id == device.user_id)
+        .where(Post.area_id.in_(areas), Enrolment.revoked_at.is_(None))
+        .order_by(device.made_ms)
+    )
+    phones: dict[str, list[tuple[str, int, int]]] = {}
+    for enrolment, name, made_ms, area in rows:
+        phones.setdefault(enrolment, []).append((name, made_ms, area))
+    return phones
+
+
+def _open(
+    one: Erasure,
+    areas: set[int],
+    phones: Mapping[str, list[tuple[str, int, int]]],
+    seen: set[str],
+) -> list[str]:
+    """Return the last device id of each phone that may hold the record and has not answered."""
+    waiting = []
+    for rows in phones.values():
+        serves = any(area in areas and made_ms <= one.ms for _, made_ms, area in rows)
+        if serves and not seen & {name for name, _, _ in rows}:
+            waiting.append(rows[-1][0])
+    return sorted(waiting)

@@ -131,17 +131,18 @@ def carry_out(kind: str, record: str, reason: str, also: Sequence[str]) -> list[
 @click.command("erasures")
 def list_erasures() -> None:
     """列出抹除及手机确认 / List erasures, and the phones that have carried them out."""
-    engine = current_engine()
     with current_database().transaction(Mode.READ) as session:
-        upkeep = erasures.upkeep_of(session, engine)
-        found, witnesses = upkeep.erasures(), upkeep.witnesses()
-    for one in found:
-        seen = witnesses.get(one.key, ())
+        found = erasures.accounts(session, current_engine())
+    for account in found:
+        one = account.erasure
         click.echo(f"{as_text(one.ms)}  {one.kind} {one.record}  {one.reason}")
         click.echo(f"  范围 / scopes: {', '.join(one.scopes) or '-'}")
-        click.echo(f"  已确认手机 / phones that have erased it: {len(seen)}")
-        for device, ms in seen:
+        click.echo(f"  已确认手机 / phones that have erased it: {len(account.done)}")
+        for device, ms in account.done:
             click.echo(f"    {device}  {as_text(ms)}")
+        click.echo(f"  尚未确认 / phones that have not yet: {len(account.open)}")
+        for device in account.open:
+            click.echo(f"    {device}")
     if not found:
         click.echo("尚无抹除 / nothing has been erased")
 

@@ -160,6 +160,7 @@ class SqlStore:
         """Write all of a batch; scope counters and feed last, because they are shared."""
         self.begin_writing(self.session)
         self._check_parked(batch)
+        self._check_erased(batch)
         self._write_device(batch)
         entries = Write(self.tables.ledger, NEW, [self._ledger_row(one) for one in batch.ledger])
         self._write_all([*self._records(batch), entries])
@@ -182,6 +183,19 @@ class SqlStore:
             versions |= {row[0]: row[1] for row in rows}
         if versions != batch.parked_seen:
             raise Stale
+
+    def _check_erased(self, batch: Batch) -> None:
+        """See that nothing that was only read has been erased since; row locks do it elsewhere."""
+        if self._dialect != "sqlite":
+            return
+        left: dict[str, list[str]] = {}
+        for kind, record in batch.seen_rv.keys() - batch.records.keys():
+            left.setdefault(kind, []).append(record)
+        for kind in sorted(left):
+            erased = statements.erased(self.kinds[kind].table)
+            for record, rv in self._run(erased, {"ids": left[kind]}):
+                if rv != batch.seen_rv[kind, record]:
+                    raise Stale
 
     def _write_device(self, batch: Batch) -> None:
         now = batch.device

@@ -185,6 +185,13 @@ def _named(kind: str) -> sa.ColumnElement[str]:
 
 
 @cache
+def erased(table: sa.Table) -> Any:
+    """Return the statement that tells which records of one kind have been erased by law."""
+    t = table.c
+    return sa.select(t.id, t.rv).where(among(t.id, "ids"), t.deleted == "erased")
+
+
+@cache
 def bodies(kinds: tuple[tuple[str, sa.FromClause], ...]) -> Any:
     """Return the statement that reads ready bodies of some kinds (``ids0, ids1, …``)."""
     return sa.union_all(

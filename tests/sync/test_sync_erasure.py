@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from sync import erasure
 from sync.digest import as_signed, scope_digest
+from sync.errors import Stale
 from sync.replica_tables import NAMES
-from sync.store import PURGE
+from sync.store import PURGE, Batch
 from sync.stores.memory_upkeep import MemoryUpkeep
 from sync.stores.sql_upkeep import SqlUpkeep
 from sync.upkeep import Erasure
@@ -252,3 +253,20 @@ def test_the_search_finds_what_a_forgetful_erasure_leaves(
         monkeypatch.setattr(upkeep_, forgotten, lambda self, what: 0)
     erase(stand, ("plot", PLOT))
     assert traces(stand)
+
+
+@pytest.mark.parametrize("lasting", ["sqlite"], indirect=True)
+def test_an_edit_that_was_read_before_and_parked_after_an_erasure_is_read_again(
+    stand: Stand, ann: Phone
+) -> None:
+    """SQLite reads before it locks; elsewhere the row lock lets the erasure wait."""
+    ann.push(ann.edit("create", "plot", PLOT, set={"grid": 7}))
+    with stand.open() as store:
+        device = store.device(ann.device)
+        batch = Batch(device=device, device_before=device, seen_rv={("plot", PLOT): 1})
+    erase(stand, ("plot", PLOT))
+    with pytest.raises(Stale), stand.open() as store:
+        store.write(batch)
+    batch.seen_rv["plot", PLOT] = 2
+    with stand.open() as store:
+        store.write(batch)

@@ -13,27 +13,27 @@ from app.core.database import Database, Mode
 from app.core.engine import current_engine
 from app.factory import create_app
 from app.sync_api import epochs
-from app.sync_api.epochs import BEHIND, MOVED, STRANGE, Epochs, Mark, Signs, judged
+from app.sync_api.epochs import BEHIND, MOVED, STRANGE, Epochs, Milestone, Signs, judged
 from tests.conftest import settings_for
 
 E1, E2, E3 = "epoch-1", "epoch-2", "epoch-3"
-Case = tuple[Signs, Mark | None, str | None]
+Case = tuple[Signs, Milestone | None, str | None]
 CASES: dict[str, Case] = {
     "a new database": (Signs(E1, 0, None, {}), None, None),
-    "as we left it": (Signs(E1, 7, "here", {}), Mark(E1, 7), None),
-    "the mark came too late": (Signs(E1, 8, "here", {}), Mark(E1, 7), None),
-    "an older copy": (Signs(E1, 5, "here", {}), Mark(E1, 7), BEHIND),
-    "a copy from before the epoch": (Signs(E1, 5, "here", {}), Mark(E2, 7), STRANGE),
-    "another machine has begun an epoch": (Signs(E3, 9, "here", {E1: 8}), Mark(E1, 7), None),
-    "another cluster": (Signs(E1, 7, "there", {}), Mark(E1, 7), MOVED),
+    "as we left it": (Signs(E1, 7, "here", {}), Milestone(E1, 7), None),
+    "the milestone came too late": (Signs(E1, 8, "here", {}), Milestone(E1, 7), None),
+    "an older copy": (Signs(E1, 5, "here", {}), Milestone(E1, 7), BEHIND),
+    "a copy from before the epoch": (Signs(E1, 5, "here", {}), Milestone(E2, 7), STRANGE),
+    "another machine has begun an epoch": (Signs(E3, 9, "here", {E1: 8}), Milestone(E1, 7), None),
+    "another cluster": (Signs(E1, 7, "there", {}), Milestone(E1, 7), MOVED),
     "another folder": (Signs(E1, 7, "here", {}), None, MOVED),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_copy_is_told_from_the_database_that_we_knew(name: str) -> None:
-    signs, mark, reason = CASES[name]
-    assert judged(signs, mark, home="here", alone=True) == reason
+    signs, milestone, reason = CASES[name]
+    assert judged(signs, milestone, home="here", alone=True) == reason
 
 
 def test_where_many_serve_one_database_a_missing_mark_tells_nothing() -> None:
@@ -61,9 +61,9 @@ def test_a_database_behind_its_mark_begins_a_new_epoch_once(
     watch: Epochs, database: Database
 ) -> None:
     watch.look()
-    before, mark = _epoch(database), epochs.read_mark(watch._path)
-    assert mark is not None
-    epochs.write_mark(watch._path, Mark(mark.epoch, mark.generation + 1))
+    before, milestone = _epoch(database), epochs.read_milestone(watch._path)
+    assert milestone is not None
+    epochs.write_milestone(watch._path, Milestone(milestone.epoch, milestone.generation + 1))
     assert watch.look() == BEHIND
     after = _epoch(database)
     assert after != before
@@ -124,10 +124,10 @@ def test_loading_a_dump_changes_the_epoch_without_any_look(database: Database) -
 def test_the_first_request_of_a_process_looks(county: Any) -> None:
     watch: Epochs = county.app.extensions[epochs.EXTENSION]
     county.phone("gw")
-    mark = epochs.read_mark(watch._path)
-    assert mark is not None and mark.generation >= 1
+    milestone = epochs.read_milestone(watch._path)
+    assert milestone is not None and milestone.generation >= 1
     before = county.phone("gw").send("pull", {}).get_json()["to"]
-    epochs.write_mark(watch._path, Mark(mark.epoch, mark.generation + 100))
+    epochs.write_milestone(watch._path, Milestone(milestone.epoch, milestone.generation + 100))
     watch._due_s = 0.0
     page = county.phone("gw").send("pull", {"cursor": before}).get_json()
     assert page["reset"]
@@ -135,10 +135,10 @@ def test_the_first_request_of_a_process_looks(county: Any) -> None:
 
 
 def test_a_mark_that_makes_no_sense_is_no_mark(tmp_path: Path) -> None:
-    path = tmp_path / "x.mark"
-    assert epochs.read_mark(path) is None
+    path = tmp_path / "x.milestone"
+    assert epochs.read_milestone(path) is None
     for text in ("", "{}", "[]", "null", json.dumps({"epoch": "a", "generation": "b"})):
         path.write_text(text, encoding="utf-8")
-        assert epochs.read_mark(path) is None
-    epochs.write_mark(path, Mark("a", 3))
-    assert epochs.read_mark(path) == Mark("a", 3)
+        assert epochs.read_milestone(path) is None
+    epochs.write_milestone(path, Milestone("a", 3))
+    assert epochs.read_milestone(path) == Milestone("a", 3)
