@@ -6,12 +6,12 @@ order of urgency. What changes while a device pages gets a version above ``as_of
 the next round, so a row can come twice but can never be missed.
 """
 
-import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from sync.cursor import Cursor, Place, read_cursor
 from sync.digest import as_hex
 from sync.edits import Device
 from sync.store import PUT, FeedRow, ScopeState, Store, Window
@@ -21,62 +21,21 @@ PAGE_BYTES_MAX = 4 * 1024 * 1024
 PAGE_ROWS_MAX = 5000
 ROW_BYTES_GUESSED = 250
 FRAME_BYTES = 130
-CURSOR_CHARACTERS_MAX = 16_384
-CURSOR_SCOPES_MAX = 1_000
+COPY_ROWS_MIN = 300
+SCOPES_PER_MARK = 100
 
 Project = Callable[[str, str], str]
 
 
-class Place(NamedTuple):
-    """Where a device stands in one scope."""
-
-    ver: int = 0
-    as_of: int = 0
-    rank: int = -1
-    position: int = 0
-
-    @property
-    def between(self) -> bool:
-        """Tell whether a round has been begun and not finished."""
-        return self.as_of > self.ver
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a device stands in all its scopes, in one epoch."""
-
-    epoch: str
-    places: Mapping[str, Place]
-
-    def write(self) -> str:
-        """Return the cursor as opaque text."""
-        shape = [self.epoch, {scope: list(place) for scope, place in self.places.items()}]
-        raw = json.dumps(shape, separators=(",", ":"), sort_keys=True).encode()
-        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def read_cursor(text: str | None) -> Cursor | None:
-    """Read a cursor; None when there is none or it makes no sense (which is never an error)."""
-    if not text or len(text) > CURSOR_CHARACTERS_MAX:
-        return None
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        epoch, shape = json.loads(raw)
-        places = {str(scope): _place(place) for scope, place in shape.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return None
-    return Cursor(str(epoch), places) if len(places) <= CURSOR_SCOPES_MAX else None
-
-
-def _place(numbers: Any) -> Place:
-    if len(numbers) != 4 or not all(type(one) is int and abs(one) < 2**62 for one in numbers):
-        raise ValueError("not a place")
-    return Place(*numbers)
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a pull; ``items`` are ready JSON objects."""
+    """One page of a pull; ``items`` are ready JSON objects.
+
+    Attributes:
+        versions: the version of each scope to which its digest belongs.
+        copies: scopes that would come sooner as a ready-made copy.
+        marks: (rows before, cursor): from where a device goes on when the page is cut there.
+    """
 
     start: str | None
     cursor: str
@@ -87,16 +46,41 @@ class Page:
     digests: Mapping[str, str]
     last_n: int
     last_id: str | None
+    versions: Mapping[str, int] = field(default_factory=dict)
+    copies: Sequence[str] = ()
+    marks: Sequence[tuple[int, str]] = ()
 
     def as_json(self, now: str, anchor: str) -> str:
         """Assemble the answer; the records are joined, never parsed."""
-        frame = {
-            "from": self.start, "to": self.cursor, "drop": list(self.drop),
-            "reset": list(self.reset), "complete": self.complete, "digest": dict(self.digests),
+        head = _dump({**self._head(now, anchor), **self._tail()})
+        return f'{head[:-1]},"items":[{",".join(self.items)}]}}'
+
+    def as_lines(self, now: str, anchor: str) -> Iterator[str]:
+        """Yield the answer line by line: head, items with cursors between them, tail."""
+        yield _dump(self._head(now, anchor))
+        done = 0
+        for rows, cursor in self.marks:
+            yield from self.items[done:rows]
+            yield _dump({"to": cursor})
+            done = rows
+        yield from self.items[done:]
+        yield _dump(self._tail())
+
+    def _head(self, now: str, anchor: str) -> dict[str, Any]:
+        return {
+            "from": self.start, "drop": list(self.drop), "reset": list(self.reset),
             "last_n": self.last_n, "last_id": self.last_id, "now": now, "anchor": anchor,
         }  # fmt: skip
-        head = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
-        return f'{head[:-1]},"items":[{",".join(self.items)}]}}'
+
+    def _tail(self) -> dict[str, Any]:
+        return {
+            "to": self.cursor, "complete": self.complete, "digest": dict(self.digests),
+            "ver": dict(self.versions), "copies": list(self.copies),
+        }  # fmt: skip
+
+
+def _dump(shape: Mapping[str, Any]) -> str:
+    return json.dumps(shape, ensure_ascii=False, separators=(",", ":"))
 
 
 def _as_is(_kind: str, body: str) -> str:
@@ -110,6 +94,7 @@ class Pull:
     Attributes:
         scopes: the scopes granted now, most important first.
         project: turns the body of a kind into what this role may see.
+        mark_every: after how many rows a cursor is wanted, 0 for none between them.
     """
 
     scopes: Sequence[str]
@@ -117,6 +102,7 @@ class Pull:
     device: Device
     want_bytes: int = PAGE_BYTES
     project: Project = _as_is
+    mark_every: int = 0
 
 
 def pull(store: Store, request: Pull) -> Page:
@@ -126,13 +112,13 @@ def pull(store: Store, request: Pull) -> Page:
     states = store.scopes(request.scopes)
     places, reset = _places(given, epoch, request, states)
     rows, exhausted = _rows(store, request, places, states)
-    items = [_item(row, request.project) for row in rows]
+    items = [item_of(row, request.project) for row in rows]
     moved = _moved(places, rows, states, exhausted=exhausted)
     complete = exhausted and all(
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
     drop = [scope for scope in (given.places if given else ()) if scope not in places]
-    digests = {scope: as_hex(states[scope].digest) for scope in places if scope in states}
+    known = [scope for scope in places if scope in states] if complete else []
     return Page(
         request.cursor,
         Cursor(epoch, moved).write(),
@@ -140,10 +126,32 @@ def pull(store: Store, request: Pull) -> Page:
         drop,
         reset,
         complete,
-        digests if complete else {},
+        {scope: as_hex(states[scope].digest) for scope in known},
         request.device.last_n,
         request.device.last_id,
+        {scope: states[scope].ver for scope in known},
+        () if exhausted else [s for s in places if _is_large(moved[s], states.get(s))],
+        list(_marks(epoch, request, places, rows, states)),
     )
+
+
+def _is_large(place: Place, state: ScopeState | None) -> bool:
+    """Tell whether a scope is new to a device and large enough for a ready-made copy."""
+    return state is not None and place.ver == 0 and state.live >= COPY_ROWS_MIN
+
+
+def _marks(
+    epoch: str,
+    request: Pull,
+    places: Mapping[str, Place],
+    rows: Sequence[FeedRow],
+    states: Mapping[str, ScopeState],
+) -> Iterator[tuple[int, str]]:
+    """Yield cursors to go on from within a page; of many scopes they are long, and rarer."""
+    step = request.mark_every * max(1, len(places) // SCOPES_PER_MARK)
+    for count in range(step, len(rows), step) if step else ():
+        moved = _moved(places, rows[:count], states, exhausted=False)
+        yield count, Cursor(epoch, moved).write()
 
 
 def _places(
@@ -183,7 +191,7 @@ def _rows(
     """Read as many rows as the budget of bytes allows; tell whether the windows are empty."""
     windows = [
         Window(scope, place.ver, place.as_of if place.between else states[scope].ver,
-               place.rank, place.position)
+               place.rank, place.position, turn_of(scope))
         for scope, place in places.items()
         if scope in states and (place.between or states[scope].ver > place.ver)
     ]  # fmt: skip
@@ -202,7 +210,12 @@ def _rows(
     return rows, len(found) < limit
 
 
-def _item(row: FeedRow, project: Project) -> str:
+def turn_of(scope: str) -> int:
+    """Return how early a scope is sent: what is one's own, then the lists, then the areas."""
+    return 0 if scope.startswith("me:") else 1 if scope == "ref" else 2
+
+
+def item_of(row: FeedRow, project: Project) -> str:
     """Frame one row; ids, kinds and scopes are ours and need no escaping."""
     head = f'{{"s":"{row.scope}","op":"{row.op}","t":"{row.kind}","id":"{row.record}","rv":{row.rv}'
     if row.op != PUT or row.body is None:

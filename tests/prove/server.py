@@ -32,20 +32,23 @@ class Server:
     """Granian with the application, as ``make run`` starts it."""
 
     environment: Mapping[str, str]
-    application: str = "wsgi:app"
+    application: str = "asgi:app"
     workers: int = 1
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
         """Start, wait until it can serve, and return the seconds this took."""
-        words = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port), "--no-ws",
-                 "--workers", str(self.workers), "--blocking-threads", str(THREADS),
+        interface = "asgi" if self.application.startswith("asgi") else "wsgi"
+        threads = "1" if interface == "asgi" else str(THREADS)
+        words = ["--interface", interface, "--host", "127.0.0.1", "--port", str(self.port),
+                 "--no-ws", "--workers", str(self.workers), "--blocking-threads", threads,
+                 "--backlog", "4096", "--backpressure", "4096",
                  "--log-level", "error", self.application]  # fmt: skip
         began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "granian", *words], cwd=ROOT, start_new_session=True,
-            env={**os.environ, **self.environment},
+            env={**os.environ, "THREADS": str(THREADS), **self.environment},
         )  # fmt: skip
         while not self._is_ready():
             assert self.process.poll() is None, "the server ended while it started"

@@ -9,7 +9,7 @@ from sync import merge, publish, pull, push, reading, replica, replica_tables
 from sync.clock import ActTime
 from sync.errors import Problem
 from sync.kinds import Kind
-from sync.pull import Place
+from sync.cursor import Place
 from sync.stores.memory import MemoryStore
 from sync.stores.sql import SqlStore
 from tests.simulation import gate
