@@ -149,9 +149,11 @@ def _marks(
 ) -> Iterator[tuple[int, str]]:
     """Yield cursors to go on from within a page; of many scopes they are long, and rarer."""
     step = request.mark_every * max(1, len(places) // SCOPES_PER_MARK)
-    for count in range(step, len(rows), step) if step else ():
-        moved = _moved(places, rows[:count], states, exhausted=False)
-        yield count, Cursor(epoch, moved).write()
+    moved = _moved(places, (), states, exhausted=False)
+    for count, row in enumerate(rows if step else (), start=1):
+        moved[row.scope] = moved[row.scope]._replace(rank=row.rank, position=row.ver)
+        if count % step == 0 and count < len(rows):
+            yield count, Cursor(epoch, moved).write()
 
 
 def _places(
@@ -166,7 +168,7 @@ def _places(
         place, state = given.places.get(scope), states.get(scope, ScopeState(0, 0, 0, 0))
         if place is None:
             places[scope] = Place()
-        elif _is_lost(place, state):
+        elif is_lost(place, state):
             places[scope] = Place()
             reset.append(scope)
         else:
@@ -174,7 +176,7 @@ def _places(
     return places, reset
 
 
-def _is_lost(place: Place, state: ScopeState) -> bool:
+def is_lost(place: Place, state: ScopeState) -> bool:
     """Tell whether a device must start a scope again.
 
     Above the version, it has seen what this store has not. Below the floor, it has missed

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sync.digest import as_hex, scope_digest
+from sync import healing
+from sync.first_copies import FirstCopies
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
 
@@ -74,6 +75,16 @@ class Replica:
         """Return the scopes whose digest was wrong even after a whole new copy."""
         alarms: list[str] = self.memory.recall("alarms", [])
         return alarms
+
+    @property
+    def first_copies(self) -> FirstCopies:
+        """Return how this phone takes ready-made copies of large scopes that are new to it."""
+        return FirstCopies(self.memory)
+
+    @property
+    def healing(self) -> healing.Healing:
+        """Return how this phone mends the rows of a scope whose digest is wrong."""
+        return healing.Healing(self.memory)
 
     def take_device(self, device: str) -> None:
         """Go on under a new device id.
@@ -201,10 +212,11 @@ class Replica:
         for scope in page["drop"]:
             self.memory.drop(scope)
         for item in page["items"]:
-            self._take(item)
+            self.take(item)
         self.memory.keep(cursor=page["to"])
         self.memory.taken(page["last_n"], server_ms)
         self._believe(page["last_n"] + 1)
+        self.memory.keep(offered=page.get("copies", []), doubts={}, missing={})
         if page["complete"]:
             self._complete(page, server_ms)
         return True
@@ -217,7 +229,8 @@ class Replica:
             self.memory.keep(anchor={"text": anchor, "monotonic_ms": now.monotonic_ms,
                                      "boot": now.boot, "device": self.device})  # fmt: skip
 
-    def _take(self, item: Mapping[str, Any]) -> None:
+    def take(self, item: Mapping[str, Any]) -> None:
+        """Take one item of a page as it says."""
         scope, kind, rec = item["s"], item["t"], item["id"]
         if item["op"] == "put":
             self.memory.put(scope, kind, rec, rv=item["rv"], values=item["f"])
@@ -234,16 +247,9 @@ class Replica:
         self.memory.contain(page["last_n"])
         self.memory.sweep(set(page["digest"]))
         self.memory.prune(before_ms=server_ms - KEPT_MS, last_n=page["last_n"])
-        wrong = [
-            scope for scope, digest in page["digest"].items()
-            if as_hex(scope_digest(self.memory.shown(scope))) != digest
-        ]  # fmt: skip
-        if wrong and not self.memory.recall("healing"):
-            self.memory.doubt()
-            healed = self.memory.recall("healed", 0) + 1
-            self.memory.keep(healing=True, healed=healed, cursor=None)
-        else:
-            self.memory.keep(healing=False, alarms=wrong)
+        self.memory.lose_copies()
+        self.memory.keep(copies_given_up=[])
+        healing.judge(self.memory, page)
 
     # -- what a screen shows ------------------------------------------------------------------
 

@@ -109,6 +109,9 @@ class Store(Protocol):
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
         """Return rows in the order (turn, rank, scope, ver), at most ``limit``."""
 
+    def versions(self, scopes: Iterable[str]) -> Mapping[str, int]:
+        """Return the version of each scope; for the many of a room full of waiting phones."""
+
     def shown(self, scope: str) -> Sequence[tuple[str, str, int]]:
         """Return (kind, id, version) of all that a scope shows."""
 
@@ -118,7 +121,5 @@ class Store(Protocol):
     def purged(self, scope: str, after: int) -> bool:
         """Tell whether anything of a scope has been erased by law since a version."""
 
-    def receipts(
-        self, device: str, *, after_n: int, limit: int
-    ) -> Sequence[Mapping[str, Any]]:
+    def receipts(self, device: str, *, after_n: int, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return the receipts of a device beyond a number, in their order."""

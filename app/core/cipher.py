@@ -31,9 +31,12 @@ class Cipher:
 
     def seal(self, text: str, place: str) -> str:
         """Return the text sealed for one place (``table/column/row``)."""
+        return base64.b64encode(self.seal_bytes(text.encode(), place)).decode()
+
+    def seal_bytes(self, plain: bytes, place: str) -> bytes:
+        """Return bytes sealed for one place."""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._aead.encrypt(nonce, text.encode(), KEY_ID + place.encode())
-        return base64.b64encode(KEY_ID + nonce + sealed).decode()
+        return KEY_ID + nonce + self._aead.encrypt(nonce, plain, KEY_ID + place.encode())
 
     def open(self, sealed: str, place: str) -> str:
         """Return the plain text.
@@ -41,9 +44,16 @@ class Cipher:
         Raises:
             cryptography.exceptions.InvalidTag: it was changed, or sealed for another place.
         """
-        raw = base64.b64decode(sealed)
+        return self.open_bytes(base64.b64decode(sealed), place).decode()
+
+    def open_bytes(self, raw: bytes, place: str) -> bytes:
+        """Return the plain bytes.
+
+        Raises:
+            cryptography.exceptions.InvalidTag: it was changed, or sealed for another place.
+        """
         nonce, body = raw[1 : 1 + NONCE_BYTES], raw[1 + NONCE_BYTES :]
-        return self._aead.decrypt(nonce, body, raw[:1] + place.encode()).decode()
+        return self._aead.decrypt(nonce, body, raw[:1] + place.encode())
 
     def blind(self, text: str, column: str) -> str:
         """Return what lets equal values of one column be found without being read."""

@@ -10,6 +10,7 @@ import asyncio
 import enum
 import io
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -63,6 +64,11 @@ class Waiter:
             tell = self._tell
         if tell:
             tell()
+
+    @property
+    def is_woken(self) -> bool:
+        """Tell whether the answer may go."""
+        return self._woken
 
     def when_woken(self, tell: Callable[[], None]) -> None:
         """Call back once woken: at once if that has happened already."""
@@ -144,6 +150,7 @@ class Door:
         self._app = app
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._held: set[Waiter] = set()
+        self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of the ASGI server."""
@@ -156,7 +163,9 @@ class Door:
         """Answer for the life of the server; at its end nobody is left waiting."""
         while True:
             message = await receive()
-            if message["type"] == "lifespan.shutdown":
+            if message["type"] == "lifespan.startup":
+                _when_told_to_stop(self.let_go, asyncio.get_running_loop())
+            else:
                 self.let_go()
                 self._pool.shutdown(wait=False)
             await send({"type": f"{message['type']}.complete"})
@@ -164,7 +173,8 @@ class Door:
                 return
 
     def let_go(self) -> None:
-        """Answer all that wait as if their time was over."""
+        """Answer all that wait as if their time was over, and let nobody wait any more."""
+        self._closing = True
         for waiter in list(self._held):
             waiter.wake(Word.NOTHING)
 
@@ -173,8 +183,9 @@ class Door:
         body = await _arrived(receive, loop)
         if body is None:
             return
-        offer = Offer()
-        environ = {**environ_of(scope), "wsgi.input": body, OFFER: offer}
+        offer, environ = Offer(), {**environ_of(scope), "wsgi.input": body}
+        if isinstance(body, io.BytesIO):
+            environ[OFFER] = offer
         reply = await loop.run_in_executor(self._pool, self._run, environ)
         if offer.waiter is not None:
             word = await self._hold(offer.waiter, receive, loop)
@@ -194,8 +205,14 @@ class Door:
         """Hold an answer back until its waiter is woken, is gone, or has waited enough."""
         woken = loop.create_future()
         gone = loop.create_task(_gone(receive))
-        waiter.when_woken(lambda: loop.call_soon_threadsafe(_settle, woken))
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(_settle, woken)
+
+        waiter.when_woken(tell)
         self._held.add(waiter)
+        if self._closing:
+            waiter.wake(Word.NOTHING)
         try:
             done, _ = await asyncio.wait(
                 {woken, gone}, timeout=waiter.timeout_s, return_when=asyncio.FIRST_COMPLETED
@@ -222,6 +239,30 @@ class Door:
         await send({"type": "http.response.body", "body": reply.body, "more_body": more})
         if reply.rest is not None:
             await loop.run_in_executor(self._pool, _pour, reply, send, loop)
+
+
+def _when_told_to_stop(tell: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+    """Hear the signals that end the server, without taking them from it.
+
+    A server lets open connections finish before it ends the life of the application; those that
+    wait would keep it for a minute. The loop has its own handlers, which are woken through a file
+    and go on working beside this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in (signal.SIGINT, signal.SIGTERM):
+        before = signal.getsignal(name)
+        if callable(before):
+            signal.signal(name, _both(before, lambda: loop.call_soon_threadsafe(tell)))
+            signal.siginterrupt(name, False)
+
+
+def _both(before: Callable[..., Any], also: Callable[[], Any]) -> Callable[..., None]:
+    def handle(number: int, frame: Any) -> None:
+        also()
+        before(number, frame)
+
+    return handle
 
 
 def _settle(woken: "asyncio.Future[None]") -> None:

@@ -77,18 +77,18 @@ class Phone:
             results += reply.results
         return PushReply(reply.expected, reply.last_id, results)
 
-    def pull(self, cursor: str | None, want_bytes: int) -> Page:
+    def pull(self, cursor: str | None, want_bytes: int, *, mark_every: int = 0) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
-            device = self._own(session)
+            device = self.own(session)
             now = now_ms()
             request = Pull(
                 scopes_of(session, self.actor, now), cursor, device, want_bytes,
-                self.engine.sight(self.actor, now).body,
+                self.engine.sight(self.actor, now).body, mark_every,
             )  # fmt: skip
             return pull(self.engine.store(session), request)
 
-    def _own(self, session: Session) -> Device:
+    def own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.
 
         Raises:

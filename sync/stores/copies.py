@@ -42,7 +42,7 @@ def _postgresql_feed(tables: SyncTables) -> Any:
     columns = [sa.column(name, type_) for name, type_ in WINDOW_TYPES.items()]
     windows = sa.func.jsonb_to_recordset(told).table_valued(*columns, name="w")
     w = windows.render_derived(with_types=True)
-    t, limit = tables.feed.c, sa.bindparam("limit")
+    t, limit = tables.feed.c, sa.bindparam("limit", type_=sa.Integer)
     one = _rows(tables).where(_inside(tables, dict(w.c))).order_by(t.rank, t.ver).limit(limit)
     found = one.lateral("found")
     names = (t.scope, t.ver, t.rank, t.op, t.kind, t.record, t.rv)
@@ -65,6 +65,18 @@ def _inside(tables: SyncTables, window: Mapping[str, Any]) -> sa.ColumnElement[b
 def _rows(tables: SyncTables) -> Any:
     t = tables.feed.c
     return sa.select(t.scope, t.ver, t.rank, t.op, t.kind, t.record, t.rv)
+
+
+@cache
+def versions(tables: SyncTables, dialect: str) -> Any:
+    """Return the statement that reads the versions of ``asked`` scopes, however many."""
+    t, told = tables.scope.c, sa.bindparam("asked", type_=sa.Text)
+    if dialect == "sqlite":
+        each = sa.func.json_each(told).table_valued("value", name="w")
+    else:
+        texts = sa.func.jsonb_array_elements_text(sa.cast(told, JSONB))
+        each = texts.table_valued("value", name="w")
+    return sa.select(t.scope, t.ver).select_from(each.join(tables.scope, t.scope == each.c.value))
 
 
 @cache

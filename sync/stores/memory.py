@@ -112,6 +112,10 @@ class MemoryStore:
         ]
         return [self._with_body(row) for *_, row in sorted(rows)[:limit]]
 
+    def versions(self, scopes: Iterable[str]) -> Mapping[str, int]:
+        """Return the version of each scope; for the many of a room full of waiting phones."""
+        return {scope: state.ver for scope, state in self.scopes(scopes).items()}
+
     def shown(self, scope: str) -> Sequence[tuple[str, str, int]]:
         """Return (kind, id, version) of all that a scope shows."""
         rows = self.feeds.get(scope, {}).values()
@@ -128,9 +132,7 @@ class MemoryStore:
         rows = self.feeds.get(scope, {}).values()
         return any(row.op == PURGE and row.ver > after for row in rows)
 
-    def receipts(
-        self, device: str, *, after_n: int, limit: int
-    ) -> Sequence[Mapping[str, Any]]:
+    def receipts(self, device: str, *, after_n: int, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return the receipts of a device beyond a number, in their order."""
         own = [one for one in self.ledger.values() if one.device == device]
         own.sort(key=lambda one: one.edit.n)

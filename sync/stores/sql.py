@@ -115,6 +115,12 @@ class SqlStore:
         told = {"windows": json.dumps([window._asdict() for window in windows]), "limit": limit}
         return self._with_bodies(self._run(copies.feed(self.tables, self._dialect), told).all())
 
+    def versions(self, scopes: Iterable[str]) -> Mapping[str, int]:
+        """Return the version of each scope; for the many of a room full of waiting phones."""
+        told = {"asked": json.dumps(list(scopes))}
+        rows = self._run(copies.versions(self.tables, self._dialect), told)
+        return {row[0]: row[1] for row in rows}
+
     def shown(self, scope: str) -> Sequence[tuple[str, str, int]]:
         """Return (kind, id, version) of all that a scope shows."""
         rows = self._run(copies.shown(self.tables), {"shown": scope})
@@ -130,9 +136,7 @@ class SqlStore:
         told = {"shown": scope, "after": after}
         return self._run(copies.purged(self.tables), told).first() is not None
 
-    def receipts(
-        self, device: str, *, after_n: int, limit: int
-    ) -> Sequence[Mapping[str, Any]]:
+    def receipts(self, device: str, *, after_n: int, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return the receipts of a device beyond a number, in their order."""
         told = {"own": device, "after_n": after_n, "limit": limit}
         return [json.loads(row[0]) for row in self._run(copies.receipts(self.tables), told)]

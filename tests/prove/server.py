@@ -39,11 +39,8 @@ class Server:
 
     def start(self) -> float:
         """Start, wait until it can serve, and return the seconds this took."""
-        interface = "asgi" if self.application.startswith("asgi") else "wsgi"
-        threads = "1" if interface == "asgi" else str(THREADS)
-        words = ["--interface", interface, "--host", "127.0.0.1", "--port", str(self.port),
-                 "--no-ws", "--workers", str(self.workers), "--blocking-threads", threads,
-                 "--backlog", "4096", "--backpressure", "4096",
+        words = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(self.port), "--no-ws",
+                 "--workers", str(self.workers), "--backlog", "4096", "--backpressure", "8192",
                  "--log-level", "error", self.application]  # fmt: skip
         began = time.monotonic()
         self.process = subprocess.Popen(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.edits import Device
 from sync.cursor import CURSOR_SCOPES_MAX, read_cursor
+from sync.edits import Device
 from sync.pull import Page, Pull, pull
 from sync.store import DEL, Batch, FeedChange, ScopeState
 from sync.stores.memory import MemoryStore
