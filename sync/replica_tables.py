@@ -119,8 +119,8 @@ class Memory:
     ) -> None:
         """Write a row of a copy, unless another scope has shown a newer one meanwhile."""
         newer = self.ask(
-            "SELECT 1 FROM replica_row r "
-            "JOIN replica_member m ON m.kind = r.kind AND m.rec = r.rec WHERE r.kind = ? AND r.rec = ? AND r.rv > ? AND m.stale = 0 AND m.scope != ?",
+            "SELECT 1 FROM replica_row r JOIN replica_member m USING (kind, rec) "
+            "WHERE kind = ? AND rec = ? AND rv > ? AND stale = 0 AND scope != ?",
             kind, rec, rv, scope,
         )  # fmt: skip
         if newer:
