@@ -9,7 +9,9 @@ from flask.cli import AppGroup
 from app.core.database import Mode, current_database
 from app.core.engine import current_engine
 from app.core.identifiers import new_id
+from app.core.moments import as_text
 from app.core.records import sync_tables
+from app.sync_api import copying
 from app.sync_api import kinds as wire
 from sync.stores.tables import EPOCH
 
@@ -24,6 +26,18 @@ def new_epoch() -> None:
     with current_database().transaction(Mode.WRITE) as session:
         session.execute(sa.update(t).where(t.c.name == EPOCH).values(value=epoch))
     click.echo(f"新的同步纪元 / new epoch: {epoch}")
+
+
+@sync.command("alarms")
+def show_alarms() -> None:
+    """List the devices whose copy was ever wrong; there should be none."""
+    with current_database().transaction(Mode.READ) as session:
+        found = copying.alarms(session)
+    for device, count, buckets, last_ms in found:
+        click.echo(f"{device}  {count} 次 / times  {buckets} 桶 / buckets  {as_text(last_ms)}")
+    if found:
+        raise click.ClickException("手机副本曾与服务器不一致 / copies on phones were wrong")
+    click.echo("摘要警报 / digest alarms: 0")
 
 
 @sync.command("kinds")

@@ -59,8 +59,10 @@ class CopyRoom:
         if state is None:
             raise Problem(404, "not_found")
         epoch = store.epoch()
-        for kept in self.cupboard.find(epoch, scope, sight):
-            if _is_wanted(kept, state, tag) and not store.purged(scope, kept.ver):
+        wanted = [one for one in self.cupboard.find(epoch, scope, sight)
+                  if _is_wanted(one, state, tag)]  # fmt: skip
+        for kept in sorted(wanted, key=lambda one: one.tag != tag):
+            if not store.purged(scope, kept.ver):
                 return self.cupboard.open(kept, epoch, scope)
         return None
 
@@ -147,8 +149,9 @@ def receipts(phone: Phone, after_n: int, limit: int) -> tuple[list[object], int]
         return list(store.receipts(device.id, after_n=after_n, limit=limit)), device.last_n + 1
 
 
-def alarms(session: Session) -> list[sa.Row[tuple[str, int, int, int]]]:
+def alarms(session: Session) -> list[tuple[str, int, int, int]]:
     """Return the devices whose digest was ever wrong, the latest first."""
     t = DigestAlarm
     columns = (t.device, t.alarms, t.buckets, t.last_ms)
-    return list(session.execute(sa.select(*columns).order_by(t.last_ms.desc()).limit(1000)))
+    rows = session.execute(sa.select(*columns).order_by(t.last_ms.desc()).limit(1000))
+    return [(row[0], row[1], row[2], row[3]) for row in rows]

@@ -60,7 +60,7 @@ class Cupboard:
         """Open a copy; None when it has gone or is not what was put there."""
         try:
             body = self.cipher.open_bytes(kept.path.read_bytes(), f"snapshot/{kept.path.name}")
-        except (OSError, InvalidTag):
+        except (OSError, InvalidTag, ValueError):
             return None
         return Snapshot(epoch, scope, kept.ver, kept.tag, body)
 
