@@ -1,7 +1,7 @@
 """A pull in lines, and what a phone can make of it when the line was cut."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 NDJSON = "application/x-ndjson"
@@ -14,6 +14,11 @@ def whole_lines(raw: bytes) -> list[str]:
     Only a line feed ends a line: a text may hold other characters that pass for line ends.
     """
     return [line.decode() for line in raw.split(b"\n")[:-1]]
+
+
+def is_whole(lines: Sequence[str]) -> bool:
+    """Tell whether a pull has arrived up to its last line, the one that ends it."""
+    return bool(lines) and "complete" in json.loads(lines[-1])
 
 
 def pages(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
