@@ -18,6 +18,7 @@ PACKED_FROM_BYTES = 200
 UNPACKED_BYTES_MAX = 262_144
 ZLIB_FIRST_BYTE = 0x78
 JOINT = "."
+NO_EPOCH = ""
 
 
 class Place(NamedTuple):
@@ -55,8 +56,17 @@ def joined(cursor: str | None, copy: str) -> str:
     return f"{cursor}{JOINT}{copy}" if cursor else copy
 
 
+def begun_again(cursor: str | None) -> str:
+    """Return a cursor by which all is sent again, and what was lost meanwhile is dropped."""
+    return joined(cursor, Cursor(NO_EPOCH, {}).write())
+
+
 def read_cursor(text: str | None) -> Cursor | None:
-    """Read a cursor; None when there is none or it makes no sense (which is never an error)."""
+    """Read a cursor; None when there is none or it makes no sense (which is never an error).
+
+    Parts of different epochs make a cursor of none: everything starts again, and the server
+    still learns which scopes the device holds.
+    """
     if not text or len(text) > CURSOR_CHARACTERS_MAX:
         return None
     try:
@@ -66,8 +76,9 @@ def read_cursor(text: str | None) -> Cursor | None:
     places: dict[str, Place] = {}
     for part in parts:
         places |= part.places
-    alike = len({part.epoch for part in parts}) == 1
-    return Cursor(parts[0].epoch, places) if alike and len(places) <= CURSOR_SCOPES_MAX else None
+    epochs = {part.epoch for part in parts}
+    epoch = epochs.pop() if len(epochs) == 1 else NO_EPOCH
+    return Cursor(epoch, places) if len(places) <= CURSOR_SCOPES_MAX else None
 
 
 def _read(text: str) -> Cursor:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sync.cursor import begun_again
 from sync.digest import as_hex, bucket_digests, bucket_of, scope_digest
 from sync.replica_tables import Memory
 from sync.verify import WANT_MAX
@@ -36,8 +37,8 @@ def judge(memory: Memory, page: Mapping[str, Any]) -> None:
 def begin_again(memory: Memory) -> None:
     """Take a whole new copy of everything: the last resort."""
     memory.doubt()
-    healed = memory.recall("healed", 0) + 1
-    memory.keep(healing=True, healed=healed, cursor=None, doubts={}, tries=0)
+    healed, cursor = memory.recall("healed", 0) + 1, begun_again(memory.recall("cursor"))
+    memory.keep(healing=True, healed=healed, cursor=cursor, doubts={}, tries=0)
 
 
 def _wrong(memory: Memory, digests: Mapping[str, str]) -> list[str]:

@@ -65,6 +65,12 @@ class Replica:
         return cursor
 
     @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing is left to mend of what was pulled last."""
+        pulled = self.cursor is not None
+        return pulled and not (self.memory.recall("healing") or self.memory.recall("doubts"))
+
+    @property
     def needs_device(self) -> str | None:
         """Return why the phone must ask for a new device id, if it must."""
         reason: str | None = self.memory.recall("needs_device")

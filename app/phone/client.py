@@ -312,5 +312,4 @@ class Phone:
 
     def _is_done(self) -> bool:
         replica = self.replica
-        unsettled = replica.needs_device or replica.cursor is None or replica.healing.wanted()
-        return not (replica.outbox() or unsettled)
+        return replica.is_whole and not (replica.outbox() or replica.needs_device)

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.simulation import sabotage_copy  # noqa: F401  (registers its planted bugs)
 from tests.simulation.checks import Violation
 from tests.simulation.sabotage import SABOTAGES
 from tests.simulation.stands import STANDS

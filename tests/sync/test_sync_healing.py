@@ -149,11 +149,11 @@ def test_own_edits_survive_the_mending(ann: Worker) -> None:
 def test_an_app_that_never_asks_gets_a_whole_new_copy_in_the_end(ann: Worker) -> None:
     right = _names(ann)
     _spoil(ann, "row gone")
-    cursors = []
+    again = []
     for _ in range(TRIES_MAX + 2):
         ann.take(*ann.send())
-        cursors.append(ann.phone.cursor is None)
-    assert cursors == [False] * TRIES_MAX + [True, False]
+        again.append(bool(ann.phone.memory.recall("healing")))
+    assert again == [False] * TRIES_MAX + [True, False]
     assert _names(ann) == right and ann.phone.alarms == []
 
 
@@ -175,9 +175,21 @@ def test_a_server_that_names_no_versions_gets_a_whole_reset(ann: Worker) -> None
     request, reply = ann.send()
     del reply["pull"]["ver"]
     ann.take(request, reply)
-    assert ann.phone.cursor is None
+    assert ann.phone.memory.recall("healing")
     ann.sync()
     assert len(_names(ann)) == 80
+
+
+def test_a_scope_lost_before_a_whole_new_copy_is_dropped_with_its_first_page(ann: Worker) -> None:
+    _spoil(ann, "row gone")
+    request, reply = ann.send()
+    del reply["pull"]["ver"]
+    ann.take(request, reply)
+    ann.scopes = (OTHER,)
+    page = ann.send(want_bytes=300)
+    assert page[1]["pull"]["drop"] == [GRID] and page[1]["pull"]["reset"] == [OTHER]
+    ann.take(*page)
+    assert _names(ann) == {}
 
 
 @given(ROWS, ROWS)

@@ -152,7 +152,8 @@ def test_the_cursor_of_a_copy_counts_for_its_scope_only() -> None:
     both = read_cursor(joined(own, copy))
     assert both == Cursor("e", {GRID: Place(7, 7), "ref": Place(1, 1)})
     assert read_cursor(joined(None, copy)) == read_cursor(copy)
-    assert read_cursor(joined(own, Cursor("another", {GRID: Place()}).write())) is None
+    mixed = read_cursor(joined(own, Cursor("another", {"grid:8": Place()}).write()))
+    assert mixed is not None and mixed.epoch == "" and set(mixed.places) == {GRID, "ref", "grid:8"}
 
 
 def test_what_is_ones_own_comes_before_all_areas_whatever_its_rank(ann: Phone) -> None:

@@ -59,8 +59,7 @@ class Worker:
             request, reply = self.send(**more)
             self.take(request, reply)
             self.heal()
-            whole = reply["pull"]["complete"] and self.phone.cursor and not self.phone.outbox()
-            if whole and not self.phone.healing.wanted():
+            if reply["pull"]["complete"] and self.phone.is_whole and not self.phone.outbox():
                 return
         raise AssertionError("the copy never became whole")
 
