@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 
 from app.core.database import Mode
-from app.core.door import Door
 from app.factory import create_app
 from app.sync_api.services import Phone
 from sync.edits import Draft
@@ -40,4 +39,4 @@ def _commit_later(phone: Phone, drafts: Sequence[Draft]) -> None:
 
 
 Phone.push = _answer_first  # type: ignore[method-assign]
-app = Door(create_app(), threads=64)
+app = create_app()

@@ -210,7 +210,8 @@ def prove(
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard), hard))
     with open_ground(engine) as ground:
-        server = Server(ground.environment, SABOTAGES.get(sabotage or "", "asgi:app"))
+        application = SABOTAGES.get(sabotage or "", "asgi:app")
+        server = Server(ground.environment, application, interface="asgi")
         server.start()
         try:
             found = asyncio.run(_scene(ground, server, phones, wait_s))
