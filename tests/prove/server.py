@@ -47,8 +47,9 @@ class Server:
         interface = self.interface or ("asgi" if self.application == "asgi:app" else "wsgi")
         threads = ["--blocking-threads", str(THREADS)] if interface == "wsgi" else []
         words = ["--interface", interface, "--host", "127.0.0.1", "--port", str(self.port),
-                 "--no-ws", "--workers", str(self.workers), "--backlog", "4096", "--backpressure", "8192",
-                 *threads, "--log-level", "error", self.application]  # fmt: skip
+                 "--no-ws", "--workers", str(self.workers), "--backlog", "4096",
+                 "--backpressure", "8192", *threads, "--log-level", "error",
+                 self.application]  # fmt: skip
         began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "granian", *words], cwd=ROOT, start_new_session=True,

@@ -11,6 +11,7 @@ import resource
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,11 +95,15 @@ async def wait(server: Server, waiter: Waiter, wait_s: int) -> None:
     path = f"/api/v1/sync/wait?timeout={wait_s}&cursor={quote(waiter.cursor)}"
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {waiter.token}\r\n"
                  "Connection: close\r\n\r\n".encode())  # fmt: skip
-    raw = await reader.read()
+    try:
+        raw = await reader.read()
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
     waiter.heard_at = time.monotonic()
     head, _, body = raw.partition(b"\r\n\r\n")
     waiter.answer = (int(head.split(b" ", 2)[1]) if head else 0, body)
-    writer.close()
 
 
 @dataclass
@@ -152,6 +157,7 @@ async def _scene(ground: Ground, server: Server, phones: int, wait_s: int) -> di
     await asyncio.wait(tasks, timeout=max(1.0, wait_s + 5 - (time.monotonic() - began)))
     for task in tasks:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     heard = sorted(
         one.heard_at - changed_at for one in waiters if b"changed" in (one.answer[1] or b"")
     )
