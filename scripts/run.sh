@@ -8,7 +8,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export HOST="${HOST:-127.0.0.1}" PORT="${PORT:-8080}"
 WORKERS="${WORKERS:-1}"
 # A slow upload holds a thread while it lasts, so there are many; the database pool is the real gate.
-THREADS="${THREADS:-256}"
+export THREADS="${THREADS:-256}"
+# Each waiting phone is an open connection, and nothing else (docs/adr/0015).
+CONNECTIONS=8192
 
 # The address that phones are told; on all interfaces that is the one of this machine in its network.
 public_address() {
@@ -44,6 +46,11 @@ check_workers() {
     esac
 }
 
+# A connection is an open file, of which many systems allow only 256 or 1024 at first.
+allow_connections() {
+    ulimit -n "$CONNECTIONS" 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+}
+
 prepare() {
     case "${DATABASE_URL:-sqlite}" in
     sqlite*) scripts/system.sh python spatialite && scripts/environment.sh && scripts/spatialite.sh ;;
@@ -59,9 +66,10 @@ main() {
     umask 077
     export PUBLIC_URL="${PUBLIC_URL:-$(public_address)}"
     "$BIN/python" -m scripts.prepare
-    exec "$BIN/granian" --interface wsgi --host "$HOST" --port "$PORT" --no-ws \
-        --workers "$WORKERS" --blocking-threads "$THREADS" --workers-kill-timeout 20 \
-        --log-level error wsgi:app
+    allow_connections
+    exec "$BIN/granian" --interface asgi --host "$HOST" --port "$PORT" --no-ws \
+        --workers "$WORKERS" --backlog 4096 --backpressure "$CONNECTIONS" \
+        --workers-kill-timeout 20 --log-level error asgi:app
 }
 
 main

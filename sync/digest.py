@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
+BUCKETS = 64
 _SIGN = 1 << 63
 _RANGE = 1 << 64
 
@@ -30,3 +31,16 @@ def as_signed(number: int) -> int:
     """Bring a number into the signed range that both engines store."""
     number %= _RANGE
     return number - _RANGE if number >= _SIGN else number
+
+
+def bucket_of(kind: str, record: str) -> int:
+    """Return in which of the 64 buckets a record lies: the first 6 bits of SHA-256("kind:id")."""
+    return hashlib.sha256(f"{kind}:{record}".encode()).digest()[0] >> 2
+
+
+def bucket_digests(rows: Iterable[tuple[str, str, int]]) -> list[str]:
+    """Return the digests of all buckets of a set of (kind, id, version), as they travel."""
+    totals = [0] * BUCKETS
+    for kind, record, rv in rows:
+        totals[bucket_of(kind, record)] ^= record_digest(kind, record, rv)
+    return [as_hex(total) for total in totals]

@@ -6,12 +6,12 @@ order of urgency. What changes while a device pages gets a version above ``as_of
 the next round, so a row can come twice but can never be missed.
 """
 
-import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from sync.cursor import Cursor, Place, read_cursor
 from sync.digest import as_hex
 from sync.edits import Device
 from sync.store import PURGE, PUT, FeedRow, ScopeState, Store, Window
@@ -21,65 +21,10 @@ PAGE_BYTES_MAX = 4 * 1024 * 1024
 PAGE_ROWS_MAX = 5000
 ROW_BYTES_GUESSED = 250
 FRAME_BYTES = 130
-CURSOR_CHARACTERS_MAX = 16_384
-CURSOR_SCOPES_MAX = 1_000
+COPY_ROWS_MIN = 300
+SCOPES_PER_MARK = 100
 
 Project = Callable[[str, str], str]
-
-
-class Place(NamedTuple):
-    """Where a device stands in one scope."""
-
-    ver: int = 0
-    as_of: int = 0
-    rank: int = -1
-    position: int = 0
-
-    @property
-    def between(self) -> bool:
-        """Tell whether a round has been begun and not finished."""
-        return self.as_of > self.ver
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a device stands in all its scopes, in one epoch.
-
-    Attributes:
-        purged: True when the device has been told to erase something on its way here; by the
-            request that brings such a cursor it says that it has done so.
-    """
-
-    epoch: str
-    places: Mapping[str, Place]
-    purged: bool = False
-
-    def write(self) -> str:
-        """Return the cursor as opaque text."""
-        shape: list[Any] = [self.epoch, {scope: list(at) for scope, at in self.places.items()}]
-        shape += [1] if self.purged else []
-        raw = json.dumps(shape, separators=(",", ":"), sort_keys=True).encode()
-        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def read_cursor(text: str | None) -> Cursor | None:
-    """Read a cursor; None when there is none or it makes no sense (which is never an error)."""
-    if not text or len(text) > CURSOR_CHARACTERS_MAX:
-        return None
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        epoch, shape, *purged = json.loads(raw)
-        places = {str(scope): _place(place) for scope, place in shape.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return None
-    found = Cursor(str(epoch), places, purged == [1])
-    return found if len(places) <= CURSOR_SCOPES_MAX else None
-
-
-def _place(numbers: Any) -> Place:
-    if len(numbers) != 4 or not all(type(one) is int and abs(one) < 2**62 for one in numbers):
-        raise ValueError("not a place")
-    return Place(*numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +34,9 @@ class Page:
     Attributes:
         wiped: by its cursor the device says that it has carried out all purges of these scopes,
             up to a version of each; the caller writes that down before he answers.
+        versions: the version of each scope to which its digest belongs.
+        copies: scopes that would come sooner as a ready-made copy.
+        marks: (rows before, cursor): from where a device goes on when the page is cut there.
     """
 
     start: str | None
@@ -101,16 +49,41 @@ class Page:
     last_n: int
     last_id: str | None
     wiped: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    copies: Sequence[str] = ()
+    marks: Sequence[tuple[int, str]] = ()
 
     def as_json(self, now: str, anchor: str) -> str:
         """Assemble the answer; the records are joined, never parsed."""
-        frame = {
-            "from": self.start, "to": self.cursor, "drop": list(self.drop),
-            "reset": list(self.reset), "complete": self.complete, "digest": dict(self.digests),
+        head = _dump({**self._head(now, anchor), **self._tail()})
+        return f'{head[:-1]},"items":[{",".join(self.items)}]}}'
+
+    def as_lines(self, now: str, anchor: str) -> Iterator[str]:
+        """Yield the answer line by line: head, items with cursors between them, tail."""
+        yield _dump(self._head(now, anchor))
+        done = 0
+        for rows, cursor in self.marks:
+            yield from self.items[done:rows]
+            yield _dump({"to": cursor})
+            done = rows
+        yield from self.items[done:]
+        yield _dump(self._tail())
+
+    def _head(self, now: str, anchor: str) -> dict[str, Any]:
+        return {
+            "from": self.start, "drop": list(self.drop), "reset": list(self.reset),
             "last_n": self.last_n, "last_id": self.last_id, "now": now, "anchor": anchor,
         }  # fmt: skip
-        head = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
-        return f'{head[:-1]},"items":[{",".join(self.items)}]}}'
+
+    def _tail(self) -> dict[str, Any]:
+        return {
+            "to": self.cursor, "complete": self.complete, "digest": dict(self.digests),
+            "ver": dict(self.versions), "copies": list(self.copies),
+        }  # fmt: skip
+
+
+def _dump(shape: Mapping[str, Any]) -> str:
+    return json.dumps(shape, ensure_ascii=False, separators=(",", ":"))
 
 
 def _as_is(_kind: str, body: str) -> str:
@@ -124,6 +97,7 @@ class Pull:
     Attributes:
         scopes: the scopes granted now, most important first.
         project: turns the body of a kind into what this role may see.
+        mark_every: after how many rows a cursor is wanted, 0 for none between them.
     """
 
     scopes: Sequence[str]
@@ -131,6 +105,7 @@ class Pull:
     device: Device
     want_bytes: int = PAGE_BYTES
     project: Project = _as_is
+    mark_every: int = 0
 
 
 def pull(store: Store, request: Pull) -> Page:
@@ -140,7 +115,7 @@ def pull(store: Store, request: Pull) -> Page:
     states = store.scopes(request.scopes)
     places, reset = _places(given, epoch, request, states)
     rows, exhausted = _rows(store, request, places, states)
-    items = [_item(row, request.project) for row in rows]
+    items = [item_of(row, request.project) for row in rows]
     moved = _moved(places, rows, states, exhausted=exhausted)
     known = given if given and given.epoch == epoch and given.purged else None
     between = known is not None and any(place.between for place in known.places.values())
@@ -149,7 +124,8 @@ def pull(store: Store, request: Pull) -> Page:
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
     drop = [scope for scope in (given.places if given else ()) if scope not in places]
-    digests = {scope: as_hex(states[scope].digest if scope in states else 0) for scope in places}
+    begun = Cursor(epoch, _moved(places, (), states, exhausted=False), purged)
+    reached = {s: states.get(s, ScopeState(0, 0, 0, 0)) for s in places} if complete else {}
     return Page(
         request.cursor,
         Cursor(epoch, moved, purged).write(),
@@ -157,15 +133,37 @@ def pull(store: Store, request: Pull) -> Page:
         drop,
         reset,
         complete,
-        digests if complete else {},
+        {scope: as_hex(state.digest) for scope, state in reached.items()},
         request.device.last_n,
         request.device.last_id,
         _wiped(known) if known and not between else {},
+        {scope: state.ver for scope, state in reached.items()},
+        () if exhausted else [s for s in places if _is_large(moved[s], states.get(s))],
+        list(_marks(begun, request, rows)),
     )
 
 
 def _wiped(given: Cursor) -> dict[str, int]:
     return {scope: place.ver for scope, place in given.places.items()}
+
+
+def _is_large(place: Place, state: ScopeState | None) -> bool:
+    """Tell whether a scope is new to a device and large enough for a ready-made copy."""
+    return state is not None and place.ver == 0 and state.live >= COPY_ROWS_MIN
+
+
+def _marks(begun: Cursor, request: Pull, rows: Sequence[FeedRow]) -> Iterator[tuple[int, str]]:
+    """Yield cursors to go on from within a page; of many scopes they are long, and rarer.
+
+    Args:
+        begun: where the device stands before the first row.
+    """
+    step = request.mark_every * max(1, len(begun.places) // SCOPES_PER_MARK)
+    moved = dict(begun.places)
+    for count, row in enumerate(rows if step else (), start=1):
+        moved[row.scope] = moved[row.scope]._replace(rank=row.rank, position=row.ver)
+        if count % step == 0 and count < len(rows):
+            yield count, replace(begun, places=moved).write()
 
 
 def _places(
@@ -180,7 +178,7 @@ def _places(
         place, state = given.places.get(scope), states.get(scope, ScopeState(0, 0, 0, 0))
         if place is None:
             places[scope] = Place()
-        elif _is_lost(place, state):
+        elif is_lost(place, state):
             places[scope] = Place()
             reset.append(scope)
         else:
@@ -188,7 +186,7 @@ def _places(
     return places, reset
 
 
-def _is_lost(place: Place, state: ScopeState) -> bool:
+def is_lost(place: Place, state: ScopeState) -> bool:
     """Tell whether a device must start a scope again.
 
     Above the version, it has seen what this store has not. Below the floor, it has missed
@@ -205,7 +203,7 @@ def _rows(
     """Read as many rows as the budget of bytes allows; tell whether the windows are empty."""
     windows = [
         Window(scope, place.ver, place.as_of if place.between else states[scope].ver,
-               place.rank, place.position)
+               place.rank, place.position, turn_of(scope))
         for scope, place in places.items()
         if scope in states and (place.between or states[scope].ver > place.ver)
     ]  # fmt: skip
@@ -224,7 +222,12 @@ def _rows(
     return rows, len(found) < limit
 
 
-def _item(row: FeedRow, project: Project) -> str:
+def turn_of(scope: str) -> int:
+    """Return how early a scope is sent: what is one's own, then the lists, then the areas."""
+    return 0 if scope.startswith("me:") else 1 if scope == "ref" else 2
+
+
+def item_of(row: FeedRow, project: Project) -> str:
     """Frame one row; ids, kinds and scopes are ours and need no escaping."""
     head = f'{{"s":"{row.scope}","op":"{row.op}","t":"{row.kind}","id":"{row.record}","rv":{row.rv}'
     if row.op != PUT or row.body is None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sync import healing
 from sync.clock import AHEAD_MS_MAX
 from sync.conflicts import resolved_here
-from sync.digest import as_hex, scope_digest
 from sync.edits import JOIN_OPS
+from sync.first_copies import FirstCopies
 from sync.parking import OPEN_STATES
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
@@ -82,6 +83,12 @@ class Replica:
         return cursor
 
     @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing is left to mend of what was pulled last."""
+        pulled = self.cursor is not None
+        return pulled and not (self.memory.recall("healing") or self.memory.recall("doubts"))
+
+    @property
     def needs_device(self) -> str | None:
         """Return why the phone must ask for a new device id, if it must."""
         reason: str | None = self.memory.recall("needs_device")
@@ -98,6 +105,16 @@ class Replica:
         """Return the server's word that this app is too old to receive, if it has said so."""
         problem: Mapping[str, Any] | None = self.memory.recall("upgrade")
         return problem
+
+    @property
+    def first_copies(self) -> FirstCopies:
+        """Return how this phone takes ready-made copies of large scopes that are new to it."""
+        return FirstCopies(self.memory)
+
+    @property
+    def healing(self) -> healing.Healing:
+        """Return how this phone mends the rows of a scope whose digest is wrong."""
+        return healing.Healing(self.memory)
 
     def take_device(self, device: str) -> None:
         """Go on under a new device id.
@@ -259,11 +276,12 @@ class Replica:
         for scope in page["drop"]:
             self.memory.drop(scope)
         for item in page["items"]:
-            self._take(item)
+            self.take(item)
         self.memory.keep(cursor=page["to"], upgrade=None)
         self._look_back(page)
         self.memory.taken(page["last_n"], server_ms)
         self._believe(page["last_n"] + 1)
+        self.memory.keep(offered=page.get("copies", []), doubts={}, missing={})
         if page["complete"]:
             self._complete(page, server_ms)
         return True
@@ -288,7 +306,8 @@ class Replica:
             self.memory.keep(anchor={"text": anchor, "monotonic_ms": now.monotonic_ms,
                                      "boot": now.boot, "device": self.device})  # fmt: skip
 
-    def _take(self, item: Mapping[str, Any]) -> None:
+    def take(self, item: Mapping[str, Any]) -> None:
+        """Take one item of a page as it says."""
         scope, kind, rec = item["s"], item["t"], item["id"]
         if item["op"] == "put":
             self.memory.put(scope, kind, rec, rv=item["rv"], values=item["f"])
@@ -310,16 +329,9 @@ class Replica:
         keep_stale = bool(self.memory.recall("sends_until", 0))
         self.memory.sweep(set(page["digest"]), stale=0 if keep_stale else 1)
         self.memory.prune(before_ms=server_ms - KEPT_MS, last_n=page["last_n"])
-        wrong = [
-            scope for scope, digest in page["digest"].items()
-            if as_hex(scope_digest(self.memory.shown(scope))) != digest
-        ]  # fmt: skip
-        if wrong and not self.memory.recall("healing"):
-            self.memory.doubt()
-            healed = self.memory.recall("healed", 0) + 1
-            self.memory.keep(healing=True, healed=healed, cursor=None)
-        else:
-            self.memory.keep(healing=False, alarms=wrong)
+        self.memory.lose_copies()
+        self.memory.keep(copies_given_up=[])
+        healing.judge(self.memory, page)
 
     # -- what a screen shows ------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What a phone keeps in its own database: rows, who shows them, the log of edits, its state."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,11 @@ CREATE TABLE IF NOT EXISTS replica_log (
     rec TEXT NOT NULL, body TEXT NOT NULL, contained INTEGER NOT NULL DEFAULT 0,
     filed INTEGER NOT NULL DEFAULT 0, taken_ms INTEGER, receipt TEXT);
 CREATE INDEX IF NOT EXISTS replica_log_rec ON replica_log (kind, rec);
+CREATE TABLE IF NOT EXISTS replica_copy (
+    scope TEXT PRIMARY KEY, tag TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS replica_state (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-NAMES = ("replica_row", "replica_member", "replica_log", "replica_state")
+NAMES = ("replica_row", "replica_member", "replica_log", "replica_copy", "replica_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,22 @@ class Memory:
                  "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
                  scope, kind, rec)  # fmt: skip
 
+    def put_older(
+        self, scope: str, kind: str, rec: str, *, rv: int, values: Mapping[str, Any]
+    ) -> None:
+        """Write a row of a copy, unless another scope has shown a newer one meanwhile."""
+        newer = self.ask(
+            "SELECT 1 FROM replica_row r JOIN replica_member m USING (kind, rec) "
+            "WHERE kind = ? AND rec = ? AND rv > ? AND stale = 0 AND scope != ?",
+            kind, rec, rv, scope,
+        )  # fmt: skip
+        if newer:
+            self.ask("INSERT INTO replica_member VALUES (?, ?, ?, 0) "
+                     "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
+                     scope, kind, rec)  # fmt: skip
+        else:
+            self.put(scope, kind, rec, rv=rv, values=values)
+
     def leave(self, scope: str, kind: str, rec: str) -> None:
         """Forget that a scope shows a row; the row itself stays until the pull is complete."""
         self.ask("DELETE FROM replica_member WHERE scope = ? AND kind = ? AND rec = ?",
@@ -184,6 +202,26 @@ class Memory:
         """Return version and values of all pulled rows of a kind."""
         found = self.ask("SELECT rec, rv, body FROM replica_row WHERE kind = ?", kind)
         return {rec: (rv, json.loads(body)) for rec, rv, body in found}
+
+    # -- ready-made copies on their way -------------------------------------------------------
+
+    def copy_part(self, scope: str) -> tuple[str, bytes] | None:
+        """Return the tag and the bytes of a copy that have arrived so far."""
+        found = self.ask("SELECT tag, body FROM replica_copy WHERE scope = ?", scope)
+        return (found[0][0], bytes(found[0][1])) if found else None
+
+    def keep_copy(self, scope: str, tag: str, body: bytes) -> None:
+        """Keep what has arrived of a copy."""
+        self.ask("INSERT INTO replica_copy VALUES (?, ?, ?) ON CONFLICT (scope) "
+                 "DO UPDATE SET tag = excluded.tag, body = excluded.body",
+                 scope, tag, body)  # fmt: skip
+
+    def lose_copies(self, scopes: Iterable[str] | None = None) -> None:
+        """Forget what has arrived of copies: of these scopes, or of all."""
+        if scopes is None:
+            self.ask("DELETE FROM replica_copy")
+        for scope in scopes or ():
+            self.ask("DELETE FROM replica_copy WHERE scope = ?", scope)
 
     # -- the log ------------------------------------------------------------------------------
 

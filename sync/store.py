@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 
@@ -43,13 +43,18 @@ class FeedRow(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Which rows of a scope are wanted: ver in (after, until], beyond (rank, position)."""
+    """Which rows of a scope are wanted: ver in (after, until], beyond (rank, position).
+
+    Attributes:
+        turn: the rows of scopes with a smaller turn come first, whatever their rank.
+    """
 
     scope: str
     after: int
     until: int
     rank: int
     position: int
+    turn: int = 0
 
 
 @dataclass(slots=True)
@@ -108,4 +113,19 @@ class Store(Protocol):
         """Return the state of each scope; scopes never written are absent."""
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
-        """Return rows in the order (rank, scope, ver), at most ``limit``."""
+        """Return rows in the order (turn, rank, scope, ver), at most ``limit``."""
+
+    def versions(self, scopes: Iterable[str]) -> Mapping[str, int]:
+        """Return the version of each scope; for the many of a room full of waiting phones."""
+
+    def shown(self, scope: str) -> Sequence[tuple[str, str, int]]:
+        """Return (kind, id, version) of all that a scope shows."""
+
+    def picked(self, scope: str, records: Iterable[str]) -> Sequence[FeedRow]:
+        """Return those of these records that a scope shows, with their bodies."""
+
+    def purged(self, scope: str, after: int) -> bool:
+        """Tell whether anything of a scope has been erased by law since a version."""
+
+    def receipts(self, device: str, *, after_n: int, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the receipts of a device beyond a number, in their order."""

@@ -1,6 +1,6 @@
 """Find out who makes a request: one query each time, so that a withdrawal counts at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,9 @@ _posts, _areas = Post.__table__, Area.__table__
 _POST_COLUMNS = (
     _posts.c.role, _posts.c.area_id, _areas.c.path, _areas.c.level, _posts.c.starts, _posts.c.ends
 )  # fmt: skip
-_ASKER = (
+_ASKERS = (
     sa.select(
+        _sessions.c.id,
         _sessions.c.user_id,
         _sessions.c.enrolment_id,
         _sessions.c.revoked_at,
@@ -38,9 +39,10 @@ _ASKER = (
         .outerjoin(_posts, _posts.c.user_id == _sessions.c.user_id)
         .outerjoin(_areas, _areas.c.id == _posts.c.area_id)
     )
-    .where(_sessions.c.id == sa.bindparam("session_id"))
     .order_by(_posts.c.id)
 )
+_ASKER = _ASKERS.where(_sessions.c.id == sa.bindparam("session_id"))
+_SOME_ASKERS = _ASKERS.where(_sessions.c.id.in_(sa.bindparam("session_ids", expanding=True)))
 _POSTS = (
     sa.select(*_POST_COLUMNS)
     .select_from(_posts.join(_areas, _areas.c.id == _posts.c.area_id))
@@ -82,6 +84,29 @@ def refuse_if_withdrawn(row: Any, now: datetime) -> None:
     gone = row.revoked_at is not None or row.phone_revoked_at is not None or not row.active
     if gone or row.absolute_until <= now:
         raise Problem(401, "revoked")
+
+
+def standing(
+    session: Session, session_ids: Iterable[str], now: datetime
+) -> Mapping[str, tuple[core.Post, ...]]:
+    """Return the posts behind each of these sessions that has not been ended or withdrawn."""
+    rows = session.connection().execute(_SOME_ASKERS, {"session_ids": list(session_ids)})
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.id, []).append(row)
+    return {
+        name: _as_posts(row for row in some if row.role is not None)
+        for name, some in found.items()
+        if not _is_withdrawn(some[0], now)
+    }
+
+
+def _is_withdrawn(row: Any, now: datetime) -> bool:
+    try:
+        refuse_if_withdrawn(row, now)
+    except Problem:
+        return True
+    return False
 
 
 def posts_of(session: Session, user_id: int) -> tuple[core.Post, ...]:

@@ -1,16 +1,21 @@
 """One phone: enrols with a code, keeps working without a network, and syncs when there is one."""
 
+import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from app.core.identifiers import new_id
+from app.phone.copying import Copying
 from app.phone.home import Home
-from app.phone.line import BUSY, Answer, Away, Line, Refused
+from app.phone.line import BUSY, STRANGER, UNREACHED, Answer, Arrived, Away, Line, Refused
 from app.phone.moment import Clock, now
-from sync.replica import WANT_BYTES, Replica
+from sync.lines import NDJSON, is_whole, pages, whole_lines
+from sync.replica import WANT_BYTES, Instant, Replica
 from sync.replica_tables import Entry, Row
+
+Came = TypeVar("Came")
 
 APP = "wangge-phone-python 1"
 SCHEMA = 1
@@ -53,9 +58,10 @@ class Phone:
         home.prepare()
         self.home = home
         self.clock = clock
-        self._sent: frozenset[str] = frozenset()
+        self._last_sent: frozenset[str] = frozenset()
         self.connection = home.connect()
         self.replica = Replica(self.connection, schema=SCHEMA)
+        self.copying = Copying(self.replica, self.fetch, self.ask)
 
     def close(self) -> None:
         """Close the replica's database."""
@@ -136,23 +142,36 @@ class Phone:
         Raises:
             NotEnrolled, Away, Refused: as the line says.
         """
+        return self._asked(lambda line, token: line.call(method, path, body, token=token))
+
+    def fetch(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Arrived:
+        """Send a request in the same way, and return the answer as far as it came.
+
+        Raises:
+            NotEnrolled, Away, Refused: as the line says.
+        """
+        return self._asked(
+            lambda line, token: line.fetch(method, path, body, token=token, headers=headers)
+        )
+
+    def _asked(self, send: Callable[[Line, str | None], Came]) -> Came:
         try:
-            return self._ask(method, path, body)
+            return self._sent(send)
         except Refused as refused:
             if refused.code == WIPE:
                 self.close()
                 self.home.erase()
             raise
 
-    def _ask(self, method: str, path: str, body: Any) -> Answer:
+    def _sent(self, send: Callable[[Line, str | None], Came]) -> Came:
         line = self.line
         try:
-            return line.call(method, path, body, token=self.home.papers.get("access_token"))
+            return send(line, self.home.papers.get("access_token"))
         except Refused as refused:
             if refused.code not in WORN:
                 raise
         self._refresh(line)
-        return line.call(method, path, body, token=self.home.papers["access_token"])
+        return send(line, self.home.papers["access_token"])
 
     def _refresh(self, line: Line) -> None:
         """Change the refresh token; a wrong clock is told the server's time and signs again."""
@@ -210,7 +229,7 @@ class Phone:
 
     def _sync(self, want_bytes: int) -> Synced:
         outbox = self.replica.outbox()
-        self._sent = frozenset(str(edit["id"]) for edit in outbox)
+        self._last_sent = frozenset(str(edit["id"]) for edit in outbox)
         waiting, received, rounds, faults = len(outbox), 0, 0, 0
         while faults <= FAULTS_MAX:
             rounds += 1
@@ -219,6 +238,8 @@ class Phone:
                 return Synced(waiting, received, rounds)
             received += len(page["items"]) if page else 0
             faults += page is None
+            received += self.copying.take() if not self.replica.needs_device else 0
+            self.copying.heal()
             if page and page["complete"] and self._is_done():
                 self._note(page)
                 return Synced(waiting, received, rounds)
@@ -242,7 +263,7 @@ class Phone:
         """Return the choices since the last sync that came to nothing, with their reasons."""
         return [
             one for one in self.replica.receipts()
-            if one.id in self._sent and one.receipt and one.receipt["status"] == NOTED
+            if one.id in self._last_sent and one.receipt and one.receipt["status"] == NOTED
             and one.edit["op"] == "resolve"
         ]  # fmt: skip
 
@@ -264,15 +285,36 @@ class Phone:
             self._take_device()
         request, sent = self.replica.request(want_bytes=want_bytes), self.clock()
         try:
-            reply = self.ask("POST", "/sync/exchange", request).body
+            came = self.fetch("POST", "/sync/exchange", request, {"Accept": NDJSON})
         except Refused as refused:
             if refused.code not in MENDED:
                 raise
             self.replica.problem(request, refused.body)
             return None
-        applied = self.replica.receive(request, reply, sent=sent, now=self.clock())
-        page: Mapping[str, Any] = reply["pull"]
-        return page if applied else None
+        if came.headers.get_content_type() != NDJSON:
+            raise Away(STRANGER)
+        lines = whole_lines(came.plain())
+        page = self._take_in(request, lines, sent)
+        if not is_whole(lines):
+            raise Away(UNREACHED)
+        return page
+
+    def _take_in(
+        self, request: Mapping[str, Any], lines: Sequence[str], sent: Instant
+    ) -> Mapping[str, Any] | None:
+        """Take in what has arrived of an answer; return all of it that was applied as one page."""
+        if not lines:
+            return None
+        reply: dict[str, Any] = json.loads(lines[0])
+        items: list[Any] = []
+        page: Mapping[str, Any] | None = None
+        self.replica.receive(request, {"push": reply["push"]}, sent=sent, now=self.clock())
+        for part in pages(lines[1:]):
+            if not self.replica.receive(request, {"pull": part}, sent=sent, now=self.clock()):
+                break
+            items += part["items"]
+            page = {**part, "items": items}
+        return page
 
     def _take_device(self) -> None:
         made = self.ask("POST", "/sync/devices", {"app": APP, "schema": SCHEMA}).body
@@ -281,4 +323,4 @@ class Phone:
 
     def _is_done(self) -> bool:
         replica = self.replica
-        return not (replica.outbox() or replica.needs_device or replica.cursor is None)
+        return replica.is_whole and not (replica.outbox() or replica.needs_device)

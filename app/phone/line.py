@@ -6,12 +6,14 @@ import ssl
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 30.0
 GZIP_FROM_BYTES = 1_000
+CHUNK_BYTES = 16 * 1024
 REPLY_BYTES_MAX = 64 * 1024 * 1024
 RETRY_AFTER_S_MAX = 3_600
 BUSY_STATUSES = (429, 500, 502, 503, 504, 507)
@@ -48,6 +50,24 @@ class Answer:
 
     body: Any
     next_page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An answer as far as it arrived, as it travelled: packed, and perhaps cut off."""
+
+    status: int
+    headers: Message
+    raw: bytes
+
+    def plain(self) -> bytes:
+        """Return what of it can be unpacked."""
+        if self.headers.get("Content-Encoding") != "gzip":
+            return self.raw
+        try:
+            return zlib.decompressobj(wbits=31).decompress(self.raw, REPLY_BYTES_MAX)
+        except zlib.error:
+            return b""
 
 
 def is_address(server: str) -> bool:
@@ -97,6 +117,47 @@ class Line:
             raise Away(UNREACHED) from None
         finally:
             connection.close()
+
+    def fetch(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Arrived:
+        """Send one request and return a good answer as far as it came, even if it was cut.
+
+        Raises:
+            Away, Refused: as for a call.
+        """
+        parts = urlsplit(self.server)
+        raw, own = _packed(body, token)
+        connection = _connection(self.server, self.timeout_s)
+        try:
+            sent = {**own, **(headers or {})}
+            connection.request(method, f"{parts.path}/api/v1{path}", raw, sent)
+            with connection.getresponse() as response:
+                if response.status not in (200, 206):
+                    _understood(response, _unpacked(response))
+                    raise Away(STRANGER)
+                return Arrived(response.status, response.headers, _received(response))
+        except (OSError, HTTPException, zlib.error):
+            raise Away(UNREACHED) from None
+        finally:
+            connection.close()
+
+
+def _received(response: HTTPResponse) -> bytes:
+    """Return all that comes before the end, or before the line is cut."""
+    received = b""
+    try:
+        while len(received) <= REPLY_BYTES_MAX and (piece := response.read(CHUNK_BYTES)):
+            received += piece
+    except (OSError, HTTPException):
+        return received
+    return received
 
 
 def _connection(server: str, timeout_s: float) -> HTTPConnection:

@@ -1,18 +1,43 @@
 """The doors of the sync engine: for phones the exchange, for the office conflicts and parking."""
 
+from flask import Flask
+
 from app.core.feature import Feature
-from app.sync_api import epochs, restore_command, upkeep_commands
+from app.core.problems import Words
+from app.sync_api import copies, epochs, restore_command, upkeep_commands, waiting
 from app.sync_api.commands import sync
+from app.sync_api.copying import CopyRoom
+from app.sync_api.cupboard import Cupboard
 from app.sync_api.office import blueprint as office
 from app.sync_api.parked import blueprint as parked
 from app.sync_api.views import blueprint
+from app.sync_api.waiting_room import WaitingRoom
 
 for command in (*upkeep_commands.COMMANDS, *restore_command.COMMANDS):
     sync.add_command(command)
 
+PROBLEMS = {
+    "scope_moved": Words(
+        "The scope has changed meanwhile", "范围已有更新", "Pull first, then verify again."
+    ),
+    "range_not_satisfiable": Words(
+        "The copy has fewer bytes than that", "所请求的字节超出副本", "Start again without Range."
+    ),
+}
+
+
+def _init_app(app: Flask) -> None:
+    epochs.init_app(app)
+    settings, database = app.extensions["wangge_settings"], app.extensions["wangge_database"]
+    engine = app.extensions["wangge_engine"]
+    cupboard = Cupboard(settings.data_dir / "snapshots", app.extensions["wangge_cipher"])
+    app.extensions["wangge_copies"] = CopyRoom(database, engine, cupboard)
+    app.extensions["wangge_waiting_room"] = WaitingRoom(database, engine)
+
+
 feature = Feature(
-    name="sync_api",
-    blueprints=(blueprint, office, parked),
-    commands=(sync,),
-    init_app=epochs.init_app,
-)
+    name="sync_api", blueprints=(blueprint, office, parked), problems=PROBLEMS, commands=(sync,),
+    init_app=_init_app,
+)  # fmt: skip
+
+__all__ = ["copies", "feature", "waiting"]

@@ -5,14 +5,28 @@ import json
 import click
 from flask.cli import AppGroup
 
+from app.core.database import Mode, current_database
 from app.core.engine import current_engine
+from app.core.moments import as_text
+from app.sync_api import copying, support
 from app.sync_api import kinds as wire
-from app.sync_api import support
 
 sync = AppGroup("sync", help="The sync engine / 同步引擎")
 for command in (support.show_refusals, support.replay_parked, support.expire_parked):
     sync.add_command(command)
 sync.add_command(support.unread_group)
+
+
+@sync.command("alarms")
+def show_alarms() -> None:
+    """List the devices whose copy was ever wrong; there should be none."""
+    with current_database().transaction(Mode.READ) as session:
+        found = copying.alarms(session)
+    for device, count, buckets, last_ms in found:
+        click.echo(f"{device}  {count} 次 / times  {buckets} 桶 / buckets  {as_text(last_ms)}")
+    if found:
+        raise click.ClickException("手机副本曾与服务器不一致 / copies on phones were wrong")
+    click.echo("摘要警报 / digest alarms: 0")
 
 
 @sync.command("kinds")

@@ -79,10 +79,10 @@ class Phone:
             results += reply.results
         return PushReply(reply.expected, reply.last_id, results)
 
-    def pull(self, cursor: str | None, want_bytes: int) -> Page:
+    def pull(self, cursor: str | None, want_bytes: int, *, mark_every: int = 0) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
-            page = self._page(session, cursor, want_bytes)
+            page = self._page(session, cursor, want_bytes, mark_every)
         return self._acknowledged(page)
 
     def _acknowledged(self, page: Page) -> Page:
@@ -92,12 +92,14 @@ class Phone:
                 upkeep_of(session, self.engine).wiped(self.device, page.wiped, now_ms())
         return page
 
-    def pull_anywhere(self, cursor: str | None, want_bytes: int) -> Page:
+    def pull_anywhere(self, cursor: str | None, want_bytes: int, *, mark_every: int = 0) -> Page:
         """Return the next page, from the standby if that holds what the phone has seen."""
-        page = self._ask_standby(cursor, want_bytes)
-        return self._acknowledged(page) if page else self.pull(cursor, want_bytes)
+        page = self._ask_standby(cursor, want_bytes, mark_every)
+        if page is None:
+            return self.pull(cursor, want_bytes, mark_every=mark_every)
+        return self._acknowledged(page)
 
-    def _ask_standby(self, cursor: str | None, want_bytes: int) -> Page | None:
+    def _ask_standby(self, cursor: str | None, want_bytes: int, mark_every: int) -> Page | None:
         """Return a page of the standby, None when the database itself must be asked.
 
         A standby that is behind the cursor would begin a scope anew, and one that has not heard
@@ -108,21 +110,21 @@ class Phone:
             return None
         try:
             with standby.reading() as session:
-                page = self._page(session, cursor, want_bytes)
+                page = self._page(session, cursor, want_bytes, mark_every)
         except (StandbyAway, Problem):
             return None
         return None if page.reset or page.drop else page
 
-    def _page(self, session: Session, cursor: str | None, want_bytes: int) -> Page:
-        device = self._own(session)
+    def _page(self, session: Session, cursor: str | None, want_bytes: int, mark_every: int) -> Page:
+        device = self.own(session)
         now = now_ms()
         request = Pull(
             scopes_of(session, self.actor, now), cursor, device, want_bytes,
-            self.engine.sight(self.actor, now).body,
+            self.engine.sight(self.actor, now).body, mark_every,
         )  # fmt: skip
         return pull(self.engine.store(session), request)
 
-    def _own(self, session: Session) -> Device:
+    def own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.
 
         Raises:

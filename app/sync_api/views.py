@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from marshmallow import Schema, fields, validate
 
 from app.core.actor import current_actor
@@ -20,6 +20,7 @@ from app.sync_api import services, unread
 from app.sync_api.scopes import scopes_of
 from app.sync_api.services import Phone
 from sync.errors import Problem
+from sync.lines import MARK_EVERY, NDJSON
 from sync.pull import Page
 from sync.push import PushReply
 from sync.values import as_identity
@@ -79,6 +80,8 @@ class PullOut(Schema):
     last_n = fields.Integer()
     last_id = fields.UUID(allow_none=True)
     digest = fields.Dict()
+    ver = fields.Dict()
+    copies = fields.List(fields.String())
     now = fields.String()
     anchor = fields.String()
 
@@ -91,7 +94,12 @@ class ExchangeOut(Schema):
     problem = fields.Nested(ProblemOut)
 
 
-def _body() -> Mapping[str, Any]:
+def json_body() -> Mapping[str, Any]:
+    """Return the body of a sync request: an object, whose cursor is a text or null.
+
+    Raises:
+        Problem: 400 with a pointer.
+    """
     body = read_json_body()
     if not isinstance(body, dict):
         raise Problem(400, "malformed_request", pointer="")
@@ -101,14 +109,20 @@ def _body() -> Mapping[str, Any]:
     return body
 
 
-def _phone(body: Mapping[str, Any]) -> Phone:
+def phone_of(body: Mapping[str, Any]) -> Phone:
+    """Return the phone that sends a body.
+
+    Raises:
+        Problem: 400 when it does not say which one.
+    """
     device = as_identity(body.get("device"))
     if device is None:
         raise Problem(400, "malformed_request", pointer="/device")
     return Phone(current_database(), current_engine(), current_actor(), device)
 
 
-def _stamp(device: str) -> dict[str, str]:
+def stamp(device: str) -> dict[str, str]:
+    """Return the server's time, and the anchor by which a phone carries it on."""
     now = now_ms()
     return {"now": as_text(now), "anchor": current_engine().anchors.issue(now, device)}
 
@@ -128,14 +142,26 @@ def _push_json(reply: PushReply, device: str, body: Mapping[str, Any]) -> str:
     wordy = body.get("words") is True
     results = [explained(one) for one in reply.results] if wordy else reply.results
     shape = {"expected": reply.expected, "last_id": reply.last_id, "results": results}
-    return json.dumps({**shape, **_stamp(device)}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps({**shape, **stamp(device)}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _pull_json(page: Page, device: str) -> str:
-    return page.as_json(**_stamp(device))
+    return page.as_json(**stamp(device))
 
 
-def _json(text: str) -> Response:
+def _mark_every() -> int:
+    """Return after how many rows a cursor is wanted: none, unless the answer goes in lines."""
+    accepted = request.accept_mimetypes
+    return MARK_EVERY if accepted[NDJSON] > accepted["application/json"] else 0
+
+
+def _lines_reply(page: Page, device: str, *before: str) -> Response:
+    lines = (*before, *page.as_lines(**stamp(device)), "")
+    return Response("\n".join(lines), content_type=NDJSON)
+
+
+def json_reply(text: str) -> Response:
+    """Return an answer of ready JSON."""
     return Response(text, content_type="application/json")
 
 
@@ -147,7 +173,7 @@ def add_device(body: dict[str, Any]) -> Any:
     """Get a device id: at the first contact, or after `device_forked`."""
     session, actor = current_session(), current_actor()
     device = services.add_device(session, actor, app=body["app"], schema=body["schema"])
-    return {"device": device, **_stamp(device), "scopes": scopes_of(session, actor, now_ms())}
+    return {"device": device, **stamp(device), "scopes": scopes_of(session, actor, now_ms())}
 
 
 @blueprint.route("/exchange", methods=["POST"])
@@ -157,18 +183,20 @@ def add_device(body: dict[str, Any]) -> Any:
 def exchange() -> Response:
     """Send edits and receive what is new, in one round trip."""
     with unread.kept():
-        body = _body()
-        phone, drafts = _phone(body), read_drafts(body.get("edits", []))
+        body = json_body()
+        phone, drafts = phone_of(body), read_drafts(body.get("edits", []))
         wanted = services.want_bytes(body)
     pushed = _push_json(phone.push(drafts), phone.device, body)
     try:
         _demand_schema(body)
     except Problem as fault:
         problem = json.dumps(problem_body(fault.status, fault.code, fault.extra))
-        return _json(f'{{"push":{pushed},"pull":null,"problem":{problem}}}')
+        return json_reply(f'{{"push":{pushed},"pull":null,"problem":{problem}}}')
     pull_ = phone.pull if drafts else phone.pull_anywhere
-    pulled = _pull_json(pull_(body.get("cursor"), wanted), phone.device)
-    return _json(f'{{"push":{pushed},"pull":{pulled}}}')
+    page = pull_(body.get("cursor"), wanted, mark_every=_mark_every())
+    if _mark_every():
+        return _lines_reply(page, phone.device, f'{{"push":{pushed}}}')
+    return json_reply(f'{{"push":{pushed},"pull":{_pull_json(page, phone.device)}}}')
 
 
 @blueprint.route("/push", methods=["POST"])
@@ -178,9 +206,9 @@ def exchange() -> Response:
 def push() -> Response:
     """Send edits; the receipts tell the fate of each."""
     with unread.kept():
-        body = _body()
-        phone, drafts = _phone(body), read_drafts(body.get("edits", []))
-    return _json(_push_json(phone.push(drafts), phone.device, body))
+        body = json_body()
+        phone, drafts = phone_of(body), read_drafts(body.get("edits", []))
+    return json_reply(_push_json(phone.push(drafts), phone.device, body))
 
 
 @blueprint.route("/pull", methods=["POST"])
@@ -188,9 +216,16 @@ def push() -> Response:
 @blueprint.doc(requestBody={"content": {"application/json": {"schema": ExchangeIn}}})
 @blueprint.response(200, PullOut)
 def pull() -> Response:
-    """Receive what is new since the cursor, most urgent first."""
-    body = _body()
-    phone = _phone(body)
+    """Receive what is new since the cursor, most urgent first.
+
+    With `Accept: application/x-ndjson` line by line, with a cursor every 50 rows, so that what
+    arrived of a cut answer is not lost.
+    """
+    body = json_body()
+    phone = phone_of(body)
     _demand_schema(body)
-    page = phone.pull_anywhere(body.get("cursor"), services.want_bytes(body))
-    return _json(_pull_json(page, phone.device))
+    wanted = services.want_bytes(body)
+    page = phone.pull_anywhere(body.get("cursor"), wanted, mark_every=_mark_every())
+    if _mark_every():
+        return _lines_reply(page, phone.device)
+    return json_reply(_pull_json(page, phone.device))

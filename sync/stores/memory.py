@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import OPEN_STATES, PARKING, values_of
-from sync.store import PUT, Batch, FeedRow, ScopeState, Window
+from sync.store import PURGE, PUT, Batch, FeedRow, ScopeState, Window
 from sync.upkeep import Age, Erasure
 
 Key = tuple[str, str]
@@ -128,16 +129,41 @@ class MemoryStore:
         return {scope: self.states[scope] for scope in scopes if scope in self.states}
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
-        """Return rows in the order (rank, scope, ver)."""
+        """Return rows in the order (turn, rank, scope, ver)."""
         rows = [
-            row
+            (window.turn, row.rank, row.scope, row.ver, row)
             for window in windows
             for row in self.feeds.get(window.scope, {}).values()
             if window.after < row.ver <= window.until
             and (row.rank, row.ver) > (window.rank, window.position)
         ]
-        rows.sort(key=lambda row: (row.rank, row.scope, row.ver))
-        return [self._with_body(row) for row in rows[:limit]]
+        return [self._with_body(row) for *_, row in sorted(rows)[:limit]]
+
+    def versions(self, scopes: Iterable[str]) -> Mapping[str, int]:
+        """Return the version of each scope; for the many of a room full of waiting phones."""
+        return {scope: state.ver for scope, state in self.scopes(scopes).items()}
+
+    def shown(self, scope: str) -> Sequence[tuple[str, str, int]]:
+        """Return (kind, id, version) of all that a scope shows."""
+        rows = self.feeds.get(scope, {}).values()
+        return [(row.kind, row.record, row.rv) for row in rows if row.op == PUT]
+
+    def picked(self, scope: str, records: Iterable[str]) -> Sequence[FeedRow]:
+        """Return those of these records that a scope shows, with their bodies."""
+        wanted = set(records)
+        rows = self.feeds.get(scope, {}).values()
+        return [self._with_body(one) for one in rows if one.op == PUT and one.record in wanted]
+
+    def purged(self, scope: str, after: int) -> bool:
+        """Tell whether anything of a scope has been erased by law since a version."""
+        rows = self.feeds.get(scope, {}).values()
+        return any(row.op == PURGE and row.ver > after for row in rows)
+
+    def receipts(self, device: str, *, after_n: int, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the receipts of a device beyond a number, in their order."""
+        own = [one for one in self.ledger.values() if one.device == device]
+        own.sort(key=lambda one: one.edit.n)
+        return [one.receipt.as_json() for one in own if one.edit.n > after_n][:limit]
 
     def _with_body(self, row: FeedRow) -> FeedRow:
         if row.op != PUT:

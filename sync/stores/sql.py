@@ -15,7 +15,7 @@ from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Receipt, 
 from sync.errors import Stale
 from sync.parking import PARKING, values_of
 from sync.store import PUT, Batch, FeedRow, ScopeState, Window
-from sync.stores import statements
+from sync.stores import copies, statements
 from sync.stores.encoding import dump, load
 from sync.stores.many import as_rows
 from sync.stores.statements import CHANGED, NEW, SEEN, Write
@@ -137,11 +137,36 @@ class SqlStore:
         return {row[0]: ScopeState(*row[1:]) for row in rows}
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
-        """Return rows in the order (rank, scope, ver), with the ready bodies of what is put."""
-        bounds: dict[str, Any] = {"limit": limit}
-        for i, window in enumerate(windows):
-            bounds |= {f"{name}{i}": value for name, value in window._asdict().items()}
-        rows = self._run(statements.feed(self.tables, len(windows)), bounds).all()
+        """Return rows in the order (turn, rank, scope, ver), with the bodies of what is put."""
+        told = {"windows": dump([window._asdict() for window in windows]), "limit": limit}
+        return self._with_bodies(self._run(copies.feed(self.tables, self._dialect), told).all())
+
+    def versions(self, scopes: Iterable[str]) -> Mapping[str, int]:
+        """Return the version of each scope; for the many of a room full of waiting phones."""
+        rows = self._run(copies.versions(self.tables), {"asked": list(scopes)})
+        return {row[0]: row[1] for row in rows}
+
+    def shown(self, scope: str) -> Sequence[tuple[str, str, int]]:
+        """Return (kind, id, version) of all that a scope shows."""
+        rows = self._run(copies.shown(self.tables), {"shown": scope})
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def picked(self, scope: str, records: Iterable[str]) -> Sequence[FeedRow]:
+        """Return those of these records that a scope shows, with their bodies."""
+        told = {"shown": scope, "records": list(records)}
+        return self._with_bodies(self._run(copies.picked(self.tables), told).all())
+
+    def purged(self, scope: str, after: int) -> bool:
+        """Tell whether anything of a scope has been erased by law since a version."""
+        told = {"shown": scope, "after": after}
+        return self._run(copies.purged(self.tables), told).first() is not None
+
+    def receipts(self, device: str, *, after_n: int, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the receipts of a device beyond a number, in their order."""
+        told = {"own": device, "after_n": after_n, "limit": limit}
+        return [load(row[0]) for row in self._run(copies.receipts(self.tables), told)]
+
+    def _with_bodies(self, rows: Sequence[Any]) -> list[FeedRow]:
         bodies = self._bodies(rows)
         return [
             FeedRow._make((*row, bodies.get((row[4], row[5])) if row[3] == PUT else None))

@@ -140,30 +140,6 @@ def statements(tables: SyncTables, dialect: str) -> Statements:
 
 
 @cache
-def feed(tables: SyncTables, windows: int) -> Any:
-    """Return the statement that reads some windows of the feed (``scope0, after0, …``)."""
-    t = tables.feed.c
-    inside = [
-        sa.and_(
-            t.scope == sa.bindparam(f"scope{i}"),
-            t.ver > sa.bindparam(f"after{i}"),
-            t.ver <= sa.bindparam(f"until{i}"),
-            sa.or_(
-                t.rank > sa.bindparam(f"rank{i}"),
-                sa.and_(t.rank == sa.bindparam(f"rank{i}"), t.ver > sa.bindparam(f"position{i}")),
-            ),
-        )
-        for i in range(windows)
-    ]
-    return (
-        sa.select(t.scope, t.ver, t.rank, t.op, t.kind, t.record, t.rv)
-        .where(sa.or_(*inside))
-        .order_by(t.rank, t.scope, t.ver)
-        .limit(sa.bindparam("limit"))
-    )
-
-
-@cache
 def records(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
     """Return the statement that reads and locks records of some kinds (``ids0, ids1, …``)."""
     locked = [_locked(i, kind, table.c).cte(f"locked{i}") for i, (kind, table) in enumerate(kinds)]

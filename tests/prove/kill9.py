@@ -132,7 +132,7 @@ def prove(
     """Kill the server as often as told, and tell what was lost or doubled."""
     began, chance = time.monotonic(), random.Random(seed)
     with open_ground(engine) as ground:
-        server = Server(ground.environment, SABOTAGES.get(sabotage or "", "wsgi:app"))
+        server = Server(ground.environment, SABOTAGES.get(sabotage or "", "asgi:app"))
         for number in range(PHONES):
             ground.county.person(f"worker {number}", "gw", GRID)
         stopping = threading.Event()

@@ -29,23 +29,31 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """Granian with the application, as ``make run`` starts it."""
+    """Granian with the application, as ``make run`` starts it.
+
+    Attributes:
+        interface: how the application is spoken to; planted bugs often are plain WSGI.
+    """
 
     environment: Mapping[str, str]
-    application: str = "wsgi:app"
+    application: str = "asgi:app"
     workers: int = 1
+    interface: str = ""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
         """Start, wait until it can serve, and return the seconds this took."""
-        words = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port), "--no-ws",
-                 "--workers", str(self.workers), "--blocking-threads", str(THREADS),
-                 "--log-level", "error", self.application]  # fmt: skip
+        interface = self.interface or ("asgi" if self.application == "asgi:app" else "wsgi")
+        threads = ["--blocking-threads", str(THREADS)] if interface == "wsgi" else []
+        words = ["--interface", interface, "--host", "127.0.0.1", "--port", str(self.port),
+                 "--no-ws", "--workers", str(self.workers), "--backlog", "4096",
+                 "--backpressure", "8192", *threads, "--log-level", "error",
+                 self.application]  # fmt: skip
         began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "granian", *words], cwd=ROOT, start_new_session=True,
-            env={**os.environ, **self.environment},
+            env={**os.environ, "THREADS": str(THREADS), **self.environment},
         )  # fmt: skip
         while not self._is_ready():
             assert self.process.poll() is None, "the server ended while it started"

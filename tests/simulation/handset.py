@@ -36,6 +36,8 @@ class Handset:
     boot: int = 0
     life: int = 0
     restored: bool = False
+    spoiled: bool = False
+    """Its copy was damaged by accident, so that its digest may be wrong."""
     waiting: bool = False
     connection: Any = field(default_factory=lambda: driver.connect(":memory:"))
     made: dict[str, Made] = field(default_factory=dict)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sync import merge, publish, pull, push, reading, replica, replica_tables
 from sync.clock import ActTime
+from sync.cursor import Place
 from sync.errors import Problem
 from sync.kinds import Kind
-from sync.pull import Place
 from sync.stores.memory import MemoryStore
 from sync.stores.sql import SqlStore
 from tests.simulation import gate
@@ -110,7 +110,7 @@ def epoch_ignored(world: "World") -> Iterator[None]:
 @planted
 def tombstones_without_a_floor(world: "World") -> Iterator[None]:
     """Forget tombstones and tell nobody."""
-    with _instead((pull, "_is_lost", lambda place, state: False)):
+    with _instead((pull, "is_lost", lambda place, state: False)):
         yield
 
 

@@ -17,6 +17,7 @@ FIXED = {
     1014: "a deletion did not see an edit whose mark its own author had overwritten",
     1031: "a copied phone hid its own edits until the next complete pull",
     1110: "a worker moved a record by settling his own proposal",
+    1346: "a copy of an earlier epoch hid from the server which scopes the phone held",
     5310: "the tombstone of one scope erased a record that another scope had just shown",
 }
 

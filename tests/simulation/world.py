@@ -11,13 +11,14 @@ from typing import Any
 from sync.clock import Anchors
 from sync.edits import Draft, Edit
 from sync.errors import Problem
-from sync.pull import Pull, pull
+from sync.pull import Page, Pull, pull
 from sync.push import Push, push
 from sync.replica import Instant
 from sync.upkeep import Erasure
 from sync.wire import read_drafts
 from tests.simulation import upkeep
 from tests.simulation.checks import Checks
+from tests.simulation.copies import MARK_EVERY, Copies
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
 from tests.simulation.gate import DatedGate, Grants
 from tests.simulation.handset import Handset
@@ -77,6 +78,7 @@ class World:
         self.orders = itertools.count()
         self.epochs = itertools.count(2)
         self.copies: list[Any] = []
+        self.first_copies = Copies(self, seed)
         self.loss = self.rng.choice((0.0, 0.1, 0.3))
         self.office_device = new_id(self.rng)
         self.stand.enrol(self.office_device, OFFICE_USER)
@@ -102,6 +104,7 @@ class World:
             self._deliver()
             name = self.rng.choices(list(WORLD_EVENTS), list(WORLD_EVENTS.values()))[0]
             getattr(self, name)()
+            self.first_copies.step()
         self._rest()
         self.checks.at_rest()
 
@@ -230,17 +233,19 @@ class World:
         """Let a phone receive an answer; tell whether it was a page that moved it."""
         handset = parcel.handset
         request, reply = json.loads(parcel.request), json.loads(parcel.reply or "")
-        before = handset.phone.cursor
         if "problem" in reply:
             self.figures["problems"] += 1
             handset.phone.problem(request, reply["problem"])
             return True
-        applied = handset.phone.receive(request, reply, sent=parcel.sent,
-                                        now=handset.instant(self.now_ms))  # fmt: skip
-        if applied:
-            self.checks.page_applied(handset, reply["pull"], before, parcel.granted)
-        self.checks.own_edits_shown(handset)
-        return applied and bool(reply["pull"]["items"] or not reply["pull"]["complete"])
+        moved = False
+        for part in self.first_copies.parts(reply):
+            before = handset.phone.cursor
+            if handset.phone.receive(request, part, sent=parcel.sent,
+                                     now=handset.instant(self.now_ms)):  # fmt: skip
+                self.checks.page_applied(handset, part["pull"], before, parcel.granted)
+                moved = moved or bool(part["pull"]["items"] or not part["pull"]["complete"])
+            self.checks.own_edits_shown(handset)
+        return self.first_copies.mend(handset) or moved
 
     # -- the server ---------------------------------------------------------------------------
 
@@ -257,8 +262,12 @@ class World:
             page = self._pull(request, user)
         except Problem as problem:
             return json.dumps({"problem": {"code": problem.code, **problem.extra}})
-        self.checks.page_made(page, self.grants.scopes(user, self.now_ms))
-        return f'{{"push":{json.dumps(pushed)},"pull":{page}}}'
+        said = (moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
+        text, lines = page.as_json(*said), self.first_copies.lines_of(page, *said)
+        self.checks.page_made(text, self.grants.scopes(user, self.now_ms))
+        if lines is None:
+            return f'{{"push":{json.dumps(pushed)},"pull":{text}}}'
+        return json.dumps({"push": pushed, "lines": lines})
 
     def _push(
         self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
@@ -275,17 +284,18 @@ class World:
             self.figures["edits"] += len(store.batch.ledger)
             self.checks.committed(store.batch, user=user)
 
-    def _pull(self, request: Mapping[str, Any], user: int) -> str:
+    def _pull(self, request: Mapping[str, Any], user: int) -> Page:
         scopes = self.grants.scopes(user, self.now_ms)
         with self.stand.open() as store:
             device = store.device(request["device"])
             if device is None:
                 raise Problem(404, "unknown_device")
-            asked = Pull(scopes, request["cursor"], device, request["want_bytes"])
+            asked = Pull(scopes, request["cursor"], device, request["want_bytes"],
+                         mark_every=MARK_EVERY)  # fmt: skip
             page = pull(store, asked)
             if page.wiped:
                 upkeep.of(store).wiped(device.id, page.wiped, self.now_ms)
-        return page.as_json(moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
+        return page
 
     def as_office(
         self, op: str, kind: str, rec: str, values: Mapping[str, Any], *, base: int = 0
@@ -302,6 +312,7 @@ class World:
     def _rest(self) -> None:
         """Let the network be good until nothing moves any more."""
         self.parcels.clear()
+        self.first_copies.good_line = True
         for _ in range(ROUNDS_MAX):
             if not sum(self._round(handset) for handset in self.handsets):
                 return

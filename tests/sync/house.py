@@ -232,6 +232,22 @@ class SqlStand:
             connection.execute(sa.insert(self.tables.device).values(id=device, user_id=user))
 
 
+def raise_floor(stand: Stand, scope: str) -> None:
+    """Forget the tombstones of a scope, up to its present version."""
+    gone = ("out", "del")
+    if isinstance(stand, MemoryStand):
+        store, feed = stand.store, stand.store.feeds[scope]
+        store.feeds[scope] = {key: row for key, row in feed.items() if row.op not in gone}
+        store.states[scope] = store.states[scope]._replace(floor=store.states[scope].ver)
+    if isinstance(stand, SqlStand):
+        feed, state = stand.tables.feed, stand.tables.scope
+        with stand.engine.begin() as connection:
+            connection.execute(sa.delete(feed).where(feed.c.scope == scope, feed.c.op.in_(gone)))
+            connection.execute(
+                sa.update(state).where(state.c.scope == scope).values(floor=state.c.ver)
+            )
+
+
 def _nothing_to_end(_session: Session) -> None:
     """Reading and writing are one transaction here."""
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from sync.cursor import read_cursor
 from sync.edits import Edit
 from sync.errors import Problem
-from sync.pull import read_cursor
 from tests.sync.house import NOW_MS, Phone, Stand, name_of
 
 PLOT = name_of(1)

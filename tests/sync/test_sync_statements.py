@@ -6,9 +6,13 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from sync import parking
+from sync import parking, snapshot
 from sync.edits import Edit
+from sync.head import head
+from sync.stores.sql import SqlStore
+from sync.verify import Question, verify
 from tests.sync.house import NOW_MS, Phone, SqlStand, Stand, name_of
+from tests.sync.server import as_is
 
 pytestmark = pytest.mark.parametrize("lasting", ["sqlite", "postgresql"], indirect=True)
 
@@ -108,3 +112,45 @@ def test_expiring_many_takes_as_many_statements_as_one(base: SqlStand, ann: Phon
             assert parking.expire(store, NOW_MS + 1) == number
         counts.append(len(said))
     assert counts[0] == counts[1]
+
+
+def test_a_copy_a_check_and_a_head_take_the_same_statements_however_much_there_is(
+    base: SqlStand, ann: Phone
+) -> None:
+    def asked() -> list[int]:
+        counts = []
+        scopes = [f"grid:{n}" for n in range(1, 10)]
+        cursor = ann.pull(scopes).cursor
+        for ask in (
+            lambda store: snapshot.make(store, "grid:1", as_is),
+            lambda store: verify(store, _question(store), as_is),
+            lambda store: head(store, scopes, cursor),
+            lambda store: store.receipts(ann.device, after_n=0, limit=500),
+        ):
+            with _counted(base) as said, base.open() as store:
+                ask(store)
+            counts.append(len(said))
+        return counts
+
+    ann.push(*_creations(ann, 9))
+    few = asked()
+    ann.push(*_creations(ann, 90))
+    assert asked() == few
+    assert max(few) <= 6
+
+
+def _question(store: SqlStore) -> Question:
+    want = tuple(rec for _, rec, _ in store.shown("grid:1"))
+    return Question("grid:1", store.scopes(["grid:1"])["grid:1"].ver, ("0" * 16,) * 64, want)
+
+
+def test_a_thousand_scopes_are_read_with_as_many_statements_as_one(
+    base: SqlStand, ann: Phone
+) -> None:
+    ann.push(*_creations(ann, 20))
+    counts = set()
+    for scopes in (1, 1000):
+        with _counted(base) as said:
+            ann.pull([f"grid:{n}" for n in range(1, scopes + 1)])
+        counts.add(len(said))
+    assert len(counts) == 1

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sync.edits import Device, Draft, LedgerEntry, Mark, Receipt, Record
 from sync.errors import Stale
 from sync.push import Push, push
-from sync.store import DEL, OUT, PUT, Batch, FeedChange, Window
+from sync.store import DEL, OUT, PURGE, PUT, Batch, FeedChange, Window
 from tests.sync.house import ANCHORS, KINDS, NOW_MS, Phone, Stand, name_of
 
 PLOT = name_of(1)
@@ -183,3 +183,63 @@ def test_nothing_of_a_failed_transaction_stays(stand: Stand, ann: Phone) -> None
         assert store.device(ann.device).last_n == 0
         assert store.known([edit.id]) == {}
         assert store.scopes(["grid:7"]) == {}
+
+
+def test_what_a_scope_shows_is_listed_and_picked_with_bodies(stand: Stand, ann: Phone) -> None:
+    names = [name_of(number) for number in range(6)]
+    ann.push(*(ann.edit("create", "plot", name, set={"grid": 7 + (n > 3), "name": f"n{n}"})
+               for n, name in enumerate(names)))  # fmt: skip
+    ann.push(ann.edit("delete", "plot", names[0], base=1),
+             ann.edit("update", "plot", names[1], base=1, set={"name": "twice"}))  # fmt: skip
+    with stand.open() as store:
+        shown = sorted(store.shown("grid:7"))
+        assert shown == sorted([("plot", names[1], 2), ("plot", names[2], 1),
+                                ("plot", names[3], 1)])  # fmt: skip
+        assert store.shown("grid:9") == [] and store.picked("grid:7", []) == []
+        picked = store.picked("grid:7", [names[0], names[1], names[4], name_of("nobody")])
+        assert [(row.record, row.rv, row.op) for row in picked] == [(names[1], 2, PUT)]
+        assert json.loads(picked[0].body)["name"] == "twice"
+
+
+def test_what_was_erased_by_law_since_a_version_is_noticed(stand: Stand, ann: Phone) -> None:
+    ann.push(ann.edit("create", "plot", PLOT, set={"grid": 7}))
+    with stand.open() as store:
+        assert not store.purged("grid:7", 0)
+        device = store.device(ann.device)
+        batch = Batch(device=device, device_before=device)
+        batch.feed.append(FeedChange("grid:7", "plot", PLOT, 60, PURGE, 2))
+        batch.digests["grid:7"] = (0, -1)
+        store.write(batch)
+        assert store.purged("grid:7", 1)
+        assert not store.purged("grid:7", 2) and not store.purged("grid:8", 0)
+
+
+def test_receipts_are_read_again_in_their_order_and_of_one_device_only(
+    stand: Stand, ann: Phone, bob: Phone
+) -> None:
+    edits = [ann.edit("create", "plot", name_of(n), set={"grid": 7}) for n in range(12)]
+    given = ann.push(*edits).results
+    bob.push(bob.edit("create", "plot", name_of("bob"), set={"grid": 7}))
+    with stand.open() as store:
+        assert store.receipts(ann.device, after_n=0, limit=100) == given
+        assert store.receipts(ann.device, after_n=4, limit=3) == given[4:7]
+        assert store.receipts(ann.device, after_n=12, limit=3) == []
+        assert len(store.receipts(bob.device, after_n=0, limit=100)) == 1
+        assert store.receipts(name_of("nobody"), after_n=0, limit=100) == []
+
+
+def test_windows_with_an_earlier_turn_come_first_and_then_the_ranks(
+    stand: Stand, ann: Phone
+) -> None:
+    ann.push(
+        ann.edit("create", "plot", name_of(1), set={"grid": 1}),
+        ann.edit("create", "job", name_of(2), set={"grid": 2, "state": "assigned", "round": 0}),
+        ann.edit("create", "plot", name_of(3), set={"grid": 2}),
+        ann.edit("create", "job", name_of(4), set={"grid": 3, "state": "assigned", "round": 0}),
+    )
+    windows = [Window("grid:1", 0, 9, -1, 0, 1), Window("grid:2", 0, 9, -1, 0, 2),
+               Window("grid:3", 0, 9, -1, 0, 2)]  # fmt: skip
+    with stand.open() as store:
+        rows = store.feed(windows, 10)
+        assert [row.record for row in rows] == [name_of(n) for n in (1, 2, 4, 3)]
+        assert [row.record for row in store.feed(windows, 2)] == [name_of(1), name_of(2)]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.core.driver import driver
+from sync.errors import Problem
 from sync.replica import Instant, Replica
 from tests.sync.house import NOW_MS, name_of
 from tests.sync.server import Server
@@ -53,13 +54,40 @@ class Worker:
         return self.phone.receive(request, reply, sent=self.now, now=self.now)
 
     def sync(self, **more: Any) -> None:
-        """Exchange until the copy is whole."""
-        for _ in range(50):
+        """Exchange until the copy is whole, and mend it if need be."""
+        for _ in range(60):
             request, reply = self.send(**more)
             self.take(request, reply)
-            if reply["pull"]["complete"] and self.phone.cursor and not self.phone.outbox():
+            self.heal()
+            if reply["pull"]["complete"] and self.phone.is_whole and not self.phone.outbox():
                 return
         raise AssertionError("the copy never became whole")
+
+    def heal(self) -> int:
+        """Ask about what is in doubt until nothing is; return how many questions that took."""
+        asked = 0
+        while (question := self.phone.healing.wanted()) and asked < 20:
+            asked += 1
+            try:
+                reply = self.server.verify(question, scopes=self.scopes)
+            except Problem:
+                self.phone.healing.refuse(question)
+            else:
+                self.phone.healing.receive(question, reply)
+        return asked
+
+    def take_copies(self, *cuts: int) -> int:
+        """Take the copies that are offered, cut as told; return how many were taken."""
+        left, taken = list(cuts), 0
+        while wanted := self.phone.first_copies.wanted():
+            cut = left.pop(0) if left else None
+            try:
+                reply = self.server.copy(wanted, scopes=self.scopes, cut=cut)
+            except Problem as problem:
+                self.phone.first_copies.refuse(wanted, problem.status)
+            else:
+                taken += self.phone.first_copies.receive(wanted, reply)
+        return taken
 
 
 def copy_of(connection: Any) -> Any:

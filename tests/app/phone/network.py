@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 LOST, HELD, BUSY, STRANGER, EXPIRED, CUT = "lost", "held", "busy", "stranger", "expired", "cut"
+TORN = "torn"
 WAIT_S = 30
 
 
@@ -67,6 +68,8 @@ class Relay(BaseHTTPRequestHandler):
         if fault == HELD:
             self.network.held.set()
             self.network.let_go.wait(WAIT_S)
+        if fault == TORN:
+            return self._reply(status, headers, reply[: len(reply) // 2], len(reply))
         return self._reply(status, headers, reply[: len(reply) // 2] if fault == CUT else reply)
 
     do_GET = do_DELETE = do_POST
@@ -83,13 +86,15 @@ class Relay(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _reply(self, status: int, headers: dict[str, str], raw: bytes) -> None:
+    def _reply(
+        self, status: int, headers: dict[str, str], raw: bytes, length: int | None = None
+    ) -> None:
         try:
             self.send_response(status)
             for name, value in headers.items():
                 if name not in ("Server", "Date", "Connection", "Content-Length"):
                     self.send_header(name, value)
-            self.send_header("Content-Length", str(len(raw)))
+            self.send_header("Content-Length", str(length or len(raw)))
             self.end_headers()
             self.wfile.write(raw)
         except OSError:

@@ -51,10 +51,10 @@ def granian(county: County, database_url: str, home: dict, tmp_path: Path) -> It
     county.person("supervisor", "ts", TOWNSHIP, login="supervisor", password=PASSWORD)
     port = free_port()
     settings = {**SECRETS, "DATABASE_URL": database_url, "DATA_DIR": str(tmp_path)}
-    words = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--no-ws",
-             "--workers", "1", "--blocking-threads", "8", "--log-level", "error"]  # fmt: skip
+    words = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--no-ws",
+             "--workers", "1", "--log-level", "error"]  # fmt: skip
     with subprocess.Popen(
-        [sys.executable, "-m", "granian", *words, "wsgi:app"], cwd=ROOT, env=os.environ | settings
+        [sys.executable, "-m", "granian", *words, "asgi:app"], cwd=ROOT, env=os.environ | settings
     ) as process:
         until = time.monotonic() + READY_S
         while not is_ready(port) and time.monotonic() < until and process.poll() is None:

@@ -1,0 +1,157 @@
+"""Ready-made copies for phones, and the healing of copies that have gone wrong."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+
+import sqlalchemy as sa
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from app.core.actor import Actor
+from app.core.database import Database, Mode
+from app.core.engine import Engine
+from app.core.moments import now_ms
+from app.core.sight import Sight
+from app.sync_api import kinds
+from app.sync_api.cupboard import Cupboard, Kept
+from app.sync_api.models import DigestAlarm, upsert
+from app.sync_api.scopes import scopes_of
+from app.sync_api.services import Phone
+from sync import snapshot
+from sync.errors import Problem
+from sync.snapshot import Snapshot
+from sync.store import ScopeState, Store
+from sync.verify import Finding, Question, verify
+
+log = logging.getLogger("wangge")
+
+
+@dataclass(frozen=True)
+class CopyRoom:
+    """Where copies are made, kept and handed out."""
+
+    database: Database
+    engine: Engine
+    cupboard: Cupboard
+
+    def copy_of(self, actor: Actor, scope: str, tag: str | None) -> Snapshot:
+        """Return a copy of a scope as an actor may see it: that of a tag if it can still be had.
+
+        Raises:
+            Problem: 404 when the scope is not his, or there is nothing in it.
+        """
+        with self.database.transaction(Mode.READ) as session:
+            sight = self._granted(session, actor, scope)
+            found = self._kept(self.engine.store(session), scope, self._name(sight), tag)
+        return found or self._made(scope, sight)
+
+    def _granted(self, session: Session, actor: Actor, scope: str) -> Sight:
+        now = now_ms()
+        if scope not in scopes_of(session, actor, now):
+            raise Problem(404, "not_found")
+        return self.engine.sight(actor, now)
+
+    def _kept(self, store: Store, scope: str, sight: str, tag: str | None) -> Snapshot | None:
+        """Return a copy from the cupboard, if one is worth giving."""
+        state = store.scopes([scope]).get(scope)
+        if state is None:
+            raise Problem(404, "not_found")
+        epoch = store.epoch()
+        wanted = [one for one in self.cupboard.find(epoch, scope, sight)
+                  if _is_wanted(one, state, tag)]  # fmt: skip
+        for kept in sorted(wanted, key=lambda one: one.tag != tag):
+            if not store.purged(scope, kept.ver):
+                return self.cupboard.open(kept, epoch, scope)
+        return None
+
+    def _made(self, scope: str, sight: Sight) -> Snapshot:
+        """Make a copy anew, unless somebody else just has."""
+        name = self._name(sight)
+        with self.cupboard.making(scope, name):
+            with self.database.transaction(Mode.READ) as session:
+                store = self.engine.store(session)
+                copy = self._kept(store, scope, name, None)
+                if copy:
+                    return copy
+                copy = snapshot.make(store, scope, sight.body)
+            assert copy is not None, "a scope that has a state can be copied"
+            self.cupboard.put(copy, name)
+            return copy
+
+    def _name(self, sight: Sight) -> str:
+        """Name what a sight shows, as the declarations of this release have it."""
+        return f"{self._release}/{sorted(sight.whole)}/{sorted(sight.masked)}"
+
+    @cached_property
+    def _release(self) -> str:
+        text = kinds.as_text(kinds.describe(self.engine))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_wanted(kept: Kept, state: ScopeState, tag: str | None) -> bool:
+    """Tell whether a copy may be handed out; who resumes one may have an older one."""
+    if tag == kept.tag:
+        return state.floor <= kept.ver <= state.ver
+    return snapshot.still_good(kept.ver, state)
+
+
+def current_copies() -> CopyRoom:
+    """Return the copies of the running application."""
+    room: CopyRoom = current_app.extensions["wangge_copies"]
+    return room
+
+
+def check(phone: Phone, question: Question) -> Finding:
+    """Find what differs in a phone's copy; a difference is an alarm, which is counted.
+
+    Raises:
+        Problem: 404 for an unknown device or scope, 409 when the scope has moved on.
+    """
+    with phone.database.transaction(Mode.READ) as session:
+        phone.own(session)
+        now = now_ms()
+        if question.scope not in scopes_of(session, phone.actor, now):
+            raise Problem(404, "not_found")
+        project = phone.engine.sight(phone.actor, now).body
+        finding = verify(phone.engine.store(session), question, project)
+    if finding.buckets:
+        _alarm(phone, question, finding)
+    return finding
+
+
+def _alarm(phone: Phone, question: Question, finding: Finding) -> None:
+    """Count that a digest was wrong, which must never be; without any content."""
+    log.warning(
+        "digest wrong: device %s, scope %s, version %s, %s of 64 buckets",
+        phone.device, question.scope, finding.ver, len(finding.buckets),
+    )  # fmt: skip
+    row = {
+        "device": phone.device,
+        "alarms": 1,
+        "buckets": len(finding.buckets),
+        "last_ms": now_ms(),
+    }
+    with phone.database.transaction(Mode.WRITE) as session:
+        session.execute(upsert(session, row))
+
+
+def receipts(phone: Phone, after_n: int, limit: int) -> tuple[list[object], int]:
+    """Return receipts of a phone's own device from the ledger, and the number expected next.
+
+    Raises:
+        Problem: 404 ``unknown_device``.
+    """
+    with phone.database.transaction(Mode.READ) as session:
+        device = phone.own(session)
+        store = phone.engine.store(session)
+        return list(store.receipts(device.id, after_n=after_n, limit=limit)), device.last_n + 1
+
+
+def alarms(session: Session) -> list[tuple[str, int, int, int]]:
+    """Return the devices whose digest was ever wrong, the latest first."""
+    t = DigestAlarm
+    columns = (t.device, t.alarms, t.buckets, t.last_ms)
+    rows = session.execute(sa.select(*columns).order_by(t.last_ms.desc()).limit(1000))
+    return [(row[0], row[1], row[2], row[3]) for row in rows]

@@ -1,0 +1,8 @@
+"""The ASGI entry, which `make run` and the service start: wsgi.py behind a door for waiters."""
+
+import os
+
+from app.core.door import Door
+from wsgi import app as application
+
+app = Door(application, threads=int(os.environ.get("THREADS", "256")))
