@@ -11,7 +11,7 @@ from app.core.door import OFFER, Offer
 from app.core.engine import current_engine
 from app.core.moments import now_ms
 from app.sync_api.scopes import scopes_of
-from app.sync_api.views import blueprint, json_body
+from app.sync_api.views import blueprint
 from app.sync_api.waiting_room import Waiting, WaitingRoom
 from sync.head import Head, head
 
@@ -21,15 +21,15 @@ POLL_AGAIN_S = 15
 
 
 class HeadIn(Schema):
-    """Where a phone stands."""
+    """Where a phone stands; its device may be named as everywhere, but is not needed."""
 
-    cursor = fields.String(allow_none=True)
+    device = fields.UUID()
+    cursor = fields.String(load_default=None, allow_none=True)
 
 
-class WaitIn(Schema):
+class WaitIn(HeadIn):
     """Where a phone stands, and for how many seconds it waits."""
 
-    cursor = fields.String(load_default=None, allow_none=True)
     timeout = fields.Integer(load_default=WAIT_S, validate=validate.Range(0, WAIT_S_MAX))
 
 
@@ -51,12 +51,12 @@ def _news(found: Head) -> Response:
 
 @blueprint.route("/head", methods=["POST"])
 @blueprint.guard("sync.pull", mode=None)
-@blueprint.doc(requestBody={"content": {"application/json": {"schema": HeadIn}}})
+@blueprint.arguments(HeadIn)
 @blueprint.response(200, HeadOut)
 @blueprint.alt_response(204, description="Nothing is new")
-def ask_head() -> Response:
+def ask_head(body: dict[str, Any]) -> Response:
     """Ask which scopes have changed since the cursor; 204 when none has."""
-    return _news(_head(json_body().get("cursor")))
+    return _news(_head(body["cursor"]))
 
 
 @blueprint.route("/wait")

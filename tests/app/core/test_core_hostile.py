@@ -56,7 +56,7 @@ class World:
         )
         ids = {"record": record, "conflict": self.conflict, "edit": self.parked,
                "user_id": str(self.county.ids["colleague"]), "area_id": str(GRID),
-               "post_id": "999999", "device_id": new_id()}  # fmt: skip
+               "post_id": "999999", "device_id": new_id(), "scope": f"grid:{GRID}"}  # fmt: skip
         return re.sub(r"<(?:[^>]*:)?(\w+)>", lambda found: ids[found[1]], rule)
 
     def send(self, operation: Operation, who: str, **more: Any) -> TestResponse:
@@ -82,7 +82,7 @@ def _who(operation: Operation) -> str:
 
 def _assert_answered(reply: TestResponse, *, about: object) -> None:
     """See that an answer is none of our errors, and that a refusal has a stable code."""
-    text = reply.get_data(as_text=True)[:300]
+    text = reply.get_data()[:300]
     assert reply.status_code < 500, (about, reply.status_code, text)
     if reply.status_code >= 400:
         assert reply.content_type == PROBLEM_JSON, (about, reply.status_code, text)
