@@ -71,7 +71,7 @@ def erase(
     found.add((CONFLICT.name, name) for name in names)
     told = _entries(found, orders, upkeep.shown(sorted(found.keys)))
     edits = upkeep.scrub_ledger(found.ids() | found.parked.keys())
-    upkeep.scrub_parked([_bare(one) for one in found.parked.values()])
+    upkeep.scrub_parked([bare_parked(one) for one in found.parked.values()])
     upkeep.enter_erasures(told.erasures)
     upkeep.rewrite(told.batch)
     return Erased(told.erasures, edits, len(found.parked))
@@ -153,7 +153,8 @@ def bare_edit(edit: Edit) -> Edit:
     return replace(edit, set={}, was={}, at={})
 
 
-def _bare(parked: Parked) -> Parked:
+def bare_parked(parked: Parked) -> Parked:
+    """Return a parked edit without content, laid aside."""
     return replace(
         parked, edit=bare_edit(parked.edit), code=ERASED, errors=(), state=DISCARDED,
         waits_for=parked.edit.rec,

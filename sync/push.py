@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync import conflicts, erasure, merge, parking
+from sync import conflicts, merge, parking
+from sync.barring import Barring
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.edits import (
-    BASE_UNIT,
     Device,
     Draft,
     Edit,
@@ -125,7 +125,11 @@ class Run:
         self.reading.read(edits)
         everything = [*edits, *self.reading.to_replay(edits)]
         self.context.gate.prepare(
-            [self._sound(e) for e in everything if self.reading.kind(e) and not self._is_erased(e)]
+            [
+                self._sound(e)
+                for e in everything
+                if self.reading.kind(e) and not Barring(self).concerns(e)
+            ]
         )
         for draft in drafts:
             before = known.get(draft.edit.id)
@@ -154,13 +158,14 @@ class Run:
     def _repeat(self, edit: Edit, before: Known) -> None:
         """Answer an edit that came before through another device id of the same phone."""
         receipt = {**before.receipt, "n": edit.n, "status": "duplicate"}
-        self._advance(edit, self.batch.device.last_ms)
+        self.advance(edit, self.batch.device.last_ms)
         self.results[edit.id] = receipt
 
     def _decide(self, draft: Draft) -> None:
         edit = draft.edit
-        if self._is_erased(edit):
-            self._let_go(edit)
+        barring = Barring(self)
+        if barring.concerns(edit):
+            barring.answer(edit)
             return
         try:
             if draft.code:
@@ -260,37 +265,10 @@ class Run:
 
     # -- refusing -----------------------------------------------------------------------------
 
-    def _is_erased(self, edit: Edit) -> bool:
-        """Tell whether an edit is about something that has been erased by law."""
-        kind = self.reading.kind(edit)
-        if kind is None:
-            return False
-        parked = self.reading.parked.get(edit.rec) if edit.op in RELEASES else None
-        records = [self.reading.record(key) for key in erasure.keys_of(edit, kind)]
-        return erasure.is_erased(records, parked)
-
-    def _let_go(self, edit: Edit) -> None:
-        """Answer ``erased`` and keep nothing but the receipt.
-
-        What could only exist beside something erased is erased too, so that nothing follows it.
-        """
-        receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=erasure.ERASED)
-        bare, ms = erasure.bare_edit(edit), self._plain_stamp(edit)
-        key = (edit.kind, edit.rec)
-        if edit.op == "create" and self.reading.record(key) is None:
-            mark = Mark(1, ms, self.context.device, edit.id)
-            self.batch.records[key] = Record(*key, 1, {}, {BASE_UNIT: mark}, erasure.ERASED)
-        self.batch.ledger.append(
-            LedgerEntry(bare, self.context.device, self.context.user, receipt, STRIPPED, ms,
-                        self.context.received_ms)
-        )  # fmt: skip
-        self.results[edit.id] = receipt.as_json()
-        self._advance(edit, ms)
-
     def _note(self, edit: Edit, code: str, errors: tuple[Mapping[str, Any], ...]) -> None:
         """Write down a decision that came to nothing: it holds no work that could be lost."""
         receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=code, errors=errors)
-        self.enter(edit, receipt, self._plain_stamp(edit), {})
+        self.enter(edit, receipt, self.plain_stamp(edit), {})
 
     def _park(
         self,
@@ -301,7 +279,7 @@ class Run:
         state: str = parking.PARKED,
         waits_for: str | None = None,
     ) -> None:
-        act, ms = self._plain_act(edit), self._plain_stamp(edit)
+        act, ms = self._plain_act(edit), self.plain_stamp(edit)
         receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors,
                           flags=(CLOCK_SUSPECT,) if act.suspect else ())  # fmt: skip
         self.keep_parked(
@@ -310,7 +288,7 @@ class Run:
         )  # fmt: skip
         self.enter(edit, receipt, ms, {})
 
-    def _plain_stamp(self, edit: Edit) -> int:
+    def plain_stamp(self, edit: Edit) -> int:
         """Return the stamp of an edit that may not even have a kind."""
         return effective_stamp(self._plain_act(edit), received_ms=self.context.received_ms,
                                base_ms=0, device_ms=self.batch.device.last_ms)  # fmt: skip
@@ -342,9 +320,10 @@ class Run:
                         self.context.received_ms, before)
         )  # fmt: skip
         self.results[edit.id] = receipt.as_json()
-        self._advance(edit, ms)
+        self.advance(edit, ms)
 
-    def _advance(self, edit: Edit, ms: int) -> None:
+    def advance(self, edit: Edit, ms: int) -> None:
+        """Advance the device past an edit."""
         last_ms = max(ms, self.batch.device.last_ms)
         self.batch.device = replace(
             self.batch.device, last_n=edit.n, last_id=edit.id, last_ms=last_ms

@@ -261,7 +261,7 @@ class SqlStore:
         self._run(
             self.own.amend,
             [{"key": row["edit"], "new_rv": row["rv"], "new_receipt": row["receipt"],
-              "new_body": row["body"]} for row in rows],
+              "new_body": row["body"], "new_digest": row["digest"]} for row in rows],
         )  # fmt: skip
 
     def _write_parked(self, batch: Batch) -> None:

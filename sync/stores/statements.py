@@ -75,7 +75,9 @@ class Statements:
         self.amend = (
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
-            .values({name: sa.bindparam(f"new_{name}") for name in ("rv", "receipt", "body")})
+            .values(
+                {name: sa.bindparam(f"new_{name}") for name in ("rv", "receipt", "body", "digest")}
+            )
         )
         self.park = self._upsert(t.parked, ["edit"], ("state", "code", "waits_for", "body"))
         key = ["scope", "kind", "record"]

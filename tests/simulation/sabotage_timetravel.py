@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sync import erasure, push, replica_tables
+from sync.barring import Barring
 from sync.replica import Replica
 from sync.stores.memory_upkeep import MemoryUpkeep
 from tests.simulation import upkeep
@@ -59,7 +60,7 @@ def erased_record_resurrected(world: "World") -> Iterator[None]:
         record = replace(record, deleted=None) if record.deleted == erasure.ERASED else record
         return right(kind, record, edit, values, author)
 
-    with _instead((push.Run, "_is_erased", lambda self, edit: False), (merge, "update", wrong)):
+    with _instead((Barring, "concerns", lambda self, edit: False), (merge, "update", wrong)):
         yield
 
 
