@@ -11,8 +11,8 @@ from sync.compaction import bare_conflict, withdraw
 from sync.conflicts import CONFLICT
 from sync.edits import BASE_UNIT, Edit, Mark, Parked, Record
 from sync.kinds import Kind, Kinds
-from sync.parking import DISCARDED, ERASED, PARKING, as_record
-from sync.store import PURGE, PUT, Batch, FeedChange
+from sync.parking import DISCARDED, PARKING, as_record
+from sync.store import ERASED, PURGE, PUT, Batch, FeedChange
 from sync.upkeep import NOBODY, Erasure, Key, Shown, Upkeep
 
 PURGE_RANK = 0
@@ -69,7 +69,7 @@ def erase(
     names = upkeep.referring(CONFLICT.name, "record", found.ids())
     found.add((CONFLICT.name, name) for name in names)
     told = _entries(found, orders, upkeep.shown(sorted(found.keys)))
-    parked = [_bare(one) for one in found.parked.values()]
+    parked = [bare_parked(one) for one in found.parked.values()]
     rows = upkeep.shown([(PARKING.name, one.edit.id) for one in parked])
     _purge_parked(told.batch, found.parked, parked, rows)
     edits = upkeep.scrub_ledger(found.ids() | found.parked.keys())
@@ -170,7 +170,8 @@ def bare_edit(edit: Edit) -> Edit:
     return replace(edit, set={}, was={}, at={})
 
 
-def _bare(parked: Parked) -> Parked:
+def bare_parked(parked: Parked) -> Parked:
+    """Return a parked edit without content, laid aside."""
     return replace(
         parked, edit=bare_edit(parked.edit), code=ERASED, errors=(), state=DISCARDED,
         waits_for=parked.edit.rec, rv=parked.rv + 1,

@@ -11,14 +11,13 @@ from typing import Any
 from sync.edits import Device, Edit, Parked, Receipt, Record
 from sync.kinds import Kind
 from sync.publish import publish
-from sync.store import Batch, Store
+from sync.store import ERASED, Batch, Store
 
 PARKED, HELD, REPAIRED, DISCARDED = "parked", "held", "repaired", "discarded"
 OPEN_STATES = (PARKED, HELD)
 WAITS = "waits_for_parked"
 GONE = "waits_for_discarded"
 EXPIRED = "parking_expired"
-ERASED = "erased"
 DAY_MS = 86_400_000
 KEPT_MS = 180 * DAY_MS
 WARNED_MS = 14 * DAY_MS
@@ -85,9 +84,11 @@ def handed_over(held: Parked, still: str | None) -> Parked:
 
 def entered(batch: Batch, before: Parked | None, after: Parked) -> None:
     """Enter the step of a parked edit in the feed of those who see it."""
-    shown = as_record(after)
-    assert shown is not None, "what is kept has a version"
-    publish(batch, PARKING, as_record(before), shown)
+    was = as_record(before)
+    gone = replace(was, rv=after.rv, deleted=ERASED) if was else None
+    shown = as_record(after) or gone
+    if shown:
+        publish(batch, PARKING, was, shown)
 
 
 def expire(store: Store, before_ms: int, limit: int = EXPIRED_AT_ONCE) -> int:

@@ -3,14 +3,14 @@
 from sync.digest import record_digest
 from sync.edits import Record
 from sync.kinds import Kind
-from sync.store import DEL, OUT, PUT, Batch, FeedChange
+from sync.store import DEL, ERASED, OUT, PURGE, PUT, Batch, FeedChange
 
 
 def publish(batch: Batch, kind: Kind, before: Record | None, after: Record) -> None:
     """Enter the feed rows and digest changes of one record's step from before to after."""
     was = set(kind.scopes(before.values)) if before and not before.deleted else set()
     now = set(kind.scopes(after.values)) if not after.deleted else set()
-    gone = DEL if after.deleted else OUT
+    gone = OUT if not after.deleted else (PURGE if after.deleted == ERASED else DEL)
     rank = kind.rank(after.values)
     old = record_digest(kind.name, after.id, before.rv) if before else 0
     new = record_digest(kind.name, after.id, after.rv)

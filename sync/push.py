@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sync import conflicts, erasure, merge, parking
+from sync import conflicts, merge, parking
+from sync.barring import Barring
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.edits import (
-    BASE_UNIT,
     OPS,
     Device,
     Draft,
@@ -130,11 +130,10 @@ class Run:
         drafts = [self._present(draft) for draft in drafts]
         edits = [draft.edit for draft in drafts]
         self.reading.read(edits)
-        known_kinds = (edit for edit in edits if self.reading.kind(edit))
-        works = [self._sound(edit) for edit in known_kinds if not self._is_erased(edit)]
+        works = [self._sound(edit) for edit in edits if self._is_open(edit)]
         works += [replace(self._sound(edit), author=author)
                   for edit, author in self.reading.to_replay(edits)
-                  if self.reading.kind(edit) and not self._is_erased(edit)]  # fmt: skip
+                  if self._is_open(edit)]  # fmt: skip
         self.context.gate.prepare(works)
         for draft in drafts:
             before = known.get(draft.edit.id)
@@ -158,6 +157,10 @@ class Run:
         self.sent[edit.id] = draft.edit
         return Draft(edit, None if edit.op in OPS else UNKNOWN_OP)
 
+    def _is_open(self, edit: Edit) -> bool:
+        """Tell whether an edit is of a known kind, about nothing that has been erased."""
+        return self.reading.kind(edit) is not None and not Barring(self).concerns(edit)
+
     def _work(self, edit: Edit) -> Work:
         context = self.context
         return self.reading.work(edit, received_ms=context.received_ms, device=context.device,
@@ -177,13 +180,14 @@ class Run:
     def _repeat(self, edit: Edit, before: Known) -> None:
         """Answer an edit that came before through another device id of the same phone."""
         receipt = {**before.receipt, "n": edit.n, "status": "duplicate"}
-        self._advance(edit, self.batch.device.last_ms)
+        self.advance(edit, self.batch.device.last_ms)
         self.results[edit.id] = receipt
 
     def _decide(self, draft: Draft) -> None:
         edit = draft.edit
-        if self._is_erased(edit):
-            self._let_go(edit)
+        barring = Barring(self)
+        if barring.concerns(edit):
+            barring.answer(edit)
             return
         try:
             if draft.code:
@@ -270,37 +274,10 @@ class Run:
 
     # -- refusing -----------------------------------------------------------------------------
 
-    def _is_erased(self, edit: Edit) -> bool:
-        """Tell whether an edit is about something that has been erased by law."""
-        kind = self.reading.kind(edit)
-        if kind is None:
-            return False
-        parked = self.reading.parked.get(edit.rec) if edit.op in RELEASES else None
-        records = [self.reading.record(key) for key in erasure.keys_of(edit, kind)]
-        return erasure.is_erased(records, parked)
-
-    def _let_go(self, edit: Edit) -> None:
-        """Answer ``erased`` and keep nothing but the receipt.
-
-        What could only exist beside something erased is erased too, so that nothing follows it.
-        """
-        receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=parking.ERASED)
-        bare, ms = erasure.bare_edit(edit), self._plain_stamp(edit)
-        key = (edit.kind, edit.rec)
-        if edit.op == "create" and self.reading.record(key) is None:
-            mark = Mark(1, ms, self.context.device, edit.id)
-            self.batch.records[key] = Record(*key, 1, {}, {BASE_UNIT: mark}, parking.ERASED)
-        self.batch.ledger.append(
-            LedgerEntry(bare, self.context.device, self.context.user, receipt, STRIPPED, ms,
-                        self.context.received_ms)
-        )  # fmt: skip
-        self.results[edit.id] = receipt.as_json()
-        self._advance(edit, ms)
-
     def _note(self, edit: Edit, code: str, errors: tuple[Mapping[str, Any], ...]) -> None:
         """Write down a decision that came to nothing: it holds no work that could be lost."""
         receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=code, errors=errors)
-        self.enter(edit, receipt, self._plain_stamp(edit), {})
+        self.enter(edit, receipt, self.plain_stamp(edit), {})
 
     def _park(
         self,
@@ -311,7 +288,7 @@ class Run:
         state: str = parking.PARKED,
         waits_for: str | None = None,
     ) -> None:
-        act, ms = self._plain_act(edit), self._plain_stamp(edit)
+        act, ms = self._plain_act(edit), self.plain_stamp(edit)
         receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors,
                           flags=(CLOCK_SUSPECT,) if act.suspect else ())  # fmt: skip
         self.keep_parked(
@@ -321,7 +298,7 @@ class Run:
         )  # fmt: skip
         self.enter(edit, receipt, ms, {})
 
-    def _plain_stamp(self, edit: Edit) -> int:
+    def plain_stamp(self, edit: Edit) -> int:
         """Return the stamp of an edit that may not even have a kind."""
         return effective_stamp(self._plain_act(edit), received_ms=self.context.received_ms,
                                base_ms=0, device_ms=self.batch.device.last_ms)  # fmt: skip
@@ -366,9 +343,10 @@ class Run:
                         before, after, was)
         )  # fmt: skip
         self.results[edit.id] = receipt.as_json()
-        self._advance(edit, ms)
+        self.advance(edit, ms)
 
-    def _advance(self, edit: Edit, ms: int) -> None:
+    def advance(self, edit: Edit, ms: int) -> None:
+        """Advance the device past an edit."""
         was = self.batch.device
         last_ms = max(ms, was.last_ms)
         self.batch.device = Device(was.id, was.user, edit.n, edit.id, last_ms, was.enrolment)

@@ -379,16 +379,22 @@ class Replica:
 def _overlaid(
     kind: str, rec: str, pulled: tuple[int, dict[str, Any]] | None, own: Iterable[Entry]
 ) -> Row | None:
-    """Lay edits over a pulled row; without a row only a creation shows anything."""
+    """Lay edits over a pulled row; without a row only a creation shows anything.
+
+    Whoever edits a row after he has deleted it has seen that the deletion did not win. A server
+    that has gone back in time brings both edits back into sight.
+    """
     rv, values = pulled or (0, {})
     there, touched = pulled is not None, False
+    buried: dict[str, Any] | None = None
     for entry in own:
         op = entry.edit["op"]
-        if op in SILENT_OPS or not (there or op == "create"):
+        if op in SILENT_OPS or not (there or op == "create" or buried is not None):
             continue
-        touched = True
-        there = op != "delete"
-        values = _after(op, values, entry.edit["set"]) if there else {}
+        touched, there = True, op != "delete"
+        before = values if buried is None else buried
+        buried = None if there else before
+        values = _after(op, before, entry.edit["set"]) if there else {}
     return Row(kind, rec, rv, values, touched) if there else None
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sync.values import as_identity
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -145,15 +147,16 @@ class Memory:
     def erase(self, kind: str, rec: str) -> None:
         """Erase all that the phone knows of a record, also in its log, as the law demands.
 
-        Of edits that the server may still ask for the bare numbers and ids stay: without them
-        the later ones could not be taken.
+        Of edits that the server may still ask for the numbers and all ids stay: without them the
+        later ones could not be taken, nor could a server that has gone back in time tell that
+        they belong to something erased.
         """
         self.ask("DELETE FROM replica_member WHERE kind = ? AND rec = ?", kind, rec)
         self.ask("DELETE FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
-        self.ask("DELETE FROM replica_log WHERE rec = ? AND taken_ms IS NOT NULL AND contained = 1 "
-                 "AND n < (SELECT max(n) FROM replica_log)", rec)  # fmt: skip
         for seq, body in self.ask("SELECT seq, body FROM replica_log WHERE rec = ?", rec):
-            bare = {**json.loads(body), "set": {}, "was": {}}
+            edit = json.loads(body)
+            named = {name: one for name, one in edit["set"].items() if as_identity(one)}
+            bare = {**edit, "set": named, "was": {}}
             self.ask("UPDATE replica_log SET body = ?, contained = 1, filed = 1 WHERE seq = ?",
                      json.dumps(bare), seq)  # fmt: skip
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 
 PUT, OUT, DEL, PURGE = "put", "out", "del", "purge"
+ERASED = "erased"
+"""Who deleted a record that was erased by law; and the code of an edit about one."""
 
 
 class FeedChange(NamedTuple):

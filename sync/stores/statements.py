@@ -10,7 +10,7 @@ from sync.parking import OPEN_STATES
 from sync.stores.many import ROWS, among, recordset
 from sync.stores.tables import EPOCH, SyncTables
 
-AMENDED = ("rv", "schema", "receipt", "body")
+AMENDED = ("rv", "schema", "receipt", "body", "digest")
 NEW, CHANGED, SEEN = "new", "changed", "seen_rv"
 TIMELINE = (
     "CASE WHEN pg_is_in_recovery() THEN "

@@ -11,8 +11,8 @@ from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
 from sync.kinds import Kind
 from sync.merge import DELETION
-from sync.parking import ERASED, OPEN_STATES, PARKING, REPAIRED, as_record
-from sync.store import Batch
+from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
+from sync.store import ERASED, Batch
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.gone import Gone
 from tests.simulation.handset import Handset, Made

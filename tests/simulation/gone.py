@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sync.edits import Record
-from sync.parking import ERASED
+from sync.store import ERASED
 from tests.simulation import upkeep
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Gone:
                 if set(one.scopes) & set(self._granted(handset))}  # fmt: skip
         for entry in memory.entries("1 = 1"):
             if entry.edit["rec"] in told and entry.edit["op"] != "resolve":
-                self.checks.demand(NAME, not entry.edit["set"], entry)
+                self.checks.demand(NAME, entry.edit["set"].keys() <= {"plot"}, entry)
 
     def _granted(self, handset: Any) -> list[str]:
         world = self.checks.world

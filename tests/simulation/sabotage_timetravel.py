@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sync import erasure, parking, push, replica_tables
+from sync import erasure, push, replica_tables
+from sync.barring import Barring
 from sync.replica import Replica
+from sync.store import ERASED
 from sync.stores.memory_upkeep import MemoryUpkeep
 from tests.simulation import upkeep
 from tests.simulation.sabotage import _instead, planted
@@ -56,10 +58,10 @@ def erased_record_resurrected(world: "World") -> Iterator[None]:
     right = merge.update
 
     def wrong(kind: Any, record: Any, edit: Any, values: Any, author: Any) -> Any:
-        record = replace(record, deleted=None) if record.deleted == parking.ERASED else record
+        record = replace(record, deleted=None) if record.deleted == ERASED else record
         return right(kind, record, edit, values, author)
 
-    with _instead((push.Run, "_is_erased", lambda self, edit: False), (merge, "update", wrong)):
+    with _instead((Barring, "concerns", lambda self, edit: False), (merge, "update", wrong)):
         yield
 
 

@@ -3,9 +3,10 @@
 import random
 from typing import Any
 
-from sync import erasure, parking
+from sync import erasure
 from sync.compaction import STEPS, Keeping
 from sync.edits import Record
+from sync.store import ERASED
 from sync.upkeep import Erasure, Upkeep
 from tests.sync.house import KINDS, upkeep_of
 
@@ -37,7 +38,7 @@ def compact(stand: Any, now_ms: int, keeping: Keeping, *, portions: int) -> None
 def some_record(stand: Any, rng: random.Random) -> Record | None:
     """Return a record that may be erased, if there is one."""
     found = [one for (kind, _), one in sorted(stand.records().items())
-             if kind in ("plot", "person") and one.deleted != parking.ERASED]  # fmt: skip
+             if kind in ("plot", "person") and one.deleted != ERASED]  # fmt: skip
     return rng.choice(found) if found else None
 
 

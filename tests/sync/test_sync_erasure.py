@@ -270,3 +270,17 @@ def test_an_edit_that_was_read_before_and_parked_after_an_erasure_is_read_again(
     batch.seen_rv["plot", PLOT] = 2
     with stand.open() as store:
         store.write(batch)
+
+
+def test_what_was_parked_for_want_of_a_record_goes_when_its_creation_is_turned_away(
+    stand: Stand, ann: Phone, bob: Phone
+) -> None:
+    """After a restore phones bring things back in any order: the change before the creation."""
+    ann.push(ann.edit("create", "plot", PLOT, set={"grid": 7}))
+    erase(stand, ("plot", PLOT))
+    change = bob.edit("update", "person", PERSON, base=1, set={"name": CANARY})
+    assert bob.push(change).results[0]["status"] == "parked"
+    made = ann.edit("create", "person", PERSON, set={"grid": 7, "plot": PLOT, "name": CANARY})
+    assert ann.push(made).results[0]["code"] == "erased"
+    assert traces(stand) == []
+    assert bob.push(change).results[0]["code"] == "erased"

@@ -288,7 +288,8 @@ def test_a_purge_leaves_no_trace_of_a_record(ann: Worker) -> None:
     reply["pull"] |= {"items": [purge], "complete": False}
     ann.take(request, reply)
     assert list(ann.phone.rows("plot")) == [name_of(2)]
-    assert ann.phone.memory.entries("rec = ?", name_of(1)) == []
+    left = ann.phone.memory.entries("rec = ?", name_of(1))
+    assert [(entry.edit["set"], entry.edit["was"]) for entry in left] == [({}, {})]
 
 
 def test_acknowledged_edits_are_kept_for_fourteen_days(ann: Worker) -> None:

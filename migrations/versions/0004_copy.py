@@ -1,14 +1,14 @@
 """Count the digests that were wrong, by device.
 
-Revision: 0002_copy
-Follows: 0001
+Revision: 0004
+Follows: 0003
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002_copy"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
