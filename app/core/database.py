@@ -111,9 +111,7 @@ class UnsafeEngine(RuntimeError):
 class Database:
     """One engine and the ways to open a transaction on it."""
 
-    def __init__(
-        self, url: str, *, pool_size: int = 16, standby_url: str | None = None
-    ) -> None:
+    def __init__(self, url: str, *, pool_size: int = 16, standby_url: str | None = None) -> None:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.metadata = Base.metadata
