@@ -59,7 +59,9 @@ class PolicyGate:
         for name, works in by_kind.items():
             self._found[name] = self._policies[name].prepare(self._session, works)
         grids = {grid for one in work for grid in self._grids(one, one.edit.set) or ()}
-        self._paths = self._find_paths(self._session, grids) if grids else {}
+        served = {post.area_id: post.path for post in self._actor.posts}
+        others = grids - served.keys()
+        self._paths = {**served, **(self._find_paths(self._session, others) if others else {})}
 
     def judge(self, work: Work, values: Mapping[str, Any]) -> Verdict:
         """Tell whether the author had the right when he acted.
