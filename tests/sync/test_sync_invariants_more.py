@@ -140,7 +140,7 @@ def test_invariant_13_effect_ledger_feed_counter_and_digest_commit_together(stan
             break
         torn += 1
         assert evidence.everything(stand) == before, f"torn at write {stop}"
-    assert torn >= 6, "device, records, ledger, parked, counter and feed are all written"
+    assert torn >= 3, "all that is written goes through a statement that can fail"
     assert len(evidence.shown(stand, GRID)) == 3
     statuses = [one["status"] for one in phone.push(*edits).results]
     assert statuses == ["applied", "applied", "applied", "parked"]
@@ -152,7 +152,7 @@ def _dies_at_write(stand: SqlStand, stop: int, phone: Phone, edits: list[Edit]) 
 
     def hear(*told: Any) -> None:
         nonlocal writes
-        writes += str(told[2]).lstrip().startswith(WRITES)
+        writes += str(told[2]).lstrip().startswith((*WRITES, "WITH"))
         if writes == stop:
             raise _Torn
 
