@@ -11,6 +11,7 @@ at the end it must hold exactly what the feed holds.
 
 import itertools
 import json
+import math
 import random
 import threading
 import time
@@ -286,7 +287,11 @@ def prove(
     rows: int = 0,
     standbys: int = 0,
 ) -> dict[str, Any]:
-    """Let 16 pushers and the followers run, and tell what the followers missed."""
+    """Let 16 pushers and the followers run, and tell what the followers missed.
+
+    Args:
+        rows: run until so many rows are there, however long it takes; 0 runs for ``seconds``.
+    """
     with _grounds(engine, standbys) as (ground, standby):
         for number in range(PUSHERS):
             ground.county.person(f"worker {number}", "gw", GRID)
@@ -299,7 +304,8 @@ def prove(
         began = time.monotonic()
         planted = SABOTAGES[sabotage](phones[0].engine) if sabotage else nullcontext()
         with planted:
-            violations = _together(pushers, followers, began + seconds)
+            until = math.inf if rows else began + seconds
+            violations = _together(pushers, followers, until)
         took_s = time.monotonic() - began
         violations += [one for each in followers for one in _violations(ground, each, pushers)]
         answers = sum((one.phone.answers for one in followers), Counter())

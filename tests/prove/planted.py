@@ -4,8 +4,8 @@
     python -m tests.prove.planted --run NAME|all
 
 Bugs of the simulation come from every module ``tests/simulation/sabotage*.py``; those of a prover
-from its ``SABOTAGES`` (the prover's ``SHORT`` tells how to run it in its short form); those that
-one test catches from ``tests/prove/planted_units.py``.
+from its ``SABOTAGES`` (the prover's ``SHORT`` tells how to run it in its short form; one without
+runs its bugs in tests of its own); those that one test catches from ``planted_units.py``.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from tests.simulation.sabotage import SABOTAGES
 SEEDS_MAX = 40
 SIMULATION, UNIT = "simulation", "unit"
 MISFITS = ("AttributeError", "TypeError", "NameError", "ImportError")
-PLAIN = {"engine": "sqlite", "seed": 1}
+PLAIN = {"engine": "sqlite", "seed": 1, "rounds": 60}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Planted:
     name: str
     does: str
     caught: Callable[[], str | None]
+    shown_by_its_prover: bool = False
+    """The tests of its prover run it, in the form that fits it."""
 
 
 def _modules(package: ModuleType, *, holding: str) -> list[ModuleType]:
@@ -102,17 +104,20 @@ def every_bug() -> dict[str, Planted]:
         own = getattr(prover, "SABOTAGES", None)
         if own and own is not SABOTAGES and hasattr(prover, "prove"):
             place = prover.__name__.rpartition(".")[2]
-            bugs += [Planted(place, name, _told(prover, bug), _caller(_in_prover, prover, name))
-                     for name, bug in own.items()]  # fmt: skip
+            named = own.items() if isinstance(own, Mapping) else ((name, name) for name in own)
+            bugs += [Planted(place, name, _told(prover, bug), _caller(_in_prover, prover, name),
+                             not hasattr(prover, "SHORT")) for name, bug in named]  # fmt: skip
     bugs += [Planted(UNIT, name, _does(bug), _caller(_in_unit, name))
              for name, (bug, _) in UNITS.items()]  # fmt: skip
     return {f"{one.place}/{one.name}": one for one in bugs}
 
 
 def _told(prover: ModuleType, bug: Any) -> str:
-    """Say what a prover's bug does; that of a server of its own is told by its module."""
+    """Say what a prover's bug does: in its own words, those of its server, or by its name."""
     if not isinstance(bug, str):
         return _does(bug)
+    if ":" not in bug:
+        return bug.replace("_", " ")
     folder, name = Path(prover.__file__ or "").parent, bug.partition(":")[0].rpartition(".")[2]
     words = ast.get_docstring(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8")))
     return (words or "").split("\n")[0]

@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,22 +20,19 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from sync.edits import Draft
 from sync.errors import Problem
 from sync.pull import Pull, pull
 from sync.push import Push, push
 from sync.stores import statements
-from sync.stores.sql import SqlStore
-from tests.conftest import POSTGRES_MISSING
 from tests.prove.country import Country, Plan
+from tests.prove.engines import EngineSim, open_schema
 from tests.prove.wide import WideSim
 from tests.simulation.gate import DatedGate
-from tests.simulation.stands import SqlSim, Watched
 from tests.simulation.world import ANCHORS, OFFICE_USER
 from tests.sync.conftest import sqlite_engine
-from tests.sync.house import ALL_KINDS, KINDS, Envelope, SqlStand
+from tests.sync.house import KINDS, Envelope
 
 PHONES_MIN, PHONES_PER_EDIT = 40, 1 / 1000
 DIFFERENCES_MAX = 3
@@ -120,25 +116,6 @@ def _text(value: Any) -> str:
 
 def _refused(problem: Problem) -> str:
     return _text({"problem": problem.code, **problem.extra})
-
-
-class EngineSim(SqlSim):
-    """The store on one engine, in tables of its own."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self.seal = Envelope()
-        self.keeps_torn_writes = False
-        SqlStand.__init__(self, engine, ALL_KINDS)
-
-    @contextmanager
-    def open(self, *, dies: bool = False) -> Iterator[Watched]:  # type: ignore[override]
-        """Open a transaction."""
-        with Session(self.engine) as session, session.begin():
-            yield Watched(SqlStore(session, self.tables, self.kinds, self.seal, _nothing_to_end))
-
-
-def _nothing_to_end(_session: Session) -> None:
-    """Reading and writing are one transaction here."""
 
 
 # -- planted bugs: one engine does something in a way of its own ----------------------------------
@@ -272,27 +249,6 @@ def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@contextmanager
-def _postgres() -> Iterator[sa.Engine]:
-    """Open a schema of its own; nobody waits for the disk, since nothing here is to last."""
-    assert os.environ.get("TEST_POSTGRES_URL"), POSTGRES_MISSING
-    url = sa.make_url(os.environ["TEST_POSTGRES_URL"]).set(drivername="postgresql+psycopg")
-    schema = f"twin_{os.getpid()}"
-    admin = sa.create_engine(url)
-    with admin.begin() as connection:
-        connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
-        connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
-    options = f"-csearch_path={schema} -csynchronous_commit=off"
-    engine = sa.create_engine(url, connect_args={"options": options})
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-        with admin.begin() as connection:
-            connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
-        admin.dispose()
-
-
 def _recorded(seed: int, edits: int) -> Recorded:
     phones = max(PHONES_MIN, int(edits * PHONES_PER_EDIT))
     plan = Plan(phones=phones, edits=edits, days=max(3, edits * 365 // 1_000_000), restores=0)
@@ -308,7 +264,7 @@ def prove(seed: int, edits: int, sabotage: str | None = None) -> dict[str, Any]:
     trace, wanted = world.stand.trace, _state(world.stand)
     violations: list[str] = []
     hashes: dict[str, str] = {}
-    with _postgres() as postgres:
+    with open_schema("twin") as postgres:
         for name, engine in (("sqlite", sqlite_engine()), ("postgresql", postgres)):
             replay = Replay(EngineSim(engine), world.grants)
             planted = SABOTAGES[sabotage] if sabotage and name == "postgresql" else None

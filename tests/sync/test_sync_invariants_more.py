@@ -154,7 +154,7 @@ def _dies_at_write(stand: SqlStand, stop: int, phone: Phone, edits: list[Edit]) 
 
     def hear(*told: Any) -> None:
         nonlocal writes
-        writes += str(told[2]).lstrip().startswith(WRITES)
+        writes += str(told[2]).lstrip().startswith((*WRITES, "WITH"))
         if writes == stop:
             raise _Torn
 
