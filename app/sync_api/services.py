@@ -80,13 +80,17 @@ class Phone:
     def pull(self, cursor: str | None, want_bytes: int) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
-            device = self._own(session)
-            now = now_ms()
-            request = Pull(
-                scopes_of(session, self.actor, now), cursor, device, want_bytes,
-                self.engine.sight(self.actor, now).body,
-            )  # fmt: skip
-            return pull(self.engine.store(session), request)
+            return self.page(session, cursor, want_bytes)
+
+    def page(self, session: Session, cursor: str | None, want_bytes: int) -> Page:
+        """Return the next page, as the caller's snapshot shows it."""
+        device = self._own(session)
+        now = now_ms()
+        request = Pull(
+            scopes_of(session, self.actor, now), cursor, device, want_bytes,
+            self.engine.sight(self.actor, now).body,
+        )  # fmt: skip
+        return pull(self.engine.store(session), request)
 
     def _own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.
