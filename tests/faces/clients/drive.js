@@ -12,9 +12,9 @@ const commands = {
     phones[phone] = new Phone({ name: phone, network, ...connection })
     if (phones[phone].open) await phones[phone].open()
   },
-  async sync({ phone, lose = null, pause = false }) {
+  async sync({ phone, ...how }) {
     const network = phones[phone].network
-    Object.assign(network, { lose, pause, pushes: 0, rows: 0 })
+    network.begin(how)
     const began = Date.now()
     const receipts = await phones[phone].sync()
     return { receipts, pushes: network.pushes, rows: network.rows, ms: Date.now() - began }

@@ -1,24 +1,28 @@
-// A network for the tests: counts requests, loses replies, and stops before a push when told to.
+// A network for the tests: counts pushes, loses a reply and breaks down, stops before a push.
 class Network {
   constructor(tell) {
     this.tell = tell
-    this.pushes = 0
-    this.rows = 0
-    this.lose = null
-    this.pause = false
     this.fetch = (address, init = {}) => this.send(address, init)
+    this.begin({})
+  }
+
+  begin({ lose = null, pause = false }) {
+    Object.assign(this, { lose, pause, down: false, pushes: 0, rows: 0 })
+    this.broken = new Promise((_, reject) => { this.breakDown = reject })
+    this.broken.catch(() => {})
   }
 
   async send(address, init) {
     const isPush = init.method === 'POST'
+    if (this.down) throw new Error('no network')
     if (isPush) await this.beforePush(init)
     const reply = await fetch(address, init)
-    if (this.lose === (isPush ? 'push' : 'pull')) {
-      this.lose = null
-      await reply.text()
-      throw new Error('the reply was lost')
-    }
-    return reply
+    if (this.lose !== (isPush ? 'push' : 'pull')) return reply
+    await reply.text()
+    this.down = true
+    const lost = new Error('the reply was lost')
+    this.breakDown(lost)
+    throw lost
   }
 
   async beforePush(init) {

@@ -33,14 +33,21 @@ class RxdbPhone {
       this.replications = {}
       for (const kind of Object.keys(this.kinds)) this.replications[kind] = this.replicate(kind)
     }
-    const all = Object.values(this.replications)
-    for (let round = 0; round < ROUNDS; round += 1) {
-      for (const one of all) await one.start()
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
-      for (const one of all) await one.awaitInSync()
+    try {
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await Promise.race([this.exchange(), this.network.broken])
+      }
+    } finally {
+      for (const one of Object.values(this.replications)) await one.pause()
     }
-    for (const one of all) await one.pause()
     return this.receipts.splice(0)
+  }
+
+  async exchange() {
+    const all = Object.values(this.replications)
+    for (const one of all) await one.start()
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+    for (const one of all) await one.awaitInSync()
   }
 
   replicate(kind) {
