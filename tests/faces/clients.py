@@ -129,10 +129,14 @@ class AppPhone:
         return answer
 
     def sync_losing(self, what: str) -> None:
-        """Synchronise until the reply to a push or a pull is lost, and the network with it."""
+        """Synchronise until something is lost, and the network with it.
+
+        Args:
+            what: ``push`` or ``pull`` for its reply, ``request`` for a push that never arrives.
+        """
         self.node.tell("sync", phone=self.name, lose=what)
         answer = self.node.hear()
-        assert answer.get("failed") == "the reply was lost", answer
+        assert answer.get("failed") == "it was lost", answer
 
     @contextmanager
     def before_push(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-// A network for the tests: counts pushes, loses a reply and breaks down, stops before a push.
+// A network for the tests: counts pushes, loses a request or a reply and breaks down, stops before a push.
 class Network {
   constructor(tell) {
     this.tell = tell
@@ -14,14 +14,20 @@ class Network {
 
   async send(address, init) {
     const isPush = init.method === 'POST'
+    const { lose, breakDown } = this // a late reply belongs to the sync that asked
     if (this.down) throw new Error('no network')
     if (isPush) await this.beforePush(init)
+    if (isPush && lose === 'request') this.fail(breakDown)
     const reply = await fetch(address, init)
-    if (this.lose !== (isPush ? 'push' : 'pull')) return reply
+    if (lose !== (isPush ? 'push' : 'pull')) return reply
     await reply.text()
-    this.down = true
-    const lost = new Error('the reply was lost')
-    this.breakDown(lost)
+    return this.fail(breakDown)
+  }
+
+  fail(breakDown) {
+    if (this.breakDown === breakDown) this.down = true
+    const lost = new Error('it was lost')
+    breakDown(lost)
     throw lost
   }
 
