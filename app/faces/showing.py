@@ -16,7 +16,7 @@ from app.sync_api.scopes import scopes_of
 from app.sync_api.services import Phone
 from sync.conflicts import CONFLICT
 from sync.pull import PAGE_BYTES_MAX
-from sync.store import OUT, PUT
+from sync.store import OUT, PURGE, PUT
 
 PAGES_MAX = 400
 CREATED_WITHIN_MS = 60_000
@@ -29,6 +29,7 @@ class Shown:
 
     Attributes:
         put: version and values of each record, as this phone may see them.
+        erased: those of the records gone that the law wants off every phone at once.
         left: records that left one scope; they may stand in another.
         dropped: scopes that the phone has lost.
         anew: the engine began some scope anew: what it does not name may be stale.
@@ -37,6 +38,7 @@ class Shown:
     cursor: str | None
     put: dict[Key, tuple[int, Mapping[str, Any]]] = field(default_factory=dict)
     gone: set[Key] = field(default_factory=set)
+    erased: set[Key] = field(default_factory=set)
     left: set[Key] = field(default_factory=set)
     dropped: list[str] = field(default_factory=list)
     anew: bool = False
@@ -52,6 +54,8 @@ class Shown:
         else:
             self.put.pop(key, None)
             self.gone.add(key)
+            if item["op"] == PURGE:
+                self.erased.add(key)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 A pulled deletion destroys what the phone has not sent yet. So removals wait while there may be
 unsent work: for one round, in which the phone pushes, or until it says that nothing is unsent.
-A round that holds something back does not move the cursor: the next one sends it all again.
+A round that holds something back does not move the cursor: the next one sends it all again. What
+has been erased by law waits for nobody.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -67,7 +68,7 @@ def pull(phone: FacePhone, ask: Ask) -> dict[str, Any]:
     sends_all = not round_.removes or ask.unsent is False or _has_waited(place, ask)
     number = _number(phone, ask, place, round_, began_ms=began_ms, held=not sends_all)
     if not sends_all:
-        round_ = replace(round_, removed=set(), replaces=False)
+        round_ = replace(round_, removed=round_.shown.erased, replaces=False)
     answer = {"changes": _changes(phone, ask, round_), "timestamp": number,
               "more": not round_.shown.complete}  # fmt: skip
     return {**answer, "experimentalStrategy": "replacement"} if round_.replaces else answer

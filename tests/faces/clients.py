@@ -1,5 +1,6 @@
 """Drive the real WatermelonDB and RxDB: one Node process holds the phones of a test."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -43,16 +44,20 @@ KINDS = {
 
 @cache
 def install() -> None:
-    """Install the clients by their lockfile, once; what is there already is left alone."""
+    """Install the clients by their lockfile, once, whichever test process comes first."""
     assert shutil.which("node") and shutil.which("npm"), NODE_MISSING
-    lock = (FOLDER / "package-lock.json").read_bytes()
-    stamp = FOLDER / "node_modules" / ".installed"
-    if stamp.is_file() and stamp.read_bytes() == lock:
-        return
+    with (FOLDER / "package-lock.json").open("rb") as lockfile:
+        fcntl.flock(lockfile, fcntl.LOCK_EX)
+        stamp, wanted = FOLDER / "node_modules" / ".installed", lockfile.read()
+        if not stamp.is_file() or stamp.read_bytes() != wanted:
+            _install()
+            stamp.write_bytes(wanted)
+
+
+def _install() -> None:
     words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     made = subprocess.run(words, cwd=FOLDER, capture_output=True, text=True, check=False)
     assert made.returncode == 0, f"npm ci failed in tests/faces:\n{made.stderr[-2000:]}"
-    stamp.write_bytes(lock)
 
 
 @dataclass
@@ -137,6 +142,11 @@ class AppPhone:
         self.node.tell("sync", phone=self.name, lose=what)
         answer = self.node.hear()
         assert answer.get("failed") == "it was lost", answer
+
+    def tries_to_push(self) -> bool:
+        """Synchronise on a network that loses pushes; tell whether there was one."""
+        self.node.tell("sync", phone=self.name, lose="request")
+        return bool(self.node.hear().get("failed") == "it was lost")
 
     @contextmanager
     def before_push(self) -> Iterator[None]:

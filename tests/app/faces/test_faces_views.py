@@ -268,6 +268,20 @@ def test_removals_go_at_once_when_nothing_is_unsent_else_after_a_round(
     assert _pull(phone, number, **said)["changes"]["contact"]["deleted"] == [contact["id"]]
 
 
+def test_what_was_erased_waits_for_nobody(county: County) -> None:
+    phone, row = county.phone("gw"), _new()
+    _push(phone, 0, household={"created": [row]})
+    number = _pull(phone)["timestamp"]
+    feed, scope = sync_tables.feed, sync_tables.scope
+    ver = county.sql(sa.select(scope.c.ver).where(scope.c.scope == f"grid:{GRID}"))[0][0] + 1
+    county.sql(sa.update(scope).where(scope.c.scope == f"grid:{GRID}").values(ver=ver))
+    county.sql(sa.update(feed).where(feed.c.record == row["id"]).values(ver=ver, op="purge"))
+    for _ in range(2):
+        answered = _pull(phone, number, unsent="true")
+        assert answered["changes"]["household"]["deleted"] == [row["id"]]
+        number = answered["timestamp"]
+
+
 def test_an_unknown_number_brings_a_whole_new_copy(county: County) -> None:
     phone, row = county.phone("gw"), _new()
     _push(phone, 0, household={"created": [row]})
