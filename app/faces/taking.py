@@ -178,23 +178,32 @@ def _deletion(edit: Edit, before: Sequence[Said]) -> Draft | Said | None:
 
 
 def _change(edit: Edit, before: Sequence[Said], kind: Kind | None) -> Draft | Said | None:
-    """Leave out the units about which the phone has said just this before, and seen no more."""
-    last: dict[str, Said] = {name: one for one in before for name in one.set}
+    """Leave out the units about which this was taken before, and nothing newer seen since.
+
+    What was refused before was refused whole: only the same again is no news.
+    """
+    taken = {name: one for one in before if not one.refused for name in one.set}
     units: dict[str, list[str]] = {}
     for name in edit.set:
         units.setdefault(kind.unit_of(name) if kind else name, []).append(name)
-    repeated = {
-        unit for unit, names in units.items()
-        if all(name in last and last[name].set[name] == edit.set[name]
-               and edit.base <= last[name].known_until for name in names)
-    }  # fmt: skip
-    news = {name: edit.set[name] for unit, names in units.items() if unit not in repeated
-            for name in names}  # fmt: skip
-    if news:
-        return Draft(replace(edit, set=news))
-    told = [last[name] for name in edit.set]
-    waiting = [one for one in told if one.refused and not one.laid_aside]
-    return (waiting or told)[-1] if told else None
+    news = {
+        name: edit.set[name]
+        for names in units.values()
+        if not all(_repeats(edit, name, taken.get(name)) for name in names)
+        for name in names
+    }
+    if not news:
+        return taken[list(edit.set)[-1]] if edit.set else None
+    refused = [
+        one for one in before
+        if one.refused and one.set == news and edit.base <= one.known_until
+    ]  # fmt: skip
+    return refused[-1] if refused else Draft(replace(edit, set=news))
+
+
+def _repeats(edit: Edit, name: str, said: Said | None) -> bool:
+    """Tell whether a field says again what it said, of a version that was known then."""
+    return said is not None and said.set[name] == edit.set[name] and edit.base <= said.known_until
 
 
 def _with_id(edit: Edit, before: Sequence[Said], device: str, n: int) -> Edit:

@@ -169,6 +169,21 @@ def test_documents_sent_again_are_answered_with_the_same_receipts(county: County
     assert _ledger(county, phone.device) == 2
 
 
+def test_what_was_refused_together_with_a_fault_goes_when_the_fault_is_mended(
+    county: County,
+) -> None:
+    phone, row = county.phone("gw"), _new()
+    _push(phone, 0, household={"created": [row]})
+    bad = _changed({**row, "rv": 1}, occupancy="haunted", building="9")
+    mended = _changed({**row, "rv": 1}, occupancy="seasonal", building="9")
+    for one, status in ((bad, "parked"), (bad, "parked"), (mended, "applied"), (mended, "applied")):
+        [receipt] = _push(phone, 1, household={"updated": [one]})["receipts"]
+        assert receipt["status"] == status
+    shown = county.ask("gw", "GET", f"/households/{row['id']}").get_json()
+    assert (shown["occupancy"], shown["building"]) == ("seasonal", "9")
+    assert _ledger(county, phone.device) == 3
+
+
 def test_a_phone_with_a_new_device_id_is_known_again(county: County) -> None:
     phone, row = county.phone("gw"), _new()
     _push(phone, 0, household={"created": [row]})
