@@ -82,22 +82,23 @@ class Phone:
     def pull(self, cursor: str | None, want_bytes: int, *, mark_every: int = 0) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
-            page = self._page(session, cursor, want_bytes, mark_every)
-        return self._acknowledged(page)
-
-    def _acknowledged(self, page: Page) -> Page:
-        """Write down which erasures the phone says by its cursor that it has carried out."""
-        if page.wiped:
-            with self.database.transaction(Mode.WRITE) as session:
-                upkeep_of(session, self.engine).wiped(self.device, page.wiped, now_ms())
+            page = self.page(session, cursor, want_bytes, mark_every=mark_every)
+        self.acknowledge(page.wiped)
         return page
+
+    def acknowledge(self, wiped: Mapping[str, int]) -> None:
+        """Write down which erasures the phone says by its cursor that it has carried out."""
+        if wiped:
+            with self.database.transaction(Mode.WRITE) as session:
+                upkeep_of(session, self.engine).wiped(self.device, wiped, now_ms())
 
     def pull_anywhere(self, cursor: str | None, want_bytes: int, *, mark_every: int = 0) -> Page:
         """Return the next page, from the standby if that holds what the phone has seen."""
         page = self._ask_standby(cursor, want_bytes, mark_every)
         if page is None:
             return self.pull(cursor, want_bytes, mark_every=mark_every)
-        return self._acknowledged(page)
+        self.acknowledge(page.wiped)
+        return page
 
     def _ask_standby(self, cursor: str | None, want_bytes: int, mark_every: int) -> Page | None:
         """Return a page of the standby, None when the database itself must be asked.
@@ -110,12 +111,15 @@ class Phone:
             return None
         try:
             with standby.reading() as session:
-                page = self._page(session, cursor, want_bytes, mark_every)
+                page = self.page(session, cursor, want_bytes, mark_every=mark_every)
         except (StandbyAway, Problem):
             return None
         return None if page.reset or page.drop else page
 
-    def _page(self, session: Session, cursor: str | None, want_bytes: int, mark_every: int) -> Page:
+    def page(
+        self, session: Session, cursor: str | None, want_bytes: int, *, mark_every: int = 0
+    ) -> Page:
+        """Return the next page, as the caller's snapshot shows it."""
         device = self.own(session)
         now = now_ms()
         request = Pull(

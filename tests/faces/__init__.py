@@ -1,0 +1,1 @@
+"""The faces, with the real WatermelonDB and the real RxDB talking to the real server."""
