@@ -62,6 +62,14 @@ EDITS: dict[str, Advice] = {
         "同步后按可行的步骤重新办理", "Sync and take a step that is possible now."),
     "already_resolved": Advice(
         "该冲突已处理", "This conflict has been settled", "无须再做", "Nothing is left to do."),
+    "not_resolved": Advice(
+        "尚无选定可以撤销", "There is no choice to take back", "无须再做", "Nothing is left to do."),
+    "changed_since": Advice(
+        "之后已有更新的内容", "Something newer stands there since",
+        "同步后看过新内容再选", "Sync, look at what stands now, and choose again."),
+    "consent_ask_again": Advice(
+        "同意已撤回，旧的同意不能恢复", "The consent was withdrawn; an older one cannot come back",
+        "请重新征求住户同意", "Ask the household for its consent again."),
     "not_parked": Advice(
         "这条编辑已不在停放区", "This edit is not parked any more",
         "无须再做", "Nothing is left to do."),
