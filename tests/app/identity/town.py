@@ -115,7 +115,11 @@ class Town:
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:
-        """Write down the statements that are sent to the database, but for BEGIN."""
+        """Write down the statements that are sent to the database, but for BEGIN.
+
+        The look at the database that is due now and then has been taken before.
+        """
+        self.app.extensions["wangge_epochs"].look_if_due()
         seen: list[str] = []
 
         def write_down(_connection: object, _cursor: object, statement: str, *_: object) -> None:
