@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,
         wangge_engine=build_engine(
             settings.secret_key, cipher,
-            [one for feature in FEATURES for one in feature.policies], areas.paths_of,
+            [one for feature in FEATURES for one in feature.policies], areas.survey,
         ),
     )  # fmt: skip
     if settings.trusted_proxies:

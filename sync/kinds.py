@@ -39,6 +39,8 @@ class Field:
     required: bool = False
     refers: str | None = None
     """The kind of record whose id the value is; that record must be there first."""
+    follows: tuple[str, ...] = ()
+    """The fields that go with the record named here: when they change there, they change here."""
 
     @property
     def unit(self) -> str:
@@ -104,6 +106,7 @@ class Kind:
         settled: tells that two clashing values of an ``OPEN`` unit are close enough to need no
             human (two positions within 50 m).
         sealed: True when bodies may never lie in the database as plain text.
+        moved_by: the fields whose change may take a record into other scopes.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Kind:
     workflow: Workflow | None = None
     sealed: bool = False
     schema: int = 1
+    moved_by: frozenset[str] = frozenset()
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -207,15 +211,36 @@ class Kind:
         return fields[0].rule if fields else Rule.LATEST
 
 
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """One field by which records of a kind follow records of another one."""
+
+    kind: str
+    field: str
+    copies: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Kinds:
-    """All kinds of record that a store holds."""
+    """All kinds of record that a store holds.
+
+    Attributes:
+        followers: for each kind, the fields of others that follow it.
+    """
 
     kinds: Sequence[Kind]
     by_name: Mapping[str, Kind] = field(init=False)
+    followers: Mapping[str, tuple[Follower, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {kind.name: kind for kind in self.kinds})
+        followers: dict[str, tuple[Follower, ...]] = {}
+        for kind in self.kinds:
+            for one in kind.fields:
+                if one.follows and one.refers:
+                    before = followers.get(one.refers, ())
+                    followers[one.refers] = (*before, Follower(kind.name, one.name, one.follows))
+        object.__setattr__(self, "followers", followers)
 
     def get(self, name: str) -> Kind | None:
         """Return the kind of this name, if there is one."""

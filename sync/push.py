@@ -5,11 +5,11 @@ is parked edit by edit; whatever else goes wrong ends the whole request, which t
 again. The order of reading is the order of locking: device, parked edits, then records by id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync import conflicts, merge, parking
+from sync import conflicts, handover, merge, parking
 from sync.clock import Anchors, act_time, effective_stamp
 from sync.edits import Device, Draft, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Problem, Refusal
@@ -39,6 +39,7 @@ class Push:
     Attributes:
         home: the scope whose people see what is parked of an edit that names no scope itself.
         enrolment: the enrolment to which the device must belong; None for the office's own.
+        present: tells which scope now stands for one whose people have gone.
     """
 
     device: str
@@ -49,6 +50,7 @@ class Push:
     kinds: Kinds
     home: str | None = None
     enrolment: str | None = None
+    present: Callable[[str], str] = str
 
 
 def push(store: Store, drafts: Sequence[Draft], context: Push) -> PushReply:
@@ -204,7 +206,7 @@ class Run:
         key = (kind.name, edit.rec)
         mark = Mark(merged.record.rv, author.ms, author.device, edit.id)
         if merged.changed:
-            self.batch.records[key] = merged.record
+            handover.Handover(self).place(kind, merged.record, mark)
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         return Receipt(
             edit.n,
@@ -230,7 +232,10 @@ class Run:
         if choice == conflicts.SWAP and target and kind:
             merged = conflicts.swap(kind, target, conflict, edit, author)
             before = merged.before
-            self.batch.records |= {key: merged.record} if merged.changed else {}
+            if merged.changed:
+                own = Mark(merged.record.rv, author.ms, author.device, edit.id)
+                handover.Handover(self).place(kind, merged.record, own)
+                conflict = self.reading.record((work.kind.name, edit.rec)) or conflict
         mark = Mark(conflict.rv + 1, author.ms, author.device, edit.id)
         self.batch.records[(work.kind.name, edit.rec)] = conflicts.resolved(conflict, choice, mark)
         receipt = Receipt(edit.n, edit.id, "applied", edit.rec, conflict.rv + 1,
@@ -274,8 +279,11 @@ class Run:
         if kind is None:
             return self.context.home
         record = self.reading.record((kind.name, edit.rec))
-        values = record.values if record else kind.examine(edit.set).passed
-        return next(iter(kind.scopes(values)), self.context.home)
+        values = record.values if record else handover.values_with_copies(
+            kind, kind.examine(edit.set).passed, {**self.reading.found, **self.batch.records}
+        )  # fmt: skip
+        scope = next(iter(kind.scopes(values)), self.context.home)
+        return self.context.present(scope) if scope else None
 
     def keep_parked(self, parked: Parked) -> None:
         """Keep a parked edit, new or in its new state."""

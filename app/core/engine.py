@@ -15,7 +15,8 @@ from app.core.cipher import BodySeal, Cipher, derive_key
 from app.core.conflicts import ConflictTable, mask_conflict
 from app.core.database import begin_writing
 from app.core.feature import KindPolicy
-from app.core.gate import Paths, PolicyGate
+from app.core.gate import PolicyGate
+from app.core.ground import Survey
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import KindTable, sync_tables
@@ -37,7 +38,7 @@ class Engine:
 
     cipher: Cipher
     anchors: Anchors
-    paths: Paths
+    survey: Survey
     policies: Mapping[str, KindPolicy]
     tables: Mapping[str, KindTable] = field(init=False)
     kinds: Kinds = field(init=False)
@@ -80,11 +81,12 @@ class Engine:
         Args:
             enrolment: to which the device must belong; None when it is the office's own.
         """
-        gate = PolicyGate(session, actor, self.policies, self.paths, device=device, now_ms=now_ms)
+        gate = PolicyGate(session, actor, self.policies, self.survey, device=device, now_ms=now_ms)
         home = _home_of(actor, now_ms)
         context = Push(
-            device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment
-        )
+            device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment,
+            gate.present_scope,
+        )  # fmt: skip
         return push(self.store(session), drafts, context)
 
 
@@ -95,11 +97,11 @@ def _home_of(actor: Actor, now_ms: int) -> str | None:
 
 
 def build_engine(
-    secret_key: str, cipher: Cipher, policies: Sequence[KindPolicy], paths: Paths
+    secret_key: str, cipher: Cipher, policies: Sequence[KindPolicy], survey: Survey
 ) -> Engine:
     """Return the engine of an application."""
     anchors = Anchors(derive_key(secret_key, "wangge anchors"))
-    return Engine(cipher, anchors, paths, {one.model.kind: one for one in policies})
+    return Engine(cipher, anchors, survey, {one.model.kind: one for one in policies})
 
 
 def current_engine() -> Engine:
@@ -132,7 +134,7 @@ def write_as_office(
         Problem: 409 when the key came before with another request.
     """
     engine, now = current_engine(), now_ms()
-    device = _office_device(session, actor)
+    device = office_device(session, actor)
     edit_id = _edit_of_key(actor, key) if key else new_id()
     if key and (known := _repeated(session, edit_id, edit, edit.set if said is None else said)):
         return known
@@ -180,7 +182,7 @@ def _repeated(
     return receipt
 
 
-def _office_device(session: Session, actor: Actor) -> Any:
+def office_device(session: Session, actor: Actor) -> Any:
     """Return the device row of an office user, made at the first write."""
     t = sync_tables.device
     query = sa.select(t.c.id, t.c.last_n).where(

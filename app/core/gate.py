@@ -5,7 +5,8 @@ the edit arrives after he has left; whoever was not is parked for the present ow
 tell from the answer whether the record exists.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,14 +15,18 @@ from app.core import policy
 from app.core.actor import Actor
 from app.core.conflicts import grid_of_scopes
 from app.core.feature import KindPolicy
+from app.core.ground import Ground, Place, Survey
 from app.core.policy import Answer, Decision
 from sync.conflicts import CONFLICT
+from sync.edits import Record
 from sync.errors import Refusal
 from sync.gate import Verdict, Work
-from sync.kinds import Rule
+from sync.handover import former_scopes
+from sync.kinds import Kind, Rule
 from sync.parking import PARKING
+from sync.values import Invalid, Position
 
-Paths = Callable[[Session, Iterable[int]], Mapping[int, str]]
+Values = Mapping[str, Any]
 _WEAKER = tuple(Answer)
 _CODES = {Answer.NO: "not_allowed", Answer.ABSENT: "unknown_record"}
 
@@ -34,7 +39,7 @@ class PolicyGate:
         session: Session,
         actor: Actor,
         policies: Mapping[str, KindPolicy],
-        paths: Paths,
+        survey: Survey,
         *,
         device: str,
         now_ms: int,
@@ -42,11 +47,11 @@ class PolicyGate:
         self._session = session
         self._actor = actor
         self._policies = policies
-        self._find_paths = paths
+        self._survey = survey
         self._device = device
         self._now_ms = now_ms
         self._found: dict[str, Any] = {}
-        self._paths: Mapping[int, str] = {}
+        self._ground = Ground()
         # Edits of a batch ask the same again and again; the same posts give the same answer.
         self._decided: dict[tuple[object, ...], Decision] = {}
 
@@ -58,8 +63,22 @@ class PolicyGate:
                 by_kind.setdefault(one.kind.name, []).append(one)
         for name, works in by_kind.items():
             self._found[name] = self._policies[name].prepare(self._session, works)
-        grids = {grid for one in work for grid in self._grids(one, one.edit.set) or ()}
-        self._paths = self._find_paths(self._session, grids) if grids else {}
+        grids: set[int] = set()
+        named: dict[int, set[Place]] = {}
+        for one in work:
+            here = set(self._grids(one, one.edit.set) or ())
+            grids |= here | set(self._grids(_at_the_act(one), one.edit.set) or ())
+            if one.edit.op == "create":
+                for grid in here:
+                    named.setdefault(grid, set()).update(_places(one.kind, one.edit.set))
+        if grids:
+            asked = {grid: frozenset(places) for grid, places in named.items()}
+            self._ground = self._survey(self._session, grids, asked)
+
+    def present_scope(self, scope: str) -> str:
+        """Return the scope that now stands for one whose grid has ended."""
+        grid = grid_of_scopes([scope])
+        return f"grid:{self._ground.present(grid)}" if grid else scope
 
     def judge(self, work: Work, values: Mapping[str, Any]) -> Verdict:
         """Tell whether the author had the right when he acted.
@@ -72,7 +91,9 @@ class PolicyGate:
             # It lies nowhere, whoever asks: the rules have a better word for that than "not yours".
             self.derive(work, values)
             raise Refusal("out_of_scope")
-        then = self._decide(work, values, grids, work.act.ms)
+        lay = self._grids(_at_the_act(work), values) or ()
+        before = tuple(self._ground.before(grid, work.act.ms) for grid in lay)
+        then = self._decide(work, values, before, work.act.ms)
         if then.answer is not Answer.YES and self._may_propose(work, values):
             return Verdict()
         if then.answer is not Answer.YES:
@@ -80,7 +101,7 @@ class PolicyGate:
             if then.answer is Answer.ABSENT and work.edit.op == "create":
                 code = "out_of_scope"
             raise Refusal(code)
-        now = self._decide(work, values, grids, self._now_ms)
+        now = self._decide(work, values, tuple((grid,) for grid in grids), self._now_ms)
         late = () if now.allowed else ("late_scope",)
         if late and not work.act.anchored:
             raise Refusal("out_of_scope")
@@ -93,7 +114,8 @@ class PolicyGate:
             return False
         if any(work.kind.rule_of(work.kind.unit_of(name)) is not Rule.OFFICE for name in values):
             return False
-        path = self._paths.get(work.record.values.get("grid") or 0)
+        record = _at_the_act(work).record or work.record
+        path = self._ground.paths.get(record.values.get("grid") or 0)
         own = policy_.own(self._actor, work, {})
         action = policy_.propose_action
         return policy.decide(self._actor, action, path=path, own=own, at_ms=work.act.ms).allowed
@@ -102,22 +124,36 @@ class PolicyGate:
         """Return the values with what the feature's rules add."""
         name = work.kind.name
         author = self._actor if work.author is None else Actor(work.author, ())
+        if work.edit.op == "create" and type(values.get("grid")) is int:
+            place = next(iter(_places(work.kind, values)), None)
+            grid = _followed(work, values["grid"])
+            values = {**values, "grid": self._ground.present(grid, place)}
         return self._policies[name].derive(work, values, self._found.get(name), author)
 
     def _decide(
-        self, work: Work, values: Mapping[str, Any], grids: tuple[int, ...], at_ms: int
+        self, work: Work, values: Values, grids: tuple[tuple[int, ...], ...], at_ms: int
     ) -> Decision:
-        """Return the weakest answer over all grids that the edit touches."""
+        """Return the weakest answer over all grids that the edit touches.
+
+        Args:
+            grids: for each, also those out of which it was made since; the best of them counts.
+        """
         action, own = self._action(work, values), self._own(work, values)
         posts = tuple(map(id, self._actor.posts_at(at_ms)))
         asked = (action, own, grids, posts)
         if asked not in self._decided:
-            paths = [self._paths.get(grid) for grid in grids] or [None]
-            answers = [
-                policy.decide(self._actor, action, path=path, own=own, at_ms=at_ms)
-                for path in paths
+            paths: list[list[str | None]] = [
+                [self._ground.paths.get(grid) for grid in some] for some in grids
             ]
-            self._decided[asked] = max(answers, key=lambda one: _WEAKER.index(one.answer))
+            answers = [
+                min(
+                    (policy.decide(self._actor, action, path=path, own=own, at_ms=at_ms)
+                     for path in some),
+                    key=_weakness,
+                )
+                for some in paths or [[None]]
+            ]  # fmt: skip
+            self._decided[asked] = max(answers, key=_weakness)
         return self._decided[asked]
 
     def _action(self, work: Work, values: Mapping[str, Any]) -> str:
@@ -145,3 +181,45 @@ class PolicyGate:
             return (grid,) if grid else ()
         found = self._found.get(work.kind.name)
         return self._policies[work.kind.name].grids(work, values, found)
+
+
+def _weakness(decision: Decision) -> int:
+    return _WEAKER.index(decision.answer)
+
+
+def _at_the_act(work: Work) -> Work:
+    """Return the work with every record in the grid in which it lay when its author acted."""
+    record = _lying(work, work.record) if work.record else None
+    referred = {name: _lying(work, one) for name, one in work.referred.items()}
+    return replace(work, record=record, referred=referred)
+
+
+def _lying(work: Work, record: Record) -> Record:
+    base = work.edit.base if record is work.record else 0
+    scopes = former_scopes(record, at_ms=work.act.ms, base=base)
+    if scopes is None:
+        return record
+    moved = {"scopes": list(scopes)} if work.kind is CONFLICT else {"grid": grid_of_scopes(scopes)}
+    return replace(record, values={**record.values, **moved})
+
+
+def _followed(work: Work, grid: int) -> int:
+    """Return the grid of what a new record follows, if that has left the grid since the act."""
+    for one in work.kind.fields:
+        record = work.referred.get(one.name) if "grid" in one.follows else None
+        if record and _lying(work, record).values.get("grid") == grid:
+            return int(record.values["grid"])
+    return grid
+
+
+def _places(kind: Kind, values: Values) -> set[Place]:
+    """Return the positions in an edit's values, if there are any that make sense."""
+    found: set[Place] = set()
+    for one in kind.fields:
+        if isinstance(one.type, Position) and values.get(one.name) is not None:
+            try:
+                lon, lat = one.type.check(values[one.name])
+            except Invalid:
+                continue
+            found.add((lon, lat))
+    return found

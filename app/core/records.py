@@ -31,6 +31,7 @@ class Declared:
         privacy: class P0 (open) to P3 (sensitive).
         purpose: why we hold it; a field without a purpose is not held.
         retention: how long we hold it.
+        follows: the fields that go with the record named here, as ``sync.kinds`` says.
         mask: what a role sees that may not see the value; None hides it.
     """
 
@@ -44,6 +45,7 @@ class Declared:
     purpose: str
     retention: str
     mask: Callable[[Any], Any] | None
+    follows: tuple[str, ...] = ()
 
 
 def synced(
@@ -59,10 +61,11 @@ def synced(
     sealed: bool = False,
     index: bool = False,
     mask: Callable[[Any], Any] | None = None,
+    follows: tuple[str, ...] = (),
 ) -> MappedColumn[Any]:
     """Declare one synced field; see :class:`Declared` and ``sync.kinds`` for the words."""
     declared = Declared(
-        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask
+        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows
     )
     column = sa.Text() if sealed else column_type(type_)
     return mapped_column(column, nullable=True, index=index, info={"synced": declared})
@@ -110,6 +113,7 @@ class Record(Base):
     __abstract__ = True
     kind: ClassVar[str]
     workflow: ClassVar[Workflow | None] = None
+    moved_by: ClassVar[frozenset[str]] = frozenset({"grid"})
 
     id: Mapped[str] = mapped_column(uuid(), primary_key=True)
     rv: Mapped[int] = mapped_column(BigInt, nullable=False)
@@ -154,7 +158,7 @@ class KindTable:
         return Kind(
             name=model.kind,
             fields=tuple(
-                Field(name, d.type, d.rule, d.group, d.required, d.refers)
+                Field(name, d.type, d.rule, d.group, d.required, d.refers, d.follows)
                 for name, d in self.declared.items()
             ),
             scopes=model.scopes_of,
@@ -162,6 +166,7 @@ class KindTable:
             settled=model.settled,
             workflow=model.workflow,
             sealed=any(d.sealed for d in self.declared.values()),
+            moved_by=model.moved_by,
         )
 
     @cached_property

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sync.edits import Device, Known, LedgerEntry, Parked, Record
 from sync.errors import Stale
 from sync.parking import OPEN_STATES
-from sync.store import PUT, Batch, FeedRow, ScopeState, Window
+from sync.store import PUT, Batch, FeedRow, Following, ScopeState, Window
 
 Key = tuple[str, str]
 
@@ -23,6 +23,17 @@ class MemoryStore:
     parked: dict[str, Parked] = field(default_factory=dict)
     states: dict[str, ScopeState] = field(default_factory=dict)
     feeds: dict[str, dict[Key, FeedRow]] = field(default_factory=dict)
+    links: dict[str, set[Key]] = field(default_factory=dict)
+    """For each text in a record's values, the records that hold it, or did once."""
+
+    def __post_init__(self) -> None:
+        self._link(self.rows.values())
+
+    def _link(self, records: Iterable[Record]) -> None:
+        for record in records:
+            for value in record.values.values():
+                if isinstance(value, str):
+                    self.links.setdefault(value, set()).add((record.kind, record.id))
 
     def enrol(self, device: str, user: int) -> None:
         """Add a device."""
@@ -45,6 +56,17 @@ class MemoryStore:
         """Return records by (kind, id)."""
         return {key: self.rows[key] for key in keys if key in self.rows}
 
+    def followers(self, asked: Following) -> Mapping[Key, Record]:
+        """Return the records, deleted ones too, whose fields hold these ids."""
+        found = {
+            key: self.rows[key]
+            for (kind, name), ids in asked.items()
+            for one in ids
+            for key in self.links.get(one, ())
+            if key[0] == kind and self.rows[key].values.get(name) == one
+        }
+        return dict(sorted(found.items()))
+
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
         wanted, named = set(records), set(edits)
@@ -60,6 +82,7 @@ class MemoryStore:
         self._check(batch)
         self.devices[batch.device.id] = batch.device
         self.rows |= batch.records
+        self._link(batch.records.values())
         self.ledger |= {one.edit.id: one for one in [*batch.ledger, *batch.amended]}
         self.parked |= batch.parked
         self._publish(batch)
@@ -71,6 +94,10 @@ class MemoryStore:
             if key in batch.records and (self.rows[key].rv if key in self.rows else 0) != rv:
                 raise Stale
         if any(one.edit.id in self.ledger for one in batch.ledger):
+            raise Stale
+        if any(self.rows[key].rv != batch.seen_rv[key] for key in batch.relied):
+            raise Stale
+        if any(self.followers(asked).keys() != found for asked, found in batch.followed_asked):
             raise Stale
         found = [self.parked_for(*asked) for asked in batch.parked_asked]
         if {name: one.state for some in found for name, one in some.items()} != batch.parked_seen:

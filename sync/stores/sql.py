@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from sync.digest import as_signed
 from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Record
 from sync.errors import Stale
-from sync.store import PUT, Batch, FeedRow, ScopeState, Window
-from sync.stores import statements
+from sync.store import PUT, Batch, FeedRow, Following, ScopeState, Window
+from sync.stores import following, statements
 from sync.stores.tables import SyncTables
 
 Key = tuple[str, str]
@@ -82,10 +82,19 @@ class SqlStore:
         for kind in sorted(wanted):
             statement = statements.records(self.kinds[kind].table)
             rows = self._run(statement, {"ids": sorted(wanted[kind])})
-            found |= {(kind, row[0]): self._record(kind, row) for row in rows}
+            found |= {(kind, row[0]): self.record(kind, row) for row in rows}
         return found
 
-    def _record(self, kind: str, row: Any) -> Record:
+    def followers(self, asked: Following) -> Mapping[Key, Record]:
+        """Return the records, deleted ones too, whose fields hold these ids; one query each."""
+        return following.followers(self, asked)
+
+    def run(self, statement: Any, parameters: Any) -> Any:
+        """Run one statement in the transaction."""
+        return self._run(statement, parameters)
+
+    def record(self, kind: str, row: Any) -> Record:
+        """Return a record from its row."""
         body = json.loads(self.seal.open(kind, row[0], row[2]))
         marks = {unit: Mark(*mark) for unit, mark in json.loads(row[3]).items()}
         return Record(kind, row[0], row[1], body, marks, row[4])
@@ -140,6 +149,8 @@ class SqlStore:
         """Write all of a batch; scope counters and feed last, because they are shared."""
         self.begin_writing(self.session)
         self._check_parked(batch)
+        if self._dialect == "sqlite":
+            following.check(self, batch)
         self._write_device(batch)
         self._write_records(batch)
         self._write_ledger(batch.ledger)

@@ -59,7 +59,9 @@ class Statements:
             .where(t.ledger.c.edit == sa.bindparam("key"))
             .values({name: sa.bindparam(f"new_{name}") for name in ("rv", "receipt", "body")})
         )
-        self.park = self._upsert(t.parked, ["edit"], ("state", "code", "waits_for", "body"))
+        self.park = self._upsert(
+            t.parked, ["edit"], ("state", "code", "waits_for", "scope", "body")
+        )
         key = ["scope", "kind", "record"]
         self.publish = self.told(
             self._upsert(t.feed, key, ("ver", "rank", "op", "rv")), t.feed.c.ver
