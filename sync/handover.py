@@ -30,8 +30,11 @@ Key = tuple[str, str]
 
 def with_trail(kind: Kind, before: Record | None, after: Record, left: Mark) -> Record:
     """Return a record with a mark of the scopes it has left, if it has left any."""
-    was = kind.scopes(before.values) if before else ()
-    if before is None or was == kind.scopes(after.values):
+    return _left(kind, kind.scopes(before.values), after, left) if before else after
+
+
+def _left(kind: Kind, was: tuple[str, ...], after: Record, left: Mark) -> Record:
+    if was == kind.scopes(after.values):
         return after
     trail = f"{TRAIL}{after.rv} {' '.join(was)}"
     old = sorted((one for one in after.marks if one.startswith(TRAIL)), key=_trail_rv)
@@ -124,9 +127,9 @@ def relied_on(reading: "Reading", edits: Iterable[Edit]) -> frozenset[Key]:
     found: set[Key] = set()
     for edit in edits:
         kind = reading.kinds.get(edit.kind)
-        for one in kind.fields if kind else ():
-            if one.follows and one.refers and isinstance(edit.set.get(one.name), str):
-                found.add((one.refers, edit.set[one.name]))
+        for one in kind.following if kind else ():
+            if isinstance(edit.set.get(one.name), str):
+                found.add((str(one.refers), edit.set[one.name]))
     return frozenset(found & reading.found.keys())
 
 
@@ -138,6 +141,29 @@ class Handover:
     """The moves of one batch."""
 
     run: "Run"
+
+    def found(self, kind: Kind, record: Record, mark: Mark, named: Mapping[str, Any]) -> None:
+        """Keep a new record; where its author put it counts as a place that it has left.
+
+        Args:
+            named: the values as the author gave them.
+        """
+        was = self._followed_scopes(kind, record, mark.ms) or kind.scopes(named)
+        left = mark._replace(ms=self.run.context.received_ms)
+        after = _left(kind, was, record, left) if was else record
+        self.run.batch.records[kind.name, record.id] = after
+
+    def _followed_scopes(self, kind: Kind, record: Record, at_ms: int) -> tuple[str, ...]:
+        """Return the scopes in which lay, at a moment, what a new record follows."""
+        for one in kind.following:
+            its_kind = self.run.context.kinds.get(str(one.refers))
+            parent = its_kind and self.run.reading.record(
+                (its_kind.name, str(record.values.get(one.name)))
+            )
+            if its_kind and parent:
+                former = former_scopes(parent, at_ms=at_ms, base=0)
+                return its_kind.scopes(parent.values) if former is None else former
+        return ()
 
     def place(self, kind: Kind, record: Record, mark: Mark) -> None:
         """Keep the next version of a record, and move what follows it."""
@@ -193,7 +219,7 @@ class Handover:
             key = (CONFLICT.name, conflict.id)
             self.run.batch.records[key] = with_trail(CONFLICT, conflict, moved, left)
         for parked in list(self.run.reading.parked.values()):
-            if parked.state in OPEN_STATES and parked.edit.rec in about and parked.scope in was:
+            if parked.state in OPEN_STATES and parked.edit.rec in about:
                 self.run.keep_parked(replace(parked, scope=next(iter(now), parked.scope)))
 
 
@@ -211,8 +237,8 @@ def values_with_copies(
 ) -> Mapping[str, Any]:
     """Return a new record's values with those that it would copy from what it follows."""
     copied: dict[str, Any] = {}
-    for one in kind.fields:
-        parent = records.get((one.refers or "", str(values.get(one.name)))) if one.follows else None
+    for one in kind.following:
+        parent = records.get((str(one.refers), str(values.get(one.name))))
         if parent:
             copied |= {name: parent.values.get(name) for name in one.follows}
     return {**values, **copied}

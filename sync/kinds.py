@@ -200,6 +200,11 @@ class Kind:
         """Return the fields that hold ids of other records, with the kind of each."""
         return {one.name: one.refers for one in self.fields if one.refers}
 
+    @cached_property
+    def following(self) -> tuple[Field, ...]:
+        """Return the fields by which records of this kind follow others."""
+        return tuple(one for one in self.fields if one.follows and one.refers)
+
     def unit_of(self, name: str) -> str:
         """Return the unit of merging of a field; an unknown field is its own."""
         known = self.by_name.get(name)

@@ -8,13 +8,13 @@ the next round, so a row can come twice but can never be missed.
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sync.digest import as_hex
+from sync.digest import BRIEF_LENGTH, as_hex, brief_name
 from sync.edits import Device
-from sync.store import PUT, FeedRow, ScopeState, Store, Window
+from sync.store import OUT, PUT, FeedRow, ScopeState, Store, Window
 
 PAGE_BYTES = 64 * 1024
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -87,6 +87,8 @@ class Page:
     digests: Mapping[str, str]
     last_n: int
     last_id: str | None
+    outs: Mapping[str, str] = field(default_factory=dict)
+    """For each scope the brief names of what has left it, one after the other."""
 
     def as_json(self, now: str, anchor: str) -> str:
         """Assemble the answer; the records are joined, never parsed."""
@@ -94,6 +96,7 @@ class Page:
             "from": self.start, "to": self.cursor, "drop": list(self.drop),
             "reset": list(self.reset), "complete": self.complete, "digest": dict(self.digests),
             "last_n": self.last_n, "last_id": self.last_id, "now": now, "anchor": anchor,
+            **({"out": dict(self.outs)} if self.outs else {}),
         }  # fmt: skip
         head = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
         return f'{head[:-1]},"items":[{",".join(self.items)}]}}'
@@ -103,6 +106,10 @@ def _as_is(_kind: str, body: str) -> str:
     return body
 
 
+def _nothing(_left: Sequence[str]) -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Pull:
     """What a pull needs to know.
@@ -110,6 +117,9 @@ class Pull:
     Attributes:
         scopes: the scopes granted now, most important first.
         project: turns the body of a kind into what this role may see.
+        brief: the phone understands what left a scope by brief names.
+        linger: tells which of the scopes that are granted no more are dropped only at the end,
+            because another scope brings what they held: nothing goes before it is replaced.
     """
 
     scopes: Sequence[str]
@@ -117,6 +127,8 @@ class Pull:
     device: Device
     want_bytes: int = PAGE_BYTES
     project: Project = _as_is
+    brief: bool = False
+    linger: Callable[[Sequence[str]], Collection[str]] = _nothing
 
 
 def pull(store: Store, request: Pull) -> Page:
@@ -126,24 +138,43 @@ def pull(store: Store, request: Pull) -> Page:
     states = store.scopes(request.scopes)
     places, reset = _places(given, epoch, request, states)
     rows, exhausted = _rows(store, request, places, states)
-    items = [_item(row, request.project) for row in rows]
+    brief = [row for row in rows if request.brief and row.op == OUT]
+    items = [_item(row, request.project) for row in rows if not (request.brief and row.op == OUT)]
     moved = _moved(places, rows, states, exhausted=exhausted)
     complete = exhausted and all(
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
-    drop = [scope for scope in (given.places if given else ()) if scope not in places]
+    left = [scope for scope in (given.places if given else ()) if scope not in places]
+    kept = _kept(given, left, request, complete=complete)
     digests = {scope: as_hex(states[scope].digest) for scope in places if scope in states}
     return Page(
         request.cursor,
-        Cursor(epoch, moved).write(),
+        Cursor(epoch, {**moved, **kept}).write(),
         items,
-        drop,
+        [scope for scope in left if scope not in kept],
         reset,
         complete,
         digests if complete else {},
         request.device.last_n,
         request.device.last_id,
+        _brief_outs(brief),
     )
+
+
+def _kept(
+    given: Cursor | None, left: Sequence[str], request: Pull, *, complete: bool
+) -> dict[str, Place]:
+    """Return the scopes that stay with the phone until it holds what replaces them."""
+    if given is None or not left or complete:
+        return {}
+    return {scope: given.places[scope] for scope in request.linger(left)}
+
+
+def _brief_outs(rows: Sequence[FeedRow]) -> dict[str, str]:
+    outs: dict[str, str] = {}
+    for row in rows:
+        outs[row.scope] = outs.get(row.scope, "") + brief_name(row.kind, row.record)
+    return outs
 
 
 def _places(
@@ -195,11 +226,18 @@ def _rows(
     spent = 0
     found = store.feed(windows, limit)
     for row in found:
-        spent += FRAME_BYTES + len((row.body or "").encode())
+        spent += _cost(row, request)
         if rows and spent > budget:
             return rows, False
         rows.append(row)
     return rows, len(found) < limit
+
+
+def _cost(row: FeedRow, request: Pull) -> int:
+    """Return about how many bytes a row takes."""
+    if request.brief and row.op == OUT:
+        return BRIEF_LENGTH
+    return FRAME_BYTES + len((row.body or "").encode())
 
 
 def _item(row: FeedRow, project: Project) -> str:

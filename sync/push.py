@@ -206,7 +206,11 @@ class Run:
         key = (kind.name, edit.rec)
         mark = Mark(merged.record.rv, author.ms, author.device, edit.id)
         if merged.changed:
-            handover.Handover(self).place(kind, merged.record, mark)
+            moves = handover.Handover(self)
+            if self.reading.record(key) is None:
+                moves.found(kind, merged.record, mark, named=edit.set)
+            else:
+                moves.place(kind, merged.record, mark)
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         return Receipt(
             edit.n,

@@ -68,7 +68,7 @@ class PolicyGate:
         for one in work:
             here = set(self._grids(one, one.edit.set) or ())
             grids |= here | set(self._grids(_at_the_act(one), one.edit.set) or ())
-            if one.edit.op == "create":
+            if one.edit.op == "create" or "grid" in one.edit.set:
                 for grid in here:
                     named.setdefault(grid, set()).update(_places(one.kind, one.edit.set))
         if grids:
@@ -124,9 +124,9 @@ class PolicyGate:
         """Return the values with what the feature's rules add."""
         name = work.kind.name
         author = self._actor if work.author is None else Actor(work.author, ())
-        if work.edit.op == "create" and type(values.get("grid")) is int:
+        if type(values.get("grid")) is int:
             place = next(iter(_places(work.kind, values)), None)
-            grid = _followed(work, values["grid"])
+            grid = values["grid"] if work.record else _followed(work, values["grid"])
             values = {**values, "grid": self._ground.present(grid, place)}
         return self._policies[name].derive(work, values, self._found.get(name), author)
 
@@ -205,7 +205,7 @@ def _lying(work: Work, record: Record) -> Record:
 
 def _followed(work: Work, grid: int) -> int:
     """Return the grid of what a new record follows, if that has left the grid since the act."""
-    for one in work.kind.fields:
+    for one in work.kind.following:
         record = work.referred.get(one.name) if "grid" in one.follows else None
         if record and _lying(work, record).values.get("grid") == grid:
             return int(record.values["grid"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from app.core.engine import ATTEMPTS_MAX, Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
-from app.sync_api.scopes import scopes_of
+from app.sync_api.scopes import lingering, scopes_of
 from sync.edits import Device, Draft
 from sync.errors import Problem, Stale
 from sync.pull import PAGE_BYTES, Page, Pull, pull
@@ -77,14 +78,15 @@ class Phone:
             results += reply.results
         return PushReply(reply.expected, reply.last_id, results)
 
-    def pull(self, cursor: str | None, want_bytes: int) -> Page:
+    def pull(self, cursor: str | None, want_bytes: int, *, brief: bool = False) -> Page:
         """Return the next page, from one snapshot."""
         with self.database.transaction(Mode.READ) as session:
             device = self._own(session)
             now = now_ms()
+            scopes = scopes_of(session, self.actor, now)
             request = Pull(
-                scopes_of(session, self.actor, now), cursor, device, want_bytes,
-                self.engine.sight(self.actor, now).body,
+                scopes, cursor, device, want_bytes, self.engine.sight(self.actor, now).body,
+                brief, partial(lingering, session, scopes),
             )  # fmt: skip
             return pull(self.engine.store(session), request)
 

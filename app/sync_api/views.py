@@ -50,6 +50,7 @@ class ExchangeIn(Schema):
     cursor = fields.String(allow_none=True)
     edits = fields.List(fields.Dict(), validate=validate.Length(max=100))
     want_bytes = fields.Integer()
+    brief = fields.Boolean(metadata={"description": "take what left a scope as brief names"})
 
 
 class PushOut(Schema):
@@ -66,6 +67,7 @@ class PullOut(Schema):
     start = fields.String(data_key="from", allow_none=True)
     to = fields.String()
     items = fields.List(fields.Dict())
+    out = fields.Dict(metadata={"description": "by scope: brief names, 8 characters each"})
     drop = fields.List(fields.String())
     reset = fields.List(fields.String())
     complete = fields.Boolean()
@@ -114,6 +116,10 @@ def _pull_json(page: Page, device: str) -> str:
     return page.as_json(**_stamp(device))
 
 
+def _page(phone: Phone, body: Mapping[str, Any], wanted: int) -> Page:
+    return phone.pull(body.get("cursor"), wanted, brief=body.get("brief") is True)
+
+
 def _json(text: str) -> Response:
     return Response(text, content_type="application/json")
 
@@ -142,7 +148,7 @@ def exchange() -> Response:
         services.want_bytes(body),
     )
     pushed = _push_json(phone.push(drafts), phone.device)
-    pulled = _pull_json(phone.pull(body.get("cursor"), wanted), phone.device)
+    pulled = _pull_json(_page(phone, body, wanted), phone.device)
     return _json(f'{{"push":{pushed},"pull":{pulled}}}')
 
 
@@ -165,5 +171,5 @@ def pull() -> Response:
     """Receive what is new since the cursor, most urgent first."""
     body = _body()
     phone = _phone(body)
-    page = phone.pull(body.get("cursor"), services.want_bytes(body))
+    page = _page(phone, body, services.want_bytes(body))
     return _json(_pull_json(page, phone.device))

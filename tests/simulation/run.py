@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import tests.simulation.sabotage_handover  # noqa: F401
 from tests.simulation.checks import Violation
 from tests.simulation.sabotage import SABOTAGES
 from tests.simulation.stands import STANDS

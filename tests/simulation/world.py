@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sync.clock import Anchors
@@ -17,8 +18,9 @@ from sync.replica import Instant
 from sync.wire import read_drafts
 from tests.simulation.checks import Checks
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
-from tests.simulation.gate import DatedGate, Grants
+from tests.simulation.gate import DatedGate, Grant, Grants
 from tests.simulation.handset import Handset
+from tests.simulation.regrid import Regrid
 from tests.simulation.stands import Crash, Stand, Watched
 from tests.sync.house import KINDS
 from tests.sync.server import moment
@@ -31,7 +33,10 @@ ANCHORS = Anchors(b"the key of the simulated server")
 WORLD_EVENTS = {
     "work": 40, "send": 34, "desk": 10, "wait": 8, "grant": 3, "reboot": 2, "set_clock": 2,
     "back_up_phone": 2, "restore_phone": 1, "back_up_server": 1, "restore_server": 1, "compact": 1,
+    "cover": 2, "merge": 2, "split": 2, "dismiss": 2,
 }  # fmt: skip
+USERS = (1, 2, 3, 4)
+DRAIN_MS = 72 * 3_600_000
 SKEWS_MS = (0, 0, 40_000, -90_000, 30 * 86_400_000, -30 * 86_400_000, 50 * 365 * 86_400_000)
 
 
@@ -47,6 +52,7 @@ class Parcel:
     request: str = field(compare=False)
     reply: str | None = field(compare=False, default=None)
     granted: tuple[str, ...] = field(compare=False, default=())
+    lingering: frozenset[str] = field(compare=False, default=frozenset())
 
 
 class World:
@@ -65,8 +71,11 @@ class World:
         self.loss = self.rng.choice((0.0, 0.1, 0.3))
         self.office_device = new_id(self.rng)
         self.stand.enrol(self.office_device, OFFICE_USER)
-        self.handsets = [self._handset(user) for user in (1, 1, 2, 3)]
-        for user in (1, 2, 3):
+        self.users = USERS
+        self.regrid = Regrid(self)
+        self.leavers: dict[int, int] = {}
+        self.handsets = [self._handset(user) for user in (1, 1, 2, 3, 4)]
+        for user in USERS:
             self.grants.give(user, self.rng.choice(GRIDS), self.now_ms)
             self.grants.give(user, self.rng.choice(GRIDS), self.now_ms)
         self.figures = {"edits": 0, "exchanges": 0, "restores": 0, "problems": 0}
@@ -90,6 +99,8 @@ class World:
     def work(self) -> None:
         """Somebody works on his phone."""
         handset = self.rng.choice(self.handsets)
+        if handset.wiped:
+            return
         for _ in range(self.rng.choice((1, 1, 2, 4))):
             self.now_ms += self.rng.randrange(1, 2000)
             Worker(self, handset).act()
@@ -105,9 +116,33 @@ class World:
 
     def grant(self) -> None:
         """Charge of a grid changes."""
-        user, grid = self.rng.choice((1, 2, 3)), self.rng.choice(GRIDS)
+        user, grid = self.rng.choice(USERS), self.rng.choice(GRIDS)
+        if user in self.leavers:
+            return
         change = self.grants.end if self.rng.random() < 0.5 else self.grants.give
         change(user, grid, self.now_ms)
+
+    def cover(self) -> None:
+        """Somebody stands in for a colleague, from a moment to come until a later one."""
+        user, grid = self.rng.choice(USERS), self.rng.choice(GRIDS)
+        starts = self.now_ms + self.rng.choice((0, 60_000, 3_600_000))
+        ends = starts + self.rng.choice((600_000, 7_200_000))
+        if user not in self.leavers:
+            self.grants.rows.append(Grant(user, grid, starts, ends))
+
+    def merge(self) -> None:
+        """One grid takes over another."""
+        self.regrid.merge(GRIDS)
+
+    def split(self) -> None:
+        """A grid that was taken over stands again."""
+        self.regrid.split()
+
+    def dismiss(self) -> None:
+        """The last of the workers has to go; his phone may hand in what he did."""
+        if USERS[-1] not in self.leavers and self.rng.random() < 0.5:
+            self.grants.dismiss(USERS[-1], self.now_ms)
+            self.leavers[USERS[-1]] = self.now_ms + DRAIN_MS
 
     def reboot(self) -> None:
         """A phone is switched off and on."""
@@ -136,6 +171,9 @@ class World:
         if self.copies:
             self.stand.restore(self.copies[-1], f"epoch-{next(self.epochs)}")
             self.figures["restores"] += 1
+            for handset in self.handsets:
+                # A phone that was erased cannot send again what the server has lost since.
+                handset.late = handset.late or handset.wiped
             self.checks.restored()
 
     def compact(self) -> None:
@@ -147,6 +185,8 @@ class World:
     def send(self) -> None:
         """A phone tries to exchange; it gives up waiting for what it had asked before."""
         handset = self.rng.choice(self.handsets)
+        if handset.wiped:
+            return
         if handset.phone.needs_device:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=self.rng.choice((300, 1500, 65_536)))
@@ -160,6 +200,10 @@ class World:
         device = new_id(self.rng)
         self.stand.enrol(device, handset.user)
         handset.phone.take_device(device)
+
+    def _lingering(self, handset: Handset) -> frozenset[str]:
+        scopes = [f"grid:{grid}" for grid in GRIDS]
+        return frozenset(self.regrid.lingering(handset.user, scopes))
 
     def _later(self) -> int:
         return self.now_ms + self.rng.choice((20, 100, 900, 15_000, 50_000, 400_000))
@@ -181,6 +225,7 @@ class World:
 
     def _answer(self, parcel: Parcel) -> None:
         parcel.granted = tuple(self.grants.scopes(parcel.handset.user, self.now_ms))
+        parcel.lingering = self._lingering(parcel.handset)
         try:
             parcel.reply = self.serve(parcel.request, parcel.handset.user,
                                       dies=self.rng.random() < 0.04)  # fmt: skip
@@ -199,13 +244,21 @@ class World:
         if "problem" in reply:
             self.figures["problems"] += 1
             handset.phone.problem(request, reply["problem"])
+            self._note_wipe(handset, reply["problem"])
             return True
         applied = handset.phone.receive(request, reply, sent=parcel.sent,
                                         now=handset.instant(self.now_ms))  # fmt: skip
         if applied:
-            self.checks.page_applied(handset, reply["pull"], before, parcel.granted)
+            self.checks.page_applied(handset, reply["pull"], before, parcel.granted,
+                                     parcel.lingering)  # fmt: skip
         self.checks.own_edits_shown(handset)
         return applied and bool(reply["pull"]["items"] or not reply["pull"]["complete"])
+
+    def _note_wipe(self, handset: Handset, problem: Mapping[str, Any]) -> None:
+        if handset.phone.wiped and not handset.wiped:
+            handset.wiped, handset.pending = True, {}
+            handset.late = handset.late or not problem["drain"]
+            handset.life += 1
 
     # -- the server ---------------------------------------------------------------------------
 
@@ -218,18 +271,33 @@ class World:
         request = json.loads(text)
         self.figures["exchanges"] += 1
         try:
+            self._demand_work(request, user)
             pushed = self._push(request["device"], read_drafts(request["edits"]), user, dies=dies)
+            if user in self.leavers:
+                return json.dumps({"push": pushed, "pull": None})
             page = self._pull(request, user)
         except Problem as problem:
             return json.dumps({"problem": {"code": problem.code, **problem.extra}})
         self.checks.page_made(page, self.grants.scopes(user, self.now_ms))
         return json.dumps({"push": pushed, "pull": json.loads(page)})
 
+    def _demand_work(self, request: Mapping[str, Any], user: int) -> None:
+        """Let the phone of somebody who left send what it holds, and do nothing else."""
+        until = self.leavers.get(user)
+        if until is None or (self.now_ms <= until and request["edits"]):
+            return
+        with self.stand.open() as store:
+            device = store.device(request["device"])
+        if device is None:
+            raise Problem(404, "unknown_device")
+        raise Problem(403, "device_wipe", drain=self.now_ms <= until, expected=device.last_n + 1)
+
     def _push(
         self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
     ) -> Mapping[str, Any]:
-        gate = DatedGate(self.grants, user, self.now_ms, user == OFFICE_USER)
-        context = Push(device, user, self.now_ms, ANCHORS, gate, KINDS)
+        gate = DatedGate(self.grants, user, self.now_ms, user == OFFICE_USER, self.regrid.present)
+        context = Push(device, user, self.now_ms, ANCHORS, gate, KINDS,
+                       present=self.regrid.present_scope)  # fmt: skip
         with self.stand.open(dies=dies) as store:
             reply = push(store, drafts, context)
         self._committed(store, user)
@@ -246,7 +314,9 @@ class World:
             device = store.device(request["device"])
             if device is None:
                 raise Problem(404, "unknown_device")
-            asked = Pull(scopes, request["cursor"], device, request["want_bytes"])
+            brief = request.get("brief", False) and user != 2
+            asked = Pull(scopes, request["cursor"], device, request["want_bytes"], brief=brief,
+                         linger=partial(self.regrid.lingering, user))  # fmt: skip
             page = pull(store, asked)
         return page.as_json(moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
 
@@ -272,6 +342,8 @@ class World:
 
     def _round(self, handset: Handset) -> bool:
         """Exchange once without trouble; tell whether anything moved."""
+        if handset.wiped:
+            return False
         self.now_ms += 1000
         renewed = bool(handset.phone.needs_device)
         if renewed:
@@ -279,9 +351,10 @@ class World:
         request = handset.phone.request(want_bytes=4_000_000)
         text = json.dumps(request, ensure_ascii=False)
         granted = tuple(self.grants.scopes(handset.user, self.now_ms))
+        lingering = self._lingering(handset)
         reply = self.serve(text, handset.user)
         sent = handset.instant(self.now_ms)
-        parcel = Parcel(0, 0, handset, handset.life, sent, text, reply, granted)
+        parcel = Parcel(0, 0, handset, handset.life, sent, text, reply, granted, lingering)
         return self.take_in(parcel) or renewed or bool(request["edits"])
 
     def close(self) -> None:
