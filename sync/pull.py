@@ -145,7 +145,8 @@ def pull(store: Store, request: Pull) -> Page:
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
     left = [scope for scope in (given.places if given else ()) if scope not in places]
-    kept = _kept(given, left, request, complete=complete)
+    usable = given if given and given.epoch == epoch else None
+    kept = _kept(usable, left, request, complete=complete)
     digests = {scope: as_hex(states[scope].digest) for scope in places if scope in states}
     return Page(
         request.cursor,

@@ -21,6 +21,8 @@ from sync.errors import Problem
 from sync.wire import BODY_BYTES_MAX, NotJson, read_json
 
 PUBLIC = "public"
+# All that is left to a phone that is to erase itself and may hand in its work before.
+DRAINING_ACTIONS = frozenset({"sync.push"})
 INFLATED_BYTES_MAX = 8 * 1024 * 1024
 INFLATE_RATIO_MAX = 100
 GZIP_FROM_BYTES = 1_000
@@ -155,7 +157,10 @@ def enter(session: Session, action: str) -> Actor:
     """
     authenticate = cast(Authenticate, current_app.extensions["wangge_authenticate"])
     actor = authenticate(session, bearer())
-    if not policy.might(actor, action, now_ms()):
+    if actor.draining:
+        if action not in DRAINING_ACTIONS:
+            raise Problem(403, "device_drain")
+    elif not policy.might(actor, action, now_ms()):
         raise Problem(403, "not_allowed", action=action)
     g.actor = actor
     return actor

@@ -23,7 +23,7 @@ def _init_app(app: Flask) -> None:
 
 feature = Feature(
     name="identity",
-    blueprints=[views.auth, views.users, views.posts, views.devices],
+    blueprints=[views.auth, views.users, views.posts, views.devices, views.wiping],
     problems=PROBLEMS,
     commands=[commands.group],
     init_app=_init_app,

@@ -15,6 +15,8 @@ from app.core.engine import ATTEMPTS_MAX, Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
+from app.identity.gatehouse import current_gatehouse
+from app.identity.orders import wipe_order
 from app.sync_api.scopes import lingering, scopes_of
 from sync.edits import Device, Draft
 from sync.errors import Problem, Stale
@@ -79,7 +81,13 @@ class Phone:
         return PushReply(reply.expected, reply.last_id, results)
 
     def pull(self, cursor: str | None, want_bytes: int, *, brief: bool = False) -> Page:
-        """Return the next page, from one snapshot."""
+        """Return the next page, from one snapshot.
+
+        Raises:
+            Problem: 403 ``device_drain``: this phone may only send.
+        """
+        if self.actor.draining:
+            raise Problem(403, "device_drain")
         with self.database.transaction(Mode.READ) as session:
             device = self._own(session)
             now = now_ms()
@@ -89,6 +97,16 @@ class Phone:
                 brief, partial(lingering, session, scopes),
             )  # fmt: skip
             return pull(self.engine.store(session), request)
+
+    def demand_work(self, drafts: Sequence[Draft], reply: PushReply) -> None:
+        """Order a phone that may only send, and has nothing left to send, to erase itself.
+
+        Raises:
+            Problem: 403 ``device_wipe``.
+        """
+        if self.actor.draining and not drafts:
+            keys = current_gatehouse().keys
+            raise wipe_order(keys, self._enrolment(), expected=reply.expected)
 
     def _own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.

@@ -82,7 +82,10 @@ class ExchangeOut(Schema):
     """Both answers."""
 
     push = fields.Nested(PushOut)
-    pull = fields.Nested(PullOut)
+    pull = fields.Nested(
+        PullOut, allow_none=True,
+        metadata={"description": "null for a phone that is to erase itself: it may only send"},
+    )  # fmt: skip
 
 
 def _body() -> Mapping[str, Any]:
@@ -132,7 +135,11 @@ def add_device(body: dict[str, Any]) -> Any:
     """Get a device id: at the first contact, or after `device_forked`."""
     session, actor = current_session(), current_actor()
     device = services.add_device(session, actor, app=body["app"], schema=body["schema"])
-    return {"device": device, **_stamp(device), "scopes": scopes_of(session, actor, now_ms())}
+    return {
+        "device": device,
+        **_stamp(device),
+        "scopes": [] if actor.draining else scopes_of(session, actor, now_ms()),
+    }
 
 
 @blueprint.route("/exchange", methods=["POST"])
@@ -147,7 +154,11 @@ def exchange() -> Response:
         read_drafts(body.get("edits", [])),
         services.want_bytes(body),
     )
-    pushed = _push_json(phone.push(drafts), phone.device)
+    reply = phone.push(drafts)
+    pushed = _push_json(reply, phone.device)
+    if phone.actor.draining:
+        phone.demand_work(drafts, reply)
+        return _json(f'{{"push":{pushed},"pull":null}}')
     pulled = _pull_json(_page(phone, body, wanted), phone.device)
     return _json(f'{{"push":{pushed},"pull":{pulled}}}')
 
@@ -159,8 +170,10 @@ def exchange() -> Response:
 def push() -> Response:
     """Send edits; the receipts tell the fate of each."""
     body = _body()
-    phone = _phone(body)
-    return _json(_push_json(phone.push(read_drafts(body.get("edits", []))), phone.device))
+    phone, drafts = _phone(body), read_drafts(body.get("edits", []))
+    reply = phone.push(drafts)
+    phone.demand_work(drafts, reply)
+    return _json(_push_json(reply, phone.device))
 
 
 @blueprint.route("/pull", methods=["POST"])

@@ -160,10 +160,14 @@ class Checks:
     def _lay(
         self, entry: LedgerEntry, made: Made, kind: Kind, record: Record | None
     ) -> set[int] | None:
-        """Return the grids that an edit touched when it was made, None when that was close."""
+        """Return the grids that an edit touched when it was made, None when nobody can tell."""
         edit = entry.edit
-        followed = [self.shadow.get((name, str(edit.set.get(name)))) for name in ("plot", "person")]
-        touched = [record, *followed] if edit.op == "create" else [record]
+        named = [(name, edit.set[name]) for name in ("plot", "person") if edit.set.get(name)]
+        if edit.op == "create" and not all(key in self.shadow for key in named):
+            # A restored server may have forgotten that it moved what this follows.
+            return None
+        followed = [self.shadow[key] for key in named] if edit.op == "create" else []
+        touched = [record, *followed]
         found = _grids(kind, None, edit.set) if edit.op == "create" else set()
         for one in touched:
             if one is None:
