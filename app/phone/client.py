@@ -23,7 +23,7 @@ MENDED = (
 )  # fmt: skip
 """Refusals of a whole request after which the replica knows how to go on."""
 WORN = ("token_expired", "invalid_token")
-WIPE = "device_wipe"
+WIPE, DRAIN = "device_wipe", "device_drain"
 ENDED = ("revoked", "session_expired", "token_reused", "bad_proof", "invalid_token", WIPE)
 """Refusals after which only a new enrolment helps; unsent edits wait for it."""
 
@@ -129,7 +129,8 @@ class Phone:
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
         """Send a request as this phone's user, with a fresh token if the old one has expired.
 
-        A phone that is told to erase itself does so before anything else.
+        A phone that is told to erase itself does so before anything else, unless it may still
+        send what it holds: then that comes first.
 
         Raises:
             NotEnrolled, Away, Refused: as the line says.
@@ -137,10 +138,42 @@ class Phone:
         try:
             return self._ask(method, path, body)
         except Refused as refused:
-            if refused.code == WIPE:
-                self.close()
-                self.home.erase()
-            raise
+            if refused.code == WIPE and self._wipe(body, refused.body):
+                raise
+            if refused.code != WIPE:
+                raise
+        return Answer(None)
+
+    def _wipe(self, body: Any, order: Mapping[str, Any]) -> bool:
+        """Obey an order to erase everything; tell whether it was time to."""
+        request = body if isinstance(body, dict) and "device" in body else {"device": None}
+        self.replica.problem(request, order)
+        wiped = self.replica.wiped
+        if wiped is None:
+            return False
+        server = self.home.papers.get("server")
+        self.close()
+        self.home.erase_all_but(server=server, wiped=wiped)
+        self._confirm()
+        return True
+
+    def _confirm(self) -> None:
+        """Hand in the receipt of a wipe; without a network the next command does it."""
+        papers = self.home.papers
+        wiped, server = papers.get("wiped"), papers.get("server")
+        if not (wiped and server):
+            return
+        try:
+            if wiped["ticket"]:
+                Line(server).call("POST", "/sync/wiped", wiped)
+        except Away:
+            return
+        except Refused:
+            pass
+        if papers.get("user"):
+            self.home.keep(wiped=None)
+        else:
+            self.home.erase()
 
     def _ask(self, method: str, path: str, body: Any) -> Answer:
         line = self.line
@@ -204,6 +237,9 @@ class Phone:
             NotEnrolled, Away, Refused: as the line says; what has been exchanged stays.
         """
         with self.home.alone():
+            self._confirm()
+            if not self.home.papers.get("user"):
+                raise NotEnrolled
             return self._sync(want_bytes)
 
     def _sync(self, want_bytes: int) -> Synced:
@@ -259,8 +295,12 @@ class Phone:
                 raise
             self.replica.problem(request, refused.body)
             return None
+        if reply is None:
+            return None
         applied = self.replica.receive(request, reply, sent=sent, now=self.clock())
-        page: Mapping[str, Any] = reply["pull"]
+        page: Mapping[str, Any] | None = reply["pull"]
+        if page is None:
+            return {}
         return page if applied else None
 
     def _take_device(self) -> None:
