@@ -6,7 +6,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import areas, demo, households, identity, incidents, phone, sync_api, tasks
+from app import areas, demo, households, identity, incidents, phone, sync_api, tasks, workflows
 from app.core import docs, errors, health, web
 from app.core.cipher import Cipher
 from app.core.database import Database
@@ -24,6 +24,7 @@ FEATURES: tuple[Feature, ...] = (
     tasks.feature,
     incidents.feature,
     sync_api.feature,
+    workflows.feature,
     demo.feature,
     phone.feature,
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sync.conflicts import CONFLICT
-from sync.edits import Edit, Mark, Record
+from sync.edits import MERE, OTHER, TRAIL, Edit, Mark, Record
 from sync.kinds import Follower, Kind
 from sync.parking import OPEN_STATES
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sync.push import Run
     from sync.reading import Reading
 
-TRAIL = "@"
 TRAIL_MAX = 8
 OF_CONFLICT = "record"
 Key = tuple[str, str]
@@ -30,13 +29,23 @@ Key = tuple[str, str]
 
 def with_trail(kind: Kind, before: Record | None, after: Record, left: Mark) -> Record:
     """Return a record with a mark of the scopes it has left, if it has left any."""
-    return _left(kind, kind.scopes(before.values), after, left) if before else after
+    if before is None:
+        return after
+    moved = _left(kind, kind.scopes(before.values), after, left)
+    if moved.rv not in moved.mere_moves:
+        return moved
+    # Whoever only moves a record does not stand between those who write it.
+    others = {OTHER: before.marks[OTHER]} if OTHER in before.marks else {}
+    marks = {unit: mark for unit, mark in moved.marks.items() if unit != OTHER}
+    return replace(moved, marks={**marks, **others})
 
 
 def _left(kind: Kind, was: tuple[str, ...], after: Record, left: Mark) -> Record:
     if was == kind.scopes(after.values):
         return after
-    trail = f"{TRAIL}{after.rv} {' '.join(was)}"
+    written = {unit for unit, mark in after.marks.items() if mark.rv == after.rv} - {OTHER}
+    mere = written <= {kind.unit_of(name) for name in kind.moved_by}
+    trail = f"{TRAIL}{after.rv}{MERE if mere else ''} {' '.join(was)}"
     old = sorted((one for one in after.marks if one.startswith(TRAIL)), key=_trail_rv)
     dropped = old[: max(0, len(old) + 1 - TRAIL_MAX)]
     marks = {unit: mark for unit, mark in after.marks.items() if unit not in dropped}
@@ -44,7 +53,7 @@ def _left(kind: Kind, was: tuple[str, ...], after: Record, left: Mark) -> Record
 
 
 def _trail_rv(unit: str) -> int:
-    return int(unit[1:].partition(" ")[0])
+    return int(unit[1:].partition(" ")[0].removesuffix(MERE))
 
 
 def former_scopes(record: Record, *, at_ms: int, base: int) -> tuple[str, ...] | None:

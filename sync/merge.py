@@ -118,9 +118,7 @@ def delete(record: Record, edit: Edit, author: Author) -> Merged:
     if record.deleted:
         return Merged(record, before={}, changed=False)
     mark = Mark(record.rv + 1, author.ms, author.device, edit.id)
-    unseen = [
-        one for one in record.marks.values() if one.rv > edit.base and one.device != author.device
-    ]
+    unseen = record.written_since(edit.base, author.device)
     if unseen and not author.office:
         latest = max(unseen, key=lambda one: one.rv)
         clash = Clash(DELETION, "delete", False, {}, latest, {"deleted": True}, mark)

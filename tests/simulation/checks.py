@@ -197,11 +197,13 @@ class Checks:
         entry = next((one for one in batch.ledger if mark and one.edit.id == mark.edit), None)
         if record.deleted != "worker" or not before or not entry or entry.edit.op != "delete":
             return
+        moves = before.mere_moves
         unseen = [
             one
             for unit, one in before.marks.items()
             if unit != DELETION and one.rv > entry.edit.base and one.device != entry.device
-        ]
+            and one.rv not in moves
+        ]  # fmt: skip
         self.demand("deletion_yields", not unseen, (entry.edit, unseen))
 
     def _moved_up(self, key: Key, record: Record, batch: Batch) -> None:

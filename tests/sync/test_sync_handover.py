@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sync import handover
 from sync.digest import as_signed, record_digest, scope_digest
-from sync.edits import Draft, Record
+from sync.edits import TRAIL, Draft, Record
 from sync.errors import Stale
 from sync.push import Push, push
 from sync.store import OUT, PUT
@@ -269,7 +269,7 @@ def test_the_trail_does_not_grow_for_ever(stand: Stand, ann: Phone, office: Phon
     for step in range(30):
         office.push(office.edit("update", "plot", HOME, base=99, set={"grid": 1 + (step + 1) % 9}))
     marks = records(stand)["plot", HOME].marks
-    assert len([unit for unit in marks if unit.startswith(handover.TRAIL)]) == handover.TRAIL_MAX
+    assert len([unit for unit in marks if unit.startswith(TRAIL)]) == handover.TRAIL_MAX
 
 
 @pytest.mark.parametrize("lasting", ["sqlite", "postgresql"], indirect=True)
