@@ -59,10 +59,15 @@ class Handset:
         ms = time.time_ns() // 1_000_000 + self.ahead_ms
         return Instant(ms, ms, "boot")
 
+    def later(self) -> None:
+        """Let time pass on the phone, more than a trip to the server takes."""
+        self.ahead_ms += 5_000
+
     def edit(self, op: str, kind: str, rec: str | None = None, /, **values: Any) -> str:
         """Make an edit offline and return its id; of a creation that of the record."""
         name, record = new_id(), rec or new_id()
         self.replica.edit(op, kind, record, values, edit_id=name, now=self.now())
+        time.sleep(0.005)
         return record if op == "create" else name
 
     def exchange(self, want_bytes: int = 65_536) -> tuple[Mapping[str, Any], int]:

@@ -139,6 +139,7 @@ def test_what_he_did_after_it_is_parked_for_the_present_owner(
     old, new = handset("gw"), handset("colleague")
     home = street.homes[0]
     transfer(street, home, NEXT_VILLAGE_GRID)
+    old.later()
     edit = old.edit("update", "household", home, occupancy="lived_in")
     added = old.edit("create", "contact", household=home, name="赵六", phone="13912345679")
     old.sync()
