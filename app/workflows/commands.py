@@ -26,6 +26,7 @@ from app.identity.authentication import posts_of
 from app.identity.models import User
 from app.identity.sessions import normal_login
 from app.workflows import regrid, wording
+from app.workflows.orphans import orphans
 from app.workflows.posts import ALL, WAYS
 from app.workflows.regrid import Begun, Desk, Told
 from app.workflows.touched import counts, touched
@@ -129,6 +130,18 @@ def sweep(login: str) -> None:
     for grid, number in sorted(still.items()):
         click.echo(wording.left_line(names.get(grid, str(grid)), number), err=True)
     click.echo(wording.swept_line(sum(left.values()) - sum(still.values())))
+
+
+@group.command("check")
+def check() -> None:
+    """列出等待处理的网格 / List the grids that wait for the office."""
+    with current_database().transaction(Mode.READ) as session:
+        found = orphans(session, current_engine(), datetime.now(UTC))
+    for one in found:
+        click.echo(wording.orphan_line(one), err=True)
+    if found:
+        raise click.exceptions.Exit(1)
+    click.echo("没有待处理的网格 / no grid waits for the office")
 
 
 def _run(login: str, begin: Begin, *, dry_run: bool) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from app.core.problems import CATALOGUE
+from app.workflows.orphans import ENDED, UNDER_ENDED, Orphan
 from app.workflows.regrid import Begun
 from app.workflows.touched import Counts, Touched
 from sync.errors import Problem
@@ -11,6 +12,15 @@ KINDS: Mapping[str, str] = {
     "household": "住户 households", "contact": "联系方式 contacts", "task": "任务 tasks",
     "incident": "事件 incidents",
 }  # fmt: skip
+
+
+FAULTS: Mapping[str, str] = {
+    UNDER_ENDED: "上级单位已撤销，网格仍照常服务；请并入其他网格或改挂 / "
+    "the unit above has ended, the grid is still served: flask grids merge, "
+    "or import it below a unit that stands",
+    ENDED: "网格已撤销但仍有记录；请执行 / it has ended and still holds records: "
+    "flask grids sweep, or merge",
+}
 
 
 def lines(begun: Begun, before: Touched, after: Counts, names: Mapping[int, str]) -> Iterator[str]:
@@ -39,6 +49,14 @@ def left_line(name: str, number: int) -> str:
     return (
         f"{name}: {number} 条记录，没有接替网格；用 merge 指定 / "
         "records and no grid that took it over: name one with `flask grids merge`"
+    )
+
+
+def orphan_line(orphan: Orphan) -> str:
+    """Return what is wrong with a grid, how much is at stake, and what to do."""
+    return (
+        f"{FAULTS[orphan.fault]}: {orphan.name} · 记录 records {orphan.records} · "
+        f"人员 people {orphan.workers}"
     )
 
 
