@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.areas.divisions import GRID_LEVEL
-from app.areas.models import Area, AreaHeir
+from app.areas.models import Area, AreaHeir, AreaMove
 from app.areas.places import areas_at
+from app.areas.rules import path_ids
 from app.areas.services import paths_of
-from app.core.ground import Ground, Heir, Place
+from app.core.ground import Ground, Heir, Moved, Place
 
 # As many positions as one statement looks up.
 PLACES_MAX = 100
@@ -47,7 +49,19 @@ def survey(session: Session, grids: Iterable[int], named: Mapping[int, frozenset
     places = sorted({place for grid in gone for place in named.get(grid, ())})[:PLACES_MAX]
     found = areas_at(session, places, level=GRID_LEVEL) if places else []
     placed = {place: at.area_id for place, at in zip(places, found, strict=True) if at}
-    return Ground(paths_of(session, wanted) if wanted else {}, heirs, placed)
+    paths = paths_of(session, wanted) if wanted else {}
+    return Ground(paths, heirs, placed, cache(partial(_moves, session, paths)))
+
+
+def _moves(session: Session, paths: Mapping[int, str]) -> tuple[Moved, ...]:
+    """Return the moves of the areas on some paths."""
+    areas = {area for path in paths.values() for area in path_ids(path)}
+    rows = session.execute(
+        sa.select(AreaMove.area_id, AreaMove.at, AreaMove.was_path).where(
+            AreaMove.area_id.in_(areas)
+        )
+    )
+    return tuple(Moved(area, round(at.timestamp() * 1000), path) for area, at, path in rows)
 
 
 def heirs_of(session: Session, grids: Iterable[int]) -> tuple[Heir, ...]:

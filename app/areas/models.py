@@ -91,3 +91,13 @@ class AreaHeir(Base):
     at: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
     # The one that takes what names no place.
     main: Mapped[bool]
+
+
+class AreaMove(Base):
+    """An area, with all below it, was hung under another one: where it lay until then."""
+
+    __tablename__ = "area_move"
+
+    area_id: Mapped[int] = mapped_column(sa.ForeignKey("area.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    was_path: Mapped[str] = mapped_column(PathText)

@@ -5,8 +5,9 @@ the edit arrives after he has left; whoever was not is parked for the present ow
 tell from the answer whether the record exists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -94,6 +95,9 @@ class PolicyGate:
         lay = self._grids(_at_the_act(work), values) or ()
         before = tuple(self._ground.before(grid, work.act.ms) for grid in lay)
         then = self._decide(work, values, before, work.act.ms)
+        if then.answer is not Answer.YES and self._ground.moves():
+            lain = partial(self._ground.path_at, at_ms=work.act.ms)
+            then = self._decide(work, values, before, work.act.ms, lain)
         if then.answer is not Answer.YES and self._may_propose(work, values):
             return Verdict()
         if then.answer is not Answer.YES:
@@ -131,27 +135,32 @@ class PolicyGate:
         return self._policies[name].derive(work, values, self._found.get(name), author)
 
     def _decide(
-        self, work: Work, values: Values, grids: tuple[tuple[int, ...], ...], at_ms: int
+        self,
+        work: Work,
+        values: Values,
+        grids: tuple[tuple[int, ...], ...],
+        at_ms: int,
+        path_of: Callable[[int], str | None] | None = None,
     ) -> Decision:
         """Return the weakest answer over all grids that the edit touches.
 
         Args:
             grids: for each, also those out of which it was made since; the best of them counts.
+            path_of: where a grid lies, if not where it lies now.
         """
         action, own = self._action(work, values), self._own(work, values)
         posts = tuple(map(id, self._actor.posts_at(at_ms)))
-        asked = (action, own, grids, posts)
+        lies = path_of or self._ground.paths.get
+        paths = tuple(tuple(lies(grid) for grid in some) for some in grids)
+        asked = (action, own, paths, posts)
         if asked not in self._decided:
-            paths: list[list[str | None]] = [
-                [self._ground.paths.get(grid) for grid in some] for some in grids
-            ]
             answers = [
                 min(
                     (policy.decide(self._actor, action, path=path, own=own, at_ms=at_ms)
                      for path in some),
                     key=_weakness,
                 )
-                for some in paths or [[None]]
+                for some in paths or ((None,),)
             ]  # fmt: skip
             self._decided[asked] = max(answers, key=_weakness)
         return self._decided[asked]

@@ -1,7 +1,8 @@
 """Grids that were split, merged or redrawn: what has become of them, and what they were before."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -26,17 +27,40 @@ class Heir:
     main: bool
 
 
+class Moved(NamedTuple):
+    """An area was hung under another one at a moment; until then it had this path."""
+
+    area: int
+    at_ms: int
+    was_path: str
+
+
+def _unmoved() -> tuple[Moved, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What a batch needs to know of the grids it names.
 
     Attributes:
         placed: the grid in which a position lies now, where that had to be asked.
+        moves: asks which areas above the grids have been moved; seldom needed, so asked late.
     """
 
     paths: Mapping[int, str] = field(default_factory=dict)
     heirs: tuple[Heir, ...] = ()
     placed: Mapping[Place, int] = field(default_factory=dict)
+    moves: Callable[[], Sequence[Moved]] = _unmoved
+
+    def path_at(self, grid: int, at_ms: int) -> str | None:
+        """Return the path that a grid had at a moment."""
+        path = self.paths.get(grid)
+        for one in sorted(self.moves(), key=lambda one: -one.at_ms):
+            head, found, rest = (path or "").partition(f"{one.area}.")
+            if path and found and one.at_ms > at_ms and (not head or head.endswith(".")):
+                path = one.was_path + rest
+        return path
 
     def before(self, grid: int, at_ms: int) -> tuple[int, ...]:
         """Return a grid and those out of which it has been made since a moment."""

@@ -14,6 +14,7 @@ depends_on = None
 
 Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Id = sa.Uuid(as_uuid=False).with_variant(sa.String(36), "sqlite")
+PathText = sa.String(120).with_variant(sa.String(120, collation="C"), "postgresql")
 Moment = sa.DateTime(timezone=True)
 
 
@@ -29,6 +30,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("old_id", "new_id", "at", name=op.f("pk_area_heir")),
     )
     op.create_index("ix_area_heir_new_id", "area_heir", ["new_id"])
+    op.create_table(
+        "area_move",
+        sa.Column("area_id", Big, nullable=False),
+        sa.Column("at", Moment, nullable=False),
+        sa.Column("was_path", PathText, nullable=False),
+        sa.ForeignKeyConstraint(["area_id"], ["area.id"], name=op.f("fk_area_move_area_id_area")),
+        sa.PrimaryKeyConstraint("area_id", "at", name=op.f("pk_area_move")),
+    )
     op.add_column("incident", sa.Column("household", Id, nullable=True))
     op.create_index(op.f("ix_incident_household"), "incident", ["household"])
     op.create_index(op.f("ix_task_household"), "task", ["household"])
@@ -48,5 +57,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_task_household"), table_name="task")
     op.drop_index(op.f("ix_incident_household"), table_name="incident")
     op.drop_column("incident", "household")
+    op.drop_table("area_move")
     op.drop_index("ix_area_heir_new_id", table_name="area_heir")
     op.drop_table("area_heir")

@@ -167,7 +167,10 @@ def test_an_edit_of_the_old_supervisor_is_judged_by_the_time_of_his_act(
     imported(city, moved_edition(tmp_path), THIRD)
     old.sync()
     fate = [one.receipt or {} for one in old.replica.receipts()]
-    assert [(one["status"], one.get("code")) for one in fate] == [("parked", "unknown_record")]
+    assert [(one["status"], one.get("flags")) for one in fate] == [("applied", ["late_scope"])]
+    old.later()
+    old.edit("event", "incident", made["incident"], state="filed", round=0)
+    old.sync()
     waiting = city.ask("new_ts", "GET", "/parked-edits").get_json()
     assert [one["edit"]["rec"] for one in waiting] == [made["incident"]]
 
