@@ -36,18 +36,6 @@ def judged_by_where_it_lies_now(world: "World") -> Iterator[None]:
 
 
 @planted
-def late_creations_stay_in_an_ended_grid(world: "World") -> Iterator[None]:
-    """Judge what follows a creation by the heir of its grid, not by the grid it was made in."""
-    with _instead((handover.Handover, "_followed_scopes", lambda *_: ()),
-                  (handover.Handover, "found", _found_without_a_trail)):  # fmt: skip
-        yield
-
-
-def _found_without_a_trail(self: Any, kind: Any, record: Any, mark: Any, named: Any) -> None:
-    self.run.batch.records[kind.name, record.id] = record
-
-
-@planted
 def drop_taken_for_deletion(world: "World") -> Iterator[None]:
     """Delete what a lost scope showed, also where another scope shows it."""
 
@@ -105,19 +93,7 @@ def wipe_before_drain(world: "World") -> Iterator[None]:
 
 
 @planted
-def wiped_by_its_own_count(world: "World") -> Iterator[None]:
-    """Erase what a restored server lacks, because the phone once had an answer for it."""
-    right = replica.Replica._wipe
-
-    def wrong(self: Any, request: Any, order: Mapping[str, Any]) -> None:
-        right(self, request, {name: one for name, one in order.items() if name != "expected"})
-
-    with _instead((replica.Replica, "_wipe", wrong)):
-        yield
-
-
-@planted
-def dropped_before_replaced(world: "World") -> Iterator[None]:
+def dropped_never(world: "World") -> Iterator[None]:
     """Keep the scope of an ended grid for ever, not only until its heir has come."""
     right = pull._kept
 

@@ -121,10 +121,12 @@ def test_what_the_old_worker_did_before_the_move_is_applied_and_flagged(
         old.edit("event", "task", task, state="accepted", round=0),
     ]
     added = old.edit("create", "contact", household=home, name="赵六", phone="13912345679")
+    corrected = old.edit("update", "contact", added, name="赵七")
     transfer(street, home)
     old.sync()
     new.sync()
     told = receipts(old)
+    assert told[corrected][0] == "applied"
     assert [told[one][0] for one in edits] == ["merged"] * 3
     assert told[edits[0]][2] == ["late_scope"]
     assert new.rows()["household", home][1]["occupancy"] == "lived_in"
