@@ -68,7 +68,10 @@ class PolicyGate:
         named: dict[int, set[Place]] = {}
         for one in work:
             here = set(self._grids(one, one.edit.set) or ())
-            grids |= here | set(self._grids(_at_the_act(one), one.edit.set) or ())
+            lying = _at_the_act(one)
+            grids |= here
+            if lying is not one:
+                grids |= set(self._grids(lying, one.edit.set) or ())
             if one.edit.op == "create" or "grid" in one.edit.set:
                 for grid in here:
                     named.setdefault(grid, set()).update(_places(one.kind, one.edit.set))
@@ -92,7 +95,8 @@ class PolicyGate:
             # It lies nowhere, whoever asks: the rules have a better word for that than "not yours".
             self.derive(work, values)
             raise Refusal("out_of_scope")
-        lay = self._grids(_at_the_act(work), values) or ()
+        lying = _at_the_act(work)
+        lay = grids if lying is work else self._grids(lying, values) or ()
         before = tuple(self._ground.before(grid, work.act.ms) for grid in lay)
         then = self._decide(work, values, before, work.act.ms)
         if then.answer is not Answer.YES and self._ground.moves():
@@ -197,10 +201,16 @@ def _weakness(decision: Decision) -> int:
 
 
 def _at_the_act(work: Work) -> Work:
-    """Return the work with every record in the grid in which it lay when its author acted."""
+    """Return the work with every record in the grid in which it lay when its author acted.
+
+    Nearly always that is the work itself: nothing has moved since.
+    """
     record = _lying(work, work.record) if work.record else None
-    referred = {name: _lying(work, one) for name, one in work.referred.items()}
-    return replace(work, record=record, referred=referred)
+    moved = {name: lying for name, one in work.referred.items()
+             if (lying := _lying(work, one)) is not one}  # fmt: skip
+    if record is work.record and not moved:
+        return work
+    return replace(work, record=record, referred={**work.referred, **moved})
 
 
 def _lying(work: Work, record: Record) -> Record:

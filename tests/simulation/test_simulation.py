@@ -8,7 +8,7 @@ from tests.simulation.stands import STANDS
 
 SHARES = [("memory", range(start, start + 10)) for start in range(0, 60, 10)]
 SHARES += [("sqlite", range(start, start + 5)) for start in range(60, 80, 5)]
-CAUGHT_WITHIN = 40
+CAUGHT_WITHIN = 60
 
 # Seeds that once failed, each with what it found.
 FIXED = {
