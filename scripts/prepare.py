@@ -32,7 +32,7 @@ def main() -> None:
     with app.app_context():
         upgrade()
         if settings.profile == DEVELOPMENT:
-            run_command("demo", "township", "--if-empty")
+            run_command("demo", "township", "--if-empty", "--quiet")
             greet(settings)
 
 

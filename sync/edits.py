@@ -48,8 +48,12 @@ class Edit:
     def digest(self) -> str:
         """Return a short fingerprint: the same id with another body is an error."""
         body = (self.op, self.kind, self.rec, self.base, self.set, self.was.get("raw"))
-        text = json.dumps(body, ensure_ascii=False, sort_keys=True, default=dict)
+        text = _canonical(body)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+# one encoder for all edits: json.dumps would make a new one for each
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=dict).encode
 
 
 @dataclass(frozen=True, slots=True)

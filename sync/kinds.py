@@ -188,12 +188,21 @@ class Kind:
     def _halves(self, checked: Values) -> list[FieldError]:
         """Find groups of which only a part was given: halves of groups are never mixed."""
         errors = []
-        for fields in self.units.values():
-            given = [one.name for one in fields if one.name in checked]
-            if len(fields) > 1 and given:
-                absent = [f for f in fields if f.name not in checked and f.rule is not Rule.SERVER]
-                errors += [FieldError(one.name, "group_incomplete") for one in absent]
+        for unit in dict.fromkeys(self._groups[n] for n in checked if n in self._groups):
+            absent = [f for f in self.units[unit]
+                      if f.name not in checked and f.rule is not Rule.SERVER]  # fmt: skip
+            errors += [FieldError(one.name, "group_incomplete") for one in absent]
         return errors
+
+    @cached_property
+    def _groups(self) -> Mapping[str, str]:
+        """Return the unit of each field that is merged together with others."""
+        return {
+            one.name: unit
+            for unit, fields in self.units.items()
+            if len(fields) > 1
+            for one in fields
+        }
 
     @cached_property
     def references(self) -> Mapping[str, str]:

@@ -134,7 +134,8 @@ class Run:
         if kind is None:
             return self._work(edit)
         found = self.examined[edit.id] = kind.examine(edit.set)
-        return self._work(replace(edit, set=found.passed))
+        as_it_is = found.passed == edit.set
+        return self._work(edit if as_it_is else replace(edit, set=found.passed))
 
     # -- deciding -----------------------------------------------------------------------------
 
@@ -305,10 +306,9 @@ class Run:
         self._advance(edit, ms)
 
     def _advance(self, edit: Edit, ms: int) -> None:
-        last_ms = max(ms, self.batch.device.last_ms)
-        self.batch.device = replace(
-            self.batch.device, last_n=edit.n, last_id=edit.id, last_ms=last_ms
-        )
+        was = self.batch.device
+        last_ms = max(ms, was.last_ms)
+        self.batch.device = Device(was.id, was.user, edit.n, edit.id, last_ms, was.enrolment)
 
     def _keep_conflicts(self) -> None:
         """Turn the clashes into conflict records, one for each pair of devices and unit."""

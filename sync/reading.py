@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync import conflicts, handover, parking
-from sync.clock import Anchors, act_time
+from sync.clock import ActTime, Anchors, act_time
 from sync.edits import Edit, Parked, Record
 from sync.gate import Work
 from sync.kinds import Kind, Kinds
@@ -26,6 +26,7 @@ class Reading:
     parked: dict[str, Parked] = field(default_factory=dict)
     carried: set[Key] = field(default_factory=set)
     """The records whose followers, conflicts and parked edits have been read."""
+    _acts: dict[tuple[str, str, int], ActTime] = field(default_factory=dict)
 
     def read(self, edits: Sequence[Edit]) -> None:
         """Read all that these edits touch, name or wait for."""
@@ -102,7 +103,11 @@ class Reading:
         """Return an edit of a known kind with all that its judge should see."""
         kind = self.kind(edit)
         assert kind is not None, "only edits of known kinds are judged"
-        act = act_time(edit.at, received_ms=received_ms, device=device, anchors=anchors)
+        made = (edit.id, device, received_ms)
+        if made not in self._acts:
+            self._acts[made] = act_time(edit.at, received_ms=received_ms, device=device,
+                                        anchors=anchors)  # fmt: skip
+        act = self._acts[made]
         if edit.op in RELEASES:
             parked = self.parked.get(edit.rec)
             edit = replace(edit, was={"user": parked.user, "scope": parked.scope} if parked else {})
@@ -131,7 +136,9 @@ class Reading:
 
     def _living(self, kind: Kind, edit: Edit) -> Mapping[str, Record]:
         """Return the living records that an edit's fields name, as they stand in this batch."""
-        found = {}
+        found: dict[str, Record] = {}
+        if not kind.references:
+            return found
         for name, other in kind.references.items():
             record = self.record((other, as_identity(edit.set.get(name)) or ""))
             if record and not record.deleted:

@@ -16,12 +16,11 @@ from app.core import policy
 from app.core.actor import Actor
 from app.core.pagination import after
 from sync.errors import Problem
+from sync.stores.many import among
 
 # A plain table, not the model: paths are read at every push.
 _area = Area.__table__
-_PATHS = sa.select(_area.c.id, _area.c.path).where(
-    _area.c.id.in_(sa.bindparam("ids", expanding=True))
-)
+_PATHS = sa.select(_area.c.id, _area.c.path).where(among(_area.c.id, "ids"))
 
 
 @dataclass(frozen=True, slots=True)

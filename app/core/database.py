@@ -2,6 +2,7 @@
 
 A transaction has a mode, because SQLite and PostgreSQL need different words for the same wish:
 
+* ``Mode.LOOK``: one statement, for which PostgreSQL needs no transaction at all.
 * ``Mode.READ``: one snapshot, nothing written (deferred; repeatable read).
 * ``Mode.WRITE``: writes from the first statement (``BEGIN IMMEDIATE``; read committed).
 * ``Mode.MERGE``: reads and computes first and calls :func:`begin_writing` before its first
@@ -20,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app, g
+from psycopg.types.string import TextLoader
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.core.driver import driver, load_spatialite
@@ -66,9 +68,13 @@ class UTCDateTime(sa.types.TypeDecorator[datetime]):
 class Mode(enum.Enum):
     """What a transaction is going to do."""
 
+    LOOK = "look"
     READ = "read"
     WRITE = "write"
     MERGE = "merge"
+
+
+_ISOLATION = {Mode.LOOK: "AUTOCOMMIT", Mode.READ: "REPEATABLE READ"}
 
 
 class Turnstile:
@@ -118,9 +124,9 @@ class Database:
         self.engine = self._open_sqlite(pool_size) if self.is_sqlite else self._open(pool_size)
 
     def _open(self, pool_size: int) -> sa.Engine:
-        return sa.create_engine(
-            self.url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=20
-        )
+        engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20)
+        sa.event.listen(engine, "connect", _prepare_postgres_connection)
+        return engine
 
     def _open_sqlite(self, pool_size: int) -> sa.Engine:
         if self.url.database and self.url.database != ":memory:":
@@ -158,8 +164,8 @@ class Database:
         if self.is_sqlite:
             if mode is Mode.WRITE:
                 self._begin_immediate(session)
-        elif mode is Mode.READ:
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        elif mode in _ISOLATION:
+            session.connection(execution_options={"isolation_level": _ISOLATION[mode]})
 
     def _begin_immediate(self, session: Session) -> None:
         self._turnstile.acquire()
@@ -188,6 +194,11 @@ class Database:
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _prepare_postgres_connection(connection: Any, _record: object) -> None:
+    """Take ids as the texts that they are inside the house, not as objects."""
+    connection.adapters.register_loader("uuid", TextLoader)
 
 
 def _prepare_sqlite_connection(connection: Any, _record: object) -> None:

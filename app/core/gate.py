@@ -75,9 +75,13 @@ class PolicyGate:
             if one.edit.op == "create" or "grid" in one.edit.set:
                 for grid in here:
                     named.setdefault(grid, set()).update(_places(one.kind, one.edit.set))
-        if grids:
+        # The holder of a post knows the path of its area already.
+        served = {post.area_id: post.path for post in self._actor.posts}
+        self._ground = Ground(served)
+        if grids - served.keys() or named:
             asked = {grid: frozenset(places) for grid, places in named.items()}
-            self._ground = self._survey(self._session, grids, asked)
+            found = self._survey(self._session, grids - served.keys(), asked)
+            self._ground = replace(found, paths={**served, **found.paths})
 
     def present_scope(self, scope: str) -> str:
         """Return the scope that now stands for one whose grid has ended."""

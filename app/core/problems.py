@@ -26,7 +26,7 @@ CATALOGUE: dict[str, Words] = {
     "not_json": Words("The body is not JSON", "正文不是 JSON", "Send UTF-8 JSON."),
     "not_utf8": Words("The body is not UTF-8", "正文不是 UTF-8", "Send UTF-8 JSON."),
     "json_too_deep": Words("The JSON is nested too deeply", "JSON 嵌套过深", "At most 32 levels."),
-    "number_too_long": Words("A number has too many digits", "数字过长", "At most 20 digits."),
+    "number_too_long": Words("A number has too many digits", "数字过长", "At most 19 digits."),
     "key_twice": Words("A key stands twice in one object", "键重复", "Send each key once."),
     "nul_character": Words("A text holds a NUL character", "文本含空字符", "Remove it."),
     "half_a_surrogate": Words(

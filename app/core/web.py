@@ -199,7 +199,7 @@ class Blueprint(flask_smorest.Blueprint):
                     bearer()
                 # A slow phone must hold neither a connection nor the write lock meanwhile.
                 request.get_data(cache=True)
-                with current_database().transaction(mode or Mode.READ) as session:
+                with current_database().transaction(mode or Mode.LOOK) as session:
                     g.session = session
                     if action != PUBLIC:
                         enter(session, action)

@@ -35,6 +35,7 @@ STANDS = "已有数据，不再装入 / the database holds data: nothing to load
 
 group = AppGroup("demo", help="示例数据 / Demo data: invented people on real divisions.")
 FORCE = click.option("--force", is_flag=True, help="补入所缺 / add what is missing to what stands")
+QUIET = click.option("--quiet", is_flag=True, help="不列登录名 / do not list who may sign in")
 IF_EMPTY = click.option("--if-empty", is_flag=True, help="已有数据则跳过 / do nothing over data")
 
 
@@ -60,7 +61,8 @@ DAY = click.option(
 @DAY
 @FORCE
 @IF_EMPTY
-def load_one_township(code: str, day: date, force: bool, if_empty: bool) -> None:
+@QUIET
+def load_one_township(code: str, day: date, force: bool, if_empty: bool, quiet: bool) -> None:
     """装入一个乡镇 / Load one real township of Baiyin with invented people and work."""
     database, engine = _doors()
     township = _township(code)
@@ -73,7 +75,9 @@ def load_one_township(code: str, day: date, force: bool, if_empty: bool) -> None
         with _progress(plan) as bar:
             demo = Demo(engine, cast, day)
             load_township(lambda: nullcontext(session), demo, code, bar.update)
-    _close(database, plan)
+    _say_loaded(plan)
+    if not quiet:
+        _show_logins(database)
 
 
 @group.command("city")
@@ -96,7 +100,8 @@ def load_city(info: ScriptInfo, day: date, jobs: int | None, force: bool, if_emp
     with _progress(plan) as bar:
         for households in load_apart(order, codes, jobs or crew_size(database)):
             bar.update(households)
-    _close(database, plan)
+    _say_loaded(plan)
+    _show_logins(database)
 
 
 @group.command("welcome")
@@ -143,12 +148,16 @@ def _progress(plan: CityPlan) -> Any:
     return click.progressbar(length=plan.households, label="住户与工作 / households and work")
 
 
-def _close(database: Database, plan: CityPlan) -> None:
-    """Say what stands now, and who may sign in."""
+def _say_loaded(plan: CityPlan) -> None:
+    """Say what stands now."""
     click.echo(
         f"已装入 / loaded: {len(plan.grids):,} 网格 grids, "
         f"{plan.workers:,} 网格员 workers, {plan.households:,} 住户 households"
     )
+
+
+def _show_logins(database: Database) -> None:
+    """Say who may sign in."""
     with database.transaction(Mode.READ) as session:
         show_logins(session)
 

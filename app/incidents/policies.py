@@ -14,6 +14,7 @@ from app.incidents.models import Incident, IncidentCategory
 from app.incidents.rules import ACTION_OF_STATE, NEAREST_WITHIN_M
 from sync.errors import FieldError, Refusal
 from sync.gate import Work
+from sync.stores.many import among
 from sync.values import Invalid, Position
 
 Values = Mapping[str, Any]
@@ -23,7 +24,7 @@ NEEDS_REASON = ("rejected", "cancelled", "not_filed", "appealed")
 # A plain table, not the model: it is read at every push that holds incidents.
 _categories = IncidentCategory.__table__
 _CATEGORIES = sa.select(_categories.c.code, _categories.c.priority).where(
-    _categories.c.code.in_(sa.bindparam("codes", expanding=True)), _categories.c.level == 2
+    among(_categories.c.code, "codes"), _categories.c.level == 2
 )
 
 

@@ -15,14 +15,15 @@ from app.tasks.models import Task, TaskKind
 from app.tasks.rules import ACTION_OF_STATE, missing_reason
 from sync.errors import FieldError, Refusal
 from sync.gate import Work
+from sync.stores.many import among
 
 Values = Mapping[str, Any]
 
 # Plain tables, not models: they are read at every push that holds tasks.
 _kinds, _posts = TaskKind.__table__, Post.__table__
-_KINDS = sa.select(_kinds.c.code).where(_kinds.c.code.in_(sa.bindparam("codes", expanding=True)))
+_KINDS = sa.select(_kinds.c.code).where(among(_kinds.c.code, "codes"))
 _SERVING = sa.select(_posts.c.user_id, _posts.c.area_id).where(
-    _posts.c.user_id.in_(sa.bindparam("users", expanding=True)),
+    among(_posts.c.user_id, "users"),
     _posts.c.role == "gw",
     _posts.c.starts <= sa.bindparam("now"),
     sa.or_(_posts.c.ends.is_(None), _posts.c.ends > sa.bindparam("now")),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sync.edits import Record
 from sync.errors import Stale
 from sync.store import Batch, Following
+from sync.stores.many import among
 
 if TYPE_CHECKING:
     from sync.stores.sql import SqlStore
@@ -22,7 +23,7 @@ def _holding(table: sa.Table, field: str) -> Any:
     t = table.c
     return (
         sa.select(t.id, t.rv, t.body, t.marks, t.deleted)
-        .where(t[field].in_(sa.bindparam("ids", expanding=True)))
+        .where(among(t[field], "ids"))
         .order_by(t.id)
         .with_for_update()
     )
@@ -30,13 +31,13 @@ def _holding(table: sa.Table, field: str) -> Any:
 
 @cache
 def _ids_holding(table: sa.Table, field: str) -> Any:
-    return sa.select(table.c.id).where(table.c[field].in_(sa.bindparam("ids", expanding=True)))
+    return sa.select(table.c.id).where(among(table.c[field], "ids"))
 
 
 @cache
 def _versions(table: sa.Table) -> Any:
     t = table.c
-    return sa.select(t.id, t.rv).where(t.id.in_(sa.bindparam("ids", expanding=True)))
+    return sa.select(t.id, t.rv).where(among(t.id, "ids"))
 
 
 def followers(store: "SqlStore", asked: Following) -> Mapping[Key, Record]:
@@ -44,7 +45,7 @@ def followers(store: "SqlStore", asked: Following) -> Mapping[Key, Record]:
     found: dict[Key, Record] = {}
     for kind, field, ids in _questions(store, asked):
         rows = store.run(_holding(store.kinds[kind].table, field), {"ids": ids})
-        found |= {(kind, row[0]): store.record(kind, row) for row in rows}
+        found |= {(kind, row[0]): store.record(kind, *row) for row in rows}
     return found
 
 

@@ -2,7 +2,6 @@
 knows SQL. Every method is a constant number of statements, whatever the size of the batch.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +14,9 @@ from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Record
 from sync.errors import Stale
 from sync.store import PUT, Batch, FeedRow, Following, ScopeState, Window
 from sync.stores import following, statements
+from sync.stores.encoding import dump, load
+from sync.stores.many import as_rows
+from sync.stores.statements import CHANGED, NEW, SEEN, Write
 from sync.stores.tables import SyncTables
 
 Key = tuple[str, str]
@@ -70,19 +72,32 @@ class SqlStore:
     def known(self, edits: Iterable[str]) -> Mapping[str, Known]:
         """Return what the ledger knows of these edit ids."""
         rows = self._run(self.own.known, {"edits": list(edits)})
-        return {row[0]: Known(row[0], row[1], row[2], row[3], json.loads(row[4])) for row in rows}
+        return {row[0]: Known(row[0], row[1], row[2], row[3], load(row[4])) for row in rows}
 
     def records(self, keys: Iterable[Key]) -> Mapping[Key, Record]:
-        """Return records by (kind, id); one query per kind."""
+        """Return records by (kind, id), in one query."""
+        rows = self._of_kinds(statements.records, keys)
+        return {(row[0], row[1]): self.record(*row) for row in rows}
+
+    def record(
+        self, kind: str, name: str, rv: int, body: str, marks: str, deleted: str | None
+    ) -> Record:
+        """Return a record from its row."""
+        values = load(self.seal.open(kind, name, body))
+        units = {unit: Mark(*mark) for unit, mark in load(marks).items()}
+        return Record(kind, name, rv, values, units, deleted)
+
+    def _of_kinds(self, statement: Callable[[Any], Any], keys: Iterable[Key]) -> Iterable[Any]:
+        """Run a statement that asks the tables of the kinds for records by their ids."""
         wanted: dict[str, list[str]] = {}
         for kind, record in keys:
             if kind in self.kinds:
                 wanted.setdefault(kind, []).append(record)
-        found: dict[Key, Record] = {}
-        for kind in sorted(wanted):
-            statement = statements.records(self.kinds[kind].table)
-            rows = self._run(statement, {"ids": sorted(wanted[kind])})
-            found |= {(kind, row[0]): self.record(kind, row) for row in rows}
+        if not wanted:
+            return ()
+        tables = tuple((kind, self.kinds[kind].table) for kind in sorted(wanted))
+        asked = {f"ids{i}": sorted(wanted[kind]) for i, (kind, _) in enumerate(tables)}
+        found: Iterable[Any] = self._run(statement(tables), asked)
         return found
 
     def followers(self, asked: Following) -> Mapping[Key, Record]:
@@ -93,19 +108,13 @@ class SqlStore:
         """Run one statement in the transaction."""
         return self._run(statement, parameters)
 
-    def record(self, kind: str, row: Any) -> Record:
-        """Return a record from its row."""
-        body = json.loads(self.seal.open(kind, row[0], row[2]))
-        marks = {unit: Mark(*mark) for unit, mark in json.loads(row[3]).items()}
-        return Record(kind, row[0], row[1], body, marks, row[4])
-
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
         rows = self._run(self.own.parked, _asked(records, edits))
         return {row.edit: self._parked(row) for row in rows}
 
     def _parked(self, row: Any) -> Parked:
-        shape = json.loads(self.seal.open("parked", row.edit, row.body))
+        shape = load(self.seal.open("parked", row.edit, row.body))
         return Parked(Edit(**shape["edit"]), row.device, row.user_id, row.code,
                       tuple(shape["errors"]), row.state, row.ms, row.parked_ms, row.waits_for,
                       row.scope)  # fmt: skip
@@ -132,15 +141,8 @@ class SqlStore:
         ]
 
     def _bodies(self, rows: Sequence[Any]) -> dict[Key, str]:
-        wanted: dict[str, list[str]] = {}
-        for row in rows:
-            if row[3] == PUT and row[4] in self.kinds:
-                wanted.setdefault(row[4], []).append(row[5])
-        if not wanted:
-            return {}
-        tables = tuple((kind, self.kinds[kind].table) for kind in sorted(wanted))
-        asked = {f"ids{i}": wanted[kind] for i, (kind, _) in enumerate(tables)}
-        found = self._run(statements.bodies(tables), asked)
+        shown = [(row[4], row[5]) for row in rows if row[3] == PUT]
+        found = self._of_kinds(statements.bodies, shown)
         return {(row[0], row[1]): self.seal.open(*row) for row in found}
 
     # -- writing ------------------------------------------------------------------------------
@@ -152,8 +154,8 @@ class SqlStore:
         if self._dialect == "sqlite":
             following.check(self, batch)
         self._write_device(batch)
-        self._write_records(batch)
-        self._write_ledger(batch.ledger)
+        entries = Write(self.tables.ledger, NEW, [self._ledger_row(one) for one in batch.ledger])
+        self._write_all([*self._records(batch), entries])
         self._amend_ledger(batch.amended)
         self._write_parked(batch)
         self._write_feed(batch)
@@ -176,36 +178,42 @@ class SqlStore:
         if self._run(self.own.advance, row).rowcount != 1:
             raise Stale
 
-    def _write_records(self, batch: Batch) -> None:
-        by_kind: dict[str, list[Record]] = {}
-        for (kind, _), record in batch.records.items():
-            by_kind.setdefault(kind, []).append(record)
-        for kind in sorted(by_kind):
-            rows = [self._row(kind, record) for record in sorted(by_kind[kind], key=_id_of)]
-            seen = [batch.seen_rv.get((kind, row["id"]), 0) for row in rows]
-            if self._write_kind(self.kinds[kind].table, rows, seen) != len(rows):
-                raise Stale
+    def _records(self, batch: Batch) -> list[Write]:
+        """Return what to write for the records: new ones apart from those that were seen."""
+        writes: dict[tuple[str, str], Write] = {}
+        for (kind, name), record in sorted(batch.records.items(), key=_key_of):
+            seen = batch.seen_rv.get((kind, name), 0)
+            way = CHANGED if seen else NEW
+            row = self._row(kind, record) | ({SEEN: seen} if seen else {})
+            fresh = Write(self.kinds[kind].table, way, [])
+            writes.setdefault((kind, way), fresh).rows.append(row)
+        return list(writes.values())
 
-    def _write_kind(self, table: sa.Table, rows: list[dict[str, Any]], seen: list[int]) -> int:
-        """Write the records of a kind and return how many nobody else had changed."""
-        given = [{**row, "seen_rv": rv} for row, rv in zip(rows, seen, strict=True)]
-        upsert = statements.record_upsert(self.tables, self._dialect, table)
+    def _write_all(self, writes: Sequence[Write]) -> None:
+        """Write rows that nobody else may have written meanwhile.
+
+        Raises:
+            Stale: somebody has.
+        """
+        some = [one for one in writes if one.rows]
         if self._dialect == "sqlite":
-            return self._count(upsert, given)
-        new = [row for row, rv in zip(rows, seen, strict=True) if rv == 0]
-        next_ = [row for row, rv in zip(rows, seen, strict=True) if 0 < rv == row["rv"] - 1]
-        rest = [row for row in given if 0 < row["seen_rv"] != row["rv"] - 1]
-        insert = statements.record_insert(self.tables, self._dialect, table)
-        advance = statements.record_advance(self.tables, self._dialect, table)
-        return self._count(insert, new) + self._count(advance, next_) + self._count(upsert, rest)
+            counts = [
+                self._execute(statements.written(*one[:2]), one.rows).rowcount for one in some
+            ]
+        else:
+            statement = statements.together(tuple(one[:2] for one in some))
+            given = {f"rows{i}": dump(one.rows) for i, one in enumerate(some)}
+            counts = list(self._run(statement, given).one()) if some else []
+        if counts != [len(one.rows) for one in some]:
+            raise Stale
 
-    def _count(self, statement: Any, rows: Sequence[dict[str, Any]]) -> int:
-        """Write rows and return how many were touched."""
-        if not rows:
-            return 0
+    def _write_rows(self, statement: Any, rows: Sequence[dict[str, Any]]) -> Any:
+        """Write rows in one go: as one parameter, or row by row on SQLite."""
+        return self._execute(statement, rows if self._dialect == "sqlite" else as_rows(rows))
+
+    def _execute(self, statement: Any, given: Any) -> Any:
         options = {"preserve_rowcount": True}
-        written = self.session.connection().execute(statement, rows, execution_options=options)
-        return len(written.all()) if written.returns_rows else written.rowcount
+        return self.session.connection().execute(statement, given, execution_options=options)
 
     def _run(self, statement: Any, parameters: Any) -> Any:
         return self.session.connection().execute(statement, parameters)
@@ -220,28 +228,23 @@ class SqlStore:
         return statements.statements(self.tables, self._dialect)
 
     def _row(self, kind: str, record: Record) -> dict[str, Any]:
-        body = _dump(record.values)
+        body = dump(record.values)
         marks = {unit: list(mark) for unit, mark in record.marks.items()}
         return {
             **self.kinds[kind].row(record),
             "id": record.id, "rv": record.rv, "deleted": record.deleted,
             "body": self.seal.close(kind, record.id, body),
-            "marks": _dump(marks),
+            "marks": dump(marks),
         }  # fmt: skip
-
-    def _write_ledger(self, entries: Sequence[LedgerEntry]) -> None:
-        rows = [self._ledger_row(entry) for entry in entries]
-        if self._count(self.own.enter, rows) != len(rows):
-            raise Stale
 
     def _ledger_row(self, entry: LedgerEntry) -> dict[str, Any]:
         edit = entry.edit
-        body = _dump({"set": edit.set, "before": entry.before, "base": edit.base, "at": edit.at})
+        body = dump({"set": edit.set, "before": entry.before, "base": edit.base, "at": edit.at})
         return {
             "edit": edit.id, "device": entry.device, "n": edit.n, "user_id": entry.user,
             "op": edit.op, "kind": edit.kind, "rec": edit.rec, "rv": entry.receipt.rv,
             "schema": edit.schema, "ms": entry.ms, "received_ms": entry.received_ms,
-            "digest": entry.digest, "receipt": _dump(entry.receipt.as_json()),
+            "digest": entry.digest, "receipt": dump(entry.receipt.as_json()),
             "body": self.seal.close(edit.kind, edit.id, body),
         }  # fmt: skip
 
@@ -257,10 +260,11 @@ class SqlStore:
 
     def _write_parked(self, batch: Batch) -> None:
         if batch.parked:
-            self._run(self.own.park, [self._parked_row(one) for one in batch.parked.values()])
+            rows = [self._parked_row(one) for one in batch.parked.values()]
+            self._write_rows(self.own.park, rows)
 
     def _parked_row(self, one: Parked) -> dict[str, Any]:
-        body = _dump({"edit": one.edit.as_json(), "errors": one.errors})
+        body = dump({"edit": one.edit.as_json(), "errors": one.errors})
         return {
             "edit": one.edit.id, "device": one.device, "user_id": one.user, "n": one.edit.n,
             "kind": one.edit.kind, "code": one.code,
@@ -277,7 +281,7 @@ class SqlStore:
         for change in sorted(batch.feed):
             versions[change.scope] += 1
             rows.append({**change._asdict(), "ver": versions[change.scope]})
-        self._run(self.own.publish, rows)
+        self._write_rows(self.own.publish, rows)
 
     def _count_up(self, batch: Batch) -> dict[str, int]:
         """Take the counters, sorted, as late as can be; return each scope's version before."""
@@ -289,18 +293,14 @@ class SqlStore:
              "digest": as_signed(batch.digests[scope][0])}
             for scope in sorted(counts)
         ]  # fmt: skip
-        return {scope: ver - counts[scope] for scope, ver in self._run(self.own.count, rows)}
+        return {scope: ver - counts[scope] for scope, ver in self._write_rows(self.own.count, rows)}
 
 
-def _id_of(record: Record) -> str:
-    return record.id
+def _key_of(item: tuple[Key, Record]) -> Key:
+    return item[0]
 
 
 def _asked(records: Iterable[str], edits: Iterable[str]) -> dict[str, list[str]]:
     """Return the parameters that ask for parked edits."""
     wanted = list(records)
     return {"records": wanted, "about": wanted, "named": list(edits)}
-
-
-# one encoder for all rows: json.dumps would make a new one for each
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode

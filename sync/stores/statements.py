@@ -1,13 +1,24 @@
 """The statements of the relational store, built once: building one costs more than running it."""
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.parking import OPEN_STATES
+from sync.stores.many import ROWS, among, recordset
 from sync.stores.tables import EPOCH, SyncTables
+
+NEW, CHANGED, SEEN = "new", "changed", "seen_rv"
+
+
+class Write(NamedTuple):
+    """Rows for one table: new ones, or changed ones with the version that was seen."""
+
+    table: sa.Table
+    way: str
+    rows: list[dict[str, Any]]
 
 
 class Statements:
@@ -29,11 +40,11 @@ class Statements:
         self.device = self.standing.with_for_update()
         self.known = sa.select(
             ledger.edit, ledger.device, ledger.n, ledger.digest, ledger.receipt
-        ).where(ledger.edit.in_(_many("edits")))
+        ).where(among(ledger.edit, "edits"))
         self.epoch = sa.select(t.meta.c.value).where(t.meta.c.name == EPOCH)
         self.scopes = sa.select(
             scope.scope, scope.ver, scope.digest, scope.live, scope.floor
-        ).where(scope.scope.in_(_many("scopes")))
+        ).where(among(scope.scope, "scopes"))
         asked = self._asked()
         self.parked = sa.select(t.parked).where(asked).order_by(t.parked.c.edit).with_for_update()
         self.parked_states = sa.select(t.parked.c.edit, t.parked.c.state).where(asked)
@@ -41,9 +52,9 @@ class Statements:
     def _asked(self) -> sa.ColumnElement[bool]:
         """Return what finds parked edits; the ledger knows what each is about, by an index."""
         t, ledger = self.tables.parked, self.tables.ledger
-        about = sa.select(ledger.c.edit).where(ledger.c.rec.in_(_many("about")), ledger.c.rv == 0)
-        waiting = sa.or_(t.c.waits_for.in_(_many("records")), t.c.edit.in_(about))
-        return sa.or_(waiting & t.c.state.in_(OPEN_STATES), t.c.edit.in_(_many("named")))
+        about = sa.select(ledger.c.edit).where(among(ledger.c.rec, "about"), ledger.c.rv == 0)
+        waiting = sa.or_(among(t.c.waits_for, "records"), t.c.edit.in_(about))
+        return sa.or_(waiting & t.c.state.in_(OPEN_STATES), among(t.c.edit, "named"))
 
     def _write(self) -> None:
         t = self.tables
@@ -53,7 +64,6 @@ class Statements:
             .where(t.device.c.id == sa.bindparam("key"), t.device.c.last_n == sa.bindparam("seen"))
             .values({name: sa.bindparam(f"new_{name}") for name in changed})
         )
-        self.enter = self.told(self.insert(t.ledger).on_conflict_do_nothing(), t.ledger.c.edit)
         self.amend = (
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
@@ -63,28 +73,26 @@ class Statements:
             t.parked, ["edit"], ("state", "code", "waits_for", "scope", "body")
         )
         key = ["scope", "kind", "record"]
-        self.publish = self.told(
-            self._upsert(t.feed, key, ("ver", "rank", "op", "rv")), t.feed.c.ver
-        )
+        self.publish = self._upsert(t.feed, key, ("ver", "rank", "op", "rv"))
         self.count = self._count()
 
-    def told(self, statement: Any, column: sa.Column[Any]) -> Any:
-        """Let a statement name the rows it wrote, where that sends all rows at once.
+    def rows_of(self, table: sa.Table) -> Any:
+        """Return the insertion of the rows of a batch.
 
-        PostgreSQL takes the rows of a batch in one statement when it returns something, and one
-        after the other when it does not; SQLite is quickest one after the other.
+        SQLite runs in this process and is quickest row by row; PostgreSQL takes all rows as one
+        parameter, in a statement that it has planned before.
         """
-        return statement if self.dialect == "sqlite" else statement.returning(column)
+        return self.insert(table) if self.dialect == "sqlite" else _insertion(table, ROWS)
 
     def _upsert(self, table: sa.Table, key: list[str], changing: tuple[str, ...]) -> Any:
-        insert = self.insert(table)
+        insert = self.rows_of(table)
         return insert.on_conflict_do_update(
             index_elements=key, set_={name: insert.excluded[name] for name in changing}
         )
 
     def _count(self) -> Any:
         scope = self.tables.scope
-        insert = self.insert(scope)
+        insert = self.rows_of(scope)
         new = insert.excluded
         # XOR in the words that both engines know
         digest = scope.c.digest.op("|")(new.digest) - scope.c.digest.op("&")(new.digest)
@@ -124,15 +132,24 @@ def feed(tables: SyncTables, windows: int) -> Any:
 
 
 @cache
-def records(table: sa.Table) -> Any:
-    """Return the statement that reads and locks records of one kind by their ids."""
-    t = table.c
+def records(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
+    """Return the statement that reads and locks records of some kinds (``ids0, ids1, …``)."""
+    locked = [_locked(i, kind, table.c).cte(f"locked{i}") for i, (kind, table) in enumerate(kinds)]
+    return sa.union_all(*(sa.select(one) for one in locked))
+
+
+def _locked(i: int, kind: str, t: Any) -> Any:
+    """Return the records of one kind; rows are locked one after the other, by id."""
     return (
-        sa.select(t.id, t.rv, t.body, t.marks, t.deleted)
-        .where(t.id.in_(_many("ids")))
+        sa.select(_named(kind), t.id, t.rv, t.body, t.marks, t.deleted)
+        .where(among(t.id, f"ids{i}"))
         .order_by(t.id)
         .with_for_update()
     )
+
+
+def _named(kind: str) -> sa.ColumnElement[str]:
+    return sa.literal_column(f"'{kind}'", sa.String).label("kind")
 
 
 @cache
@@ -140,42 +157,56 @@ def bodies(kinds: tuple[tuple[str, sa.Table], ...]) -> Any:
     """Return the statement that reads ready bodies of some kinds (``ids0, ids1, …``)."""
     return sa.union_all(
         *(
-            sa.select(sa.literal_column(f"'{kind}'"), table.c.id, table.c.body).where(
-                table.c.id.in_(_many(f"ids{i}"))
-            )
+            sa.select(_named(kind), table.c.id, table.c.body).where(among(table.c.id, f"ids{i}"))
             for i, (kind, table) in enumerate(kinds)
         )
     )
 
 
 @cache
-def record_upsert(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
-    """Return the statement that writes a record if nobody else has meanwhile (``seen_rv``)."""
-    seen = table.c.rv == sa.bindparam("seen_rv", type_=sa.BigInteger)
-    return _overwrite(statements(tables, dialect).insert(table), table, seen)
-
-
-@cache
-def record_insert(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
-    """Return the statement that writes new records, and leaves out those that are there."""
-    own = statements(tables, dialect)
-    return own.told(own.insert(table).on_conflict_do_nothing(), table.c.id)
-
-
-@cache
-def record_advance(tables: SyncTables, dialect: str, table: sa.Table) -> Any:
-    """Return the statement that takes records one version on, if nobody else has meanwhile."""
-    own = statements(tables, dialect)
-    insert = own.insert(table)
-    return own.told(_overwrite(insert, table, table.c.rv == insert.excluded.rv - 1), table.c.id)
-
-
-def _overwrite(insert: Any, table: sa.Table, when: sa.ColumnElement[bool]) -> Any:
-    changing = [column.name for column in table.columns if not column.primary_key]
+def written(table: sa.Table, way: str) -> Any:
+    """Return the statement that writes one row unless somebody else has meanwhile (SQLite)."""
+    insert = sqlite.insert(table)
+    if way == NEW:
+        return insert.on_conflict_do_nothing()
+    names = [column.name for column in table.columns if not column.primary_key]
     return insert.on_conflict_do_update(
-        index_elements=["id"], where=when, set_={name: insert.excluded[name] for name in changing}
+        index_elements=["id"],
+        where=table.c.rv == sa.bindparam(SEEN, type_=sa.BigInteger),
+        set_={name: insert.excluded[name] for name in names},
     )
 
 
-def _many(name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, expanding=True)
+@cache
+def together(parts: tuple[tuple[sa.Table, str], ...]) -> Any:
+    """Return the one statement that writes rows of several tables (PostgreSQL).
+
+    It takes ``rows0, rows1, …`` and returns for each how many were written.
+    """
+    written = [
+        _rows_written(table, way, f"rows{i}").cte(f"written{i}")
+        for i, (table, way) in enumerate(parts)
+    ]
+    counts = (sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in written)
+    return sa.select(*counts)
+
+
+def _rows_written(table: sa.Table, way: str, rows: str) -> Any:
+    key = next(iter(table.primary_key))
+    if way == NEW:
+        return _insertion(table, rows).on_conflict_do_nothing().returning(key)
+    new = recordset([*table.columns, sa.Column(SEEN, sa.BigInteger)], rows)
+    names = [column.name for column in table.columns if not column.primary_key]
+    return (
+        sa.update(table)
+        .where(key == new.c[key.name], table.c.rv == new.c[SEEN])
+        .values({name: new.c[name] for name in names})
+        .returning(key)
+    )
+
+
+def _insertion(table: sa.Table, rows: str) -> Any:
+    columns = list(table.columns)
+    given = recordset(columns, rows)
+    names = [column.name for column in columns]
+    return postgresql.insert(table).from_select(names, sa.select(*(given.c[n] for n in names)))

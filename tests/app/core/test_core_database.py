@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from flask.testing import FlaskClient
 
 from app.core.audit import AuditEvent
 from app.core.database import Database, Mode, Turnstile, UnsafeEngine, begin_writing
@@ -55,6 +56,23 @@ def test_read_then_write_transactions_never_fail_on_a_lock(database: Database) -
     with database.transaction(Mode.READ) as session:
         count = session.scalar(sa.select(sa.func.count()).select_from(AuditEvent))
     assert count == 80
+
+
+def test_after_a_restart_of_the_database_one_request_at_most_is_told_to_retry(
+    client: FlaskClient, database: Database
+) -> None:
+    if database.is_sqlite:
+        return
+    assert client.get("/readyz").status_code == 200
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+    administrator = sa.create_engine(database.url)
+    with administrator.connect() as connection:
+        name = f"'{database.url.database}' AND pid <> pg_backend_pid()"
+        connection.execute(sa.text(others + name))
+    administrator.dispose()
+    first, second = client.get("/readyz"), client.get("/readyz")
+    assert first.status_code in (200, 503)
+    assert second.status_code == 200
 
 
 def test_a_failed_transaction_gives_the_turn_back(database: Database) -> None:

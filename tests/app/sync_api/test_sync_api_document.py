@@ -1,0 +1,66 @@
+"""Every worked example of docs/protocol.md is run as it stands, on both engines."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from tests.app.core.county import County
+from tests.app.identity.town import GRID, SAME_VILLAGE_GRID
+from tests.app.sync_api.examples import Example, Names, as_json, read_examples
+
+PROTOCOL = Path(__file__).parents[3] / "docs" / "protocol.md"
+
+
+def _names(county: County) -> Names:
+    """Return who acts in the document: two phones of one grid, and the township."""
+    county.person("second worker", "gw", GRID)
+    first, second = county.phone("gw"), county.phone("second worker")
+    tokens = {"worker": first.who, "colleague": second.who, "supervisor": "ts"}
+    known: dict[str, Any] = {
+        name: county.headers[who]["Authorization"].removeprefix("Bearer ")
+        for name, who in tokens.items()
+    }
+    return Names({**known, "grid": GRID, "other_grid": SAME_VILLAGE_GRID,
+                  "worker_id": county.ids["gw"]})  # fmt: skip
+
+
+def _asked(county: County, names: Names, example: Example) -> TestResponse:
+    method, path, *_ = names.filled(example.request.first).split()
+    headers = {name: names.filled(value) for name, value in example.request.headers.items()}
+    body = names.filled(example.request.body)
+    if body and not headers.get("Content-Type"):
+        headers["Content-Type"] = "application/json"
+    return county.client.open(path, method=method, headers=headers, data=body.encode() or None)
+
+
+def _wrong(names: Names, example: Example, answer: TestResponse) -> list[str]:
+    if answer.status_code != example.status:
+        return [f"{answer.status_code}: {answer.get_data(as_text=True)[:500]}"]
+    wrong = [f"{name}: {answer.headers.get(name)}" for name, value in example.answer.headers.items()
+             if list(names.differences(value, answer.headers.get(name)))]  # fmt: skip
+    if not example.answer.body:
+        return wrong
+    return wrong + list(names.differences(as_json(example.answer.body), answer.get_json()))
+
+
+def test_every_worked_example_of_the_protocol_is_true(county: County) -> None:
+    names = _names(county)
+    examples = read_examples(PROTOCOL)
+    assert len(examples) >= 12
+    for example in examples:
+        answer = _asked(county, names, example)
+        wrong = _wrong(names, example, answer)
+        shown = answer.get_data(as_text=True)[:3000]
+        assert not wrong, f"docs/protocol.md:{example.request.line}: {wrong}\n{shown}"
+
+
+def test_an_answer_that_differs_from_its_example_is_found() -> None:
+    names = Names({"grid": 10})
+    wanted = json.loads('{"a":"{{id}}","b":["…"],"c":{"d":1,"…":"…"},"e":"grid:{{grid}}"}')
+    assert not list(names.differences(wanted, {"a": "x", "b": [], "c": {"d": 1, "z": 2},
+                                               "e": "grid:10"}))  # fmt: skip
+    assert names.known["id"] == "x"
+    found = {"a": "y", "b": [], "c": {"d": 2}, "e": "grid:11", "f": 0}
+    assert len(list(names.differences(wanted, found))) == 4
