@@ -6,7 +6,18 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import areas, demo, faces, households, identity, incidents, phone, sync_api, tasks
+from app import (
+    areas,
+    demo,
+    faces,
+    households,
+    identity,
+    incidents,
+    phone,
+    sync_api,
+    tasks,
+    workflows,
+)
 from app.core import docs, errors, health, web
 from app.core.cipher import Cipher
 from app.core.database import Database
@@ -27,6 +38,7 @@ FEATURES: tuple[Feature, ...] = (
     incidents.feature,
     sync_api.feature,
     faces.feature,
+    workflows.feature,
     demo.feature,
     phone.feature,
 )
@@ -54,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         wangge_engine=build_engine(
             settings.secret_key, cipher,
             [one for feature in FEATURES for one in feature.policies],
-            paths=areas.paths_of, actors=identity.actors_of,
+            survey=areas.survey, actors=identity.actors_of,
         ),
     )  # fmt: skip
     if settings.trusted_proxies:

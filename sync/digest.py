@@ -1,17 +1,26 @@
 """The digest of a scope: the XOR of a short hash of every record that it shows."""
 
+import base64
 import hashlib
 from collections.abc import Iterable
 
 BUCKETS = 64
 _SIGN = 1 << 63
 _RANGE = 1 << 64
+_BRIEF_BYTES = 6
+BRIEF_LENGTH = 8
 
 
 def record_digest(kind: str, record: str, rv: int) -> int:
     """Return the first 8 bytes of SHA-256("kind:id:rv") as a signed 64-bit number."""
     raw = hashlib.sha256(f"{kind}:{record}:{rv}".encode()).digest()[:8]
     return int.from_bytes(raw, "big", signed=True)
+
+
+def brief_name(kind: str, record: str) -> str:
+    """Return eight characters that stand for a record among those of one scope."""
+    raw = hashlib.sha256(f"{kind}:{record}".encode()).digest()[:_BRIEF_BYTES]
+    return base64.urlsafe_b64encode(raw).decode()
 
 
 def scope_digest(rows: Iterable[tuple[str, str, int]]) -> int:

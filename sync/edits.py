@@ -10,6 +10,7 @@ OPS = ("create", "update", "delete", "event", "add", "remove", "resolve", "repai
 JOIN_OPS = ("add", "remove")
 BASE_UNIT = "*"
 OTHER = "~"
+TRAIL, MERE = "@", "!"
 
 
 class Mark(NamedTuple):
@@ -67,7 +68,8 @@ class Record:
     Attributes:
         marks: the mark of each unit; ``*`` stands for all that are not named, ``~`` is the
             last mark of another device than the last writer's: with it one can tell for every
-            device whether somebody else has written since a version.
+            device whether somebody else has written since a version. ``@3! grid:7`` tells that
+            version 3 left these scopes, and did nothing else (``!``).
         deleted: None while it lives, else ``worker`` or ``office``: who deleted it.
     """
 
@@ -86,13 +88,30 @@ class Record:
         """Return the record without some of its marks."""
         return replace(self, marks={u: mark for u, mark in self.marks.items() if u not in units})
 
+    @property
+    def mere_moves(self) -> frozenset[int]:
+        """Return the versions that only moved the record: nobody's work stands in them."""
+        moves = (unit[1:].partition(" ")[0] for unit in self.marks if unit.startswith(TRAIL))
+        return frozenset(int(move[:-1]) for move in moves if move.endswith(MERE))
+
+    def written_since(self, base: int, device: str) -> dict[str, Mark]:
+        """Return the marks of what others have written since a version, mere moves left out."""
+        moves = self.mere_moves
+        return {
+            unit: one for unit, one in self.marks.items()
+            if one.rv > base and one.device != device and one.rv not in moves
+            and not unit.startswith(TRAIL)
+        }  # fmt: skip
+
     def stamp_at(self, base: int) -> int:
         """Return the latest stamp that somebody who saw version ``base`` has seen."""
         return max((mark.ms for mark in self.marks.values() if mark.rv <= base), default=0)
 
     def written(self, values: Mapping[str, Any], units: Mapping[str, Mark], rv: int) -> "Record":
         """Return the next version of the record; all units are written by one edit."""
-        latest = max(self.marks.values(), key=lambda mark: mark.rv)
+        moves = self.mere_moves
+        latest = max((mark for mark in self.marks.values() if mark.rv not in moves),
+                     key=lambda mark: mark.rv)  # fmt: skip
         marks = {**self.marks, **units}
         if any(mark.device != latest.device for mark in units.values() if mark.rv == rv):
             marks[OTHER] = latest

@@ -55,6 +55,8 @@ class Field:
     required: bool = False
     refers: str | None = None
     """The kind of record whose id the value is; that record must be there first."""
+    follows: tuple[str, ...] = ()
+    """The fields that go with the record named here: when they change there, they change here."""
 
     @property
     def unit(self) -> str:
@@ -137,6 +139,7 @@ class Kind:
         given: tells that the values of a ``CONSENT`` unit give it; else they withdraw it.
         sealed: True when bodies may never lie in the database as plain text.
         upcasters: the way from each older schema to the next; their number tells the schema.
+        moved_by: the fields whose change may take a record into other scopes.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Kind:
     workflow: Workflow | None = None
     sealed: bool = False
     upcasters: tuple[Step, ...] = ()
+    moved_by: frozenset[str] = frozenset()
 
     @property
     def schema(self) -> int:
@@ -279,6 +283,11 @@ class Kind:
         return {one.name: one.refers for one in self.fields if one.refers}
 
     @cached_property
+    def following(self) -> tuple[Field, ...]:
+        """Return the fields by which records of this kind follow others."""
+        return tuple(one for one in self.fields if one.follows and one.refers)
+
+    @cached_property
     def _joined(self) -> frozenset[str]:
         return frozenset(f.name for f in self.fields if f.rule in NEED_THE_PAST)
 
@@ -298,15 +307,36 @@ class Kind:
         return fields[0].rule if fields else Rule.LATEST
 
 
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """One field by which records of a kind follow records of another one."""
+
+    kind: str
+    field: str
+    copies: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Kinds:
-    """All kinds of record that a store holds."""
+    """All kinds of record that a store holds.
+
+    Attributes:
+        followers: for each kind, the fields of others that follow it.
+    """
 
     kinds: Sequence[Kind]
     by_name: Mapping[str, Kind] = field(init=False)
+    followers: Mapping[str, tuple[Follower, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {kind.name: kind for kind in self.kinds})
+        followers: dict[str, tuple[Follower, ...]] = {}
+        for kind in self.kinds:
+            for one in kind.fields:
+                if one.follows and one.refers:
+                    before = followers.get(one.refers, ())
+                    followers[one.refers] = (*before, Follower(kind.name, one.name, one.follows))
+        object.__setattr__(self, "followers", followers)
 
     def get(self, name: str) -> Kind | None:
         """Return the kind of this name, if there is one."""

@@ -128,7 +128,7 @@ def overtaken(merged: Merged, edit: Edit) -> bool:
 
 
 def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
-    return any(one.rv > edit.base and one.device != author.device for one in record.marks.values())
+    return bool(record.written_since(edit.base, author.device))
 
 
 def _written(
@@ -182,9 +182,8 @@ def delete(kind: Kind, record: Record, edit: Edit, author: Author) -> Merged:
         return Merged(record, before={}, changed=False)
     mark = Mark(record.rv + 1, author.ms, author.device, edit.id)
     unseen = {
-        unit: one for unit, one in record.marks.items()
-        if one.rv > edit.base and one.device != author.device
-        and not (unit == DELETION and record.deleted)
+        unit: one for unit, one in record.written_since(edit.base, author.device).items()
+        if not (unit == DELETION and record.deleted)
     }  # fmt: skip
     if not unseen:
         return Merged(_deleted(record, edit, mark, author), before=dict(record.values))

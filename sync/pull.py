@@ -7,14 +7,14 @@ the next round, so a row can come twice but can never be missed.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sync.cursor import Cursor, Place, read_cursor
-from sync.digest import as_hex
+from sync.digest import BRIEF_LENGTH, as_hex, brief_name
 from sync.edits import Device
-from sync.store import PURGE, PUT, FeedRow, ScopeState, Store, Window
+from sync.store import OUT, PURGE, PUT, FeedRow, ScopeState, Store, Window
 
 PAGE_BYTES = 64 * 1024
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -52,6 +52,8 @@ class Page:
     versions: Mapping[str, int] = field(default_factory=dict)
     copies: Sequence[str] = ()
     marks: Sequence[tuple[int, str]] = ()
+    outs: Mapping[str, str] = field(default_factory=dict)
+    """For each scope the brief names of what has left it, one after the other."""
 
     def as_json(self, now: str, anchor: str) -> str:
         """Assemble the answer; the records are joined, never parsed."""
@@ -73,6 +75,7 @@ class Page:
         return {
             "from": self.start, "drop": list(self.drop), "reset": list(self.reset),
             "last_n": self.last_n, "last_id": self.last_id, "now": now, "anchor": anchor,
+            **({"out": dict(self.outs)} if self.outs else {}),
         }  # fmt: skip
 
     def _tail(self) -> dict[str, Any]:
@@ -90,6 +93,10 @@ def _as_is(_kind: str, body: str) -> str:
     return body
 
 
+def _nothing(_left: Sequence[str]) -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Pull:
     """What a pull needs to know.
@@ -98,6 +105,9 @@ class Pull:
         scopes: the scopes granted now, most important first.
         project: turns the body of a kind into what this role may see.
         mark_every: after how many rows a cursor is wanted, 0 for none between them.
+        brief: the phone understands what left a scope by brief names.
+        linger: tells which of the scopes that are granted no more are dropped only at the end,
+            because another scope brings what they held: nothing goes before it is replaced.
     """
 
     scopes: Sequence[str]
@@ -106,6 +116,8 @@ class Pull:
     want_bytes: int = PAGE_BYTES
     project: Project = _as_is
     mark_every: int = 0
+    brief: bool = False
+    linger: Callable[[Sequence[str]], Collection[str]] = _nothing
 
 
 def pull(store: Store, request: Pull) -> Page:
@@ -115,7 +127,9 @@ def pull(store: Store, request: Pull) -> Page:
     states = store.scopes(request.scopes)
     places, reset = _places(given, epoch, request, states)
     rows, exhausted = _rows(store, request, places, states)
-    items = [item_of(row, request.project) for row in rows]
+    brief = [row for row in rows if request.brief and row.op == OUT]
+    full = [row for row in rows if not (request.brief and row.op == OUT)]
+    items = [item_of(row, request.project) for row in full]
     moved = _moved(places, rows, states, exhausted=exhausted)
     known = given if given and given.epoch == epoch and given.purged else None
     between = known is not None and any(place.between for place in known.places.values())
@@ -123,14 +137,16 @@ def pull(store: Store, request: Pull) -> Page:
     complete = exhausted and all(
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
-    drop = [scope for scope in (given.places if given else ()) if scope not in places]
-    begun = Cursor(epoch, _moved(places, (), states, exhausted=False), purged)
+    left = [scope for scope in (given.places if given else ()) if scope not in places]
+    usable = given if given and given.epoch == epoch else None
+    kept = _kept(usable, left, request, complete=complete)
+    begun = Cursor(epoch, {**_moved(places, (), states, exhausted=False), **kept}, purged)
     reached = {s: states.get(s, ScopeState(0, 0, 0, 0)) for s in places} if complete else {}
     return Page(
         request.cursor,
-        Cursor(epoch, moved, purged).write(),
+        Cursor(epoch, {**moved, **kept}, purged).write(),
         items,
-        drop,
+        [scope for scope in left if scope not in kept],
         reset,
         complete,
         {scope: as_hex(state.digest) for scope, state in reached.items()},
@@ -139,7 +155,8 @@ def pull(store: Store, request: Pull) -> Page:
         _wiped(known) if known and not between else {},
         {scope: state.ver for scope, state in reached.items()},
         () if exhausted else [s for s in places if _is_large(moved[s], states.get(s))],
-        list(_marks(begun, request, rows)),
+        list(_marks(begun, request, full)),
+        _brief_outs(brief),
     )
 
 
@@ -164,6 +181,22 @@ def _marks(begun: Cursor, request: Pull, rows: Sequence[FeedRow]) -> Iterator[tu
         moved[row.scope] = moved[row.scope]._replace(rank=row.rank, position=row.ver)
         if count % step == 0 and count < len(rows):
             yield count, replace(begun, places=moved).write()
+
+
+def _kept(
+    given: Cursor | None, left: Sequence[str], request: Pull, *, complete: bool
+) -> dict[str, Place]:
+    """Return the scopes that stay with the phone until it holds what replaces them."""
+    if given is None or not left or complete:
+        return {}
+    return {scope: given.places[scope] for scope in request.linger(left)}
+
+
+def _brief_outs(rows: Sequence[FeedRow]) -> dict[str, str]:
+    outs: dict[str, str] = {}
+    for row in rows:
+        outs[row.scope] = outs.get(row.scope, "") + brief_name(row.kind, row.record)
+    return outs
 
 
 def _places(
@@ -215,7 +248,7 @@ def _rows(
     spent = 0
     found = store.feed(windows, limit)
     for row in found:
-        spent += FRAME_BYTES + len((row.body or "").encode())
+        spent += _cost(row, request)
         if rows and spent > budget:
             return rows, False
         rows.append(row)
@@ -225,6 +258,13 @@ def _rows(
 def turn_of(scope: str) -> int:
     """Return how early a scope is sent: what is one's own, then the lists, then the areas."""
     return 0 if scope.startswith("me:") else 1 if scope == "ref" else 2
+
+
+def _cost(row: FeedRow, request: Pull) -> int:
+    """Return about how many bytes a row takes."""
+    if request.brief and row.op == OUT:
+        return BRIEF_LENGTH
+    return FRAME_BYTES + len((row.body or "").encode())
 
 
 def item_of(row: FeedRow, project: Project) -> str:

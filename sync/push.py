@@ -5,12 +5,12 @@ is parked edit by edit; whatever else goes wrong ends the whole request, which t
 again. The order of reading is the order of locking: device, parked edits, then records by id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sync import conflicts, merge, parking
+from sync import conflicts, handover, merge, parking
 from sync.barring import Barring
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.edits import (
@@ -56,6 +56,7 @@ class Push:
     Attributes:
         home: the scope whose people see what is parked of an edit that names no scope itself.
         enrolment: the enrolment to which the device must belong; None for the office's own.
+        present: tells which scope now stands for one whose people have gone.
     """
 
     device: str
@@ -66,6 +67,7 @@ class Push:
     kinds: Kinds
     home: str | None = None
     enrolment: str | None = None
+    present: Callable[[str], str] = str
 
 
 def push(store: Store, drafts: Sequence[Draft], context: Push) -> PushReply:
@@ -257,7 +259,11 @@ class Run:
         key = (kind.name, edit.rec)
         mark = Mark(merged.record.rv, author.ms, author.device, edit.id)
         if merged.changed:
-            self.batch.records[key] = merged.record
+            moves = handover.Handover(self)
+            if self.reading.record(key) is None:
+                moves.found(kind, merged.record, mark, named=edit.set)
+            else:
+                moves.place(kind, merged.record, mark)
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         if merged.clashes and merge.overtaken(merged, edit):
             flags = (*flags, "overtaken")
@@ -314,8 +320,12 @@ class Run:
         if kind is None:
             return self.context.home
         record = self.reading.record((kind.name, edit.rec))
-        values = record.values if record else kind.examine(edit.set, edit.op).passed
-        return next(iter(kind.scopes(values)), self.context.home)
+        values = record.values if record else handover.values_with_copies(
+            kind, kind.examine(edit.set, edit.op).passed,
+            {**self.reading.found, **self.batch.records},
+        )  # fmt: skip
+        scope = next(iter(kind.scopes(values)), self.context.home)
+        return self.context.present(scope) if scope else None
 
     def keep_parked(self, parked: Parked) -> None:
         """Keep a parked edit, new or in its new state."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync import conflicts, parking
+from sync import conflicts, handover, parking
 from sync.clock import ActTime, Anchors, act_time
 from sync.edits import Edit, Parked, Record
 from sync.errors import Refusal
@@ -26,6 +26,8 @@ class Reading:
     batch: Batch
     found: dict[Key, Record] = field(default_factory=dict)
     parked: dict[str, Parked] = field(default_factory=dict)
+    carried: set[Key] = field(default_factory=set)
+    """The records whose followers, conflicts and parked edits have been read."""
     _acts: dict[tuple[str, str, int], ActTime] = field(default_factory=dict)
 
     def read(self, edits: Sequence[Edit]) -> None:
@@ -38,6 +40,8 @@ class Reading:
         self.load(resolving)
         settled = [self.found[key] for key in resolving if key in self.found]
         self.load({(one.values["kind"], one.values["record"]) for one in settled})
+        handover.load(self, handover.movers(self, everything))
+        self.batch.relied = handover.relied_on(self, everything)
 
     def _read_parked(self, edits: Sequence[Edit]) -> None:
         """Read what is parked for these records; for a repair also what waits for its record."""
@@ -52,6 +56,15 @@ class Reading:
             others = {record for _, record in self._referred(waiting)} - touched - roots
             self._ask_parked(frozenset(others), frozenset())
         self.batch.parked_seen = {name: one.rv for name, one in self.parked.items()}
+
+    def ask_parked(self, records: frozenset[str]) -> None:
+        """Read what is parked of records that turned out to be touched too."""
+        known = self.parked
+        self.parked = {}
+        self._ask_parked(records, frozenset())
+        found = {name: one for name, one in self.parked.items() if name not in known}
+        self.parked = known | found
+        self.batch.parked_seen |= {name: one.rv for name, one in found.items()}
 
     def _ask_parked(self, records: frozenset[str], edits: frozenset[str]) -> None:
         if records or edits:

@@ -116,6 +116,12 @@ class Replica:
         """Return how this phone mends the rows of a scope whose digest is wrong."""
         return healing.Healing(self.memory)
 
+    @property
+    def wiped(self) -> Mapping[str, Any] | None:
+        """Return what the phone owes the office after a wipe: how much was unsent, its ticket."""
+        wiped: Mapping[str, Any] | None = self.memory.recall("wiped")
+        return wiped
+
     def take_device(self, device: str) -> None:
         """Go on under a new device id.
 
@@ -125,7 +131,7 @@ class Replica:
         with self.memory.whole():
             next_n = self.memory.renumber()
             self.memory.keep(device=device, next_n=next_n, expected=1, sends_until=next_n - 1)
-            self.memory.keep(needs_device=None, anchor=None)
+            self.memory.keep(needs_device=None, anchor=None, wiped=None)
 
     # -- editing ------------------------------------------------------------------------------
 
@@ -185,6 +191,7 @@ class Replica:
         return {
             "device": self.device, "schema": self.schema, "cursor": self.cursor,
             "edits": [] if self.needs_device else _fitting(waiting), "want_bytes": want_bytes,
+            "brief": True,
         }  # fmt: skip
 
     def receive(
@@ -215,7 +222,7 @@ class Replica:
         code = problem.get("code")
         with self.memory.whole():
             if code == "device_wipe":
-                self.memory.wipe()
+                self._wipe(request, problem)
             elif request["device"] != self.device:
                 return
             elif code == TOO_OLD:
@@ -229,6 +236,20 @@ class Replica:
                 self.memory.rename(old, str(uuid.uuid5(uuid.UUID(old), str(self.device))))
             elif code in ("too_large", "too_many_edits"):
                 self.memory.keep(batch=max(1, len(request["edits"]) // 2))
+
+    def _wipe(self, request: Mapping[str, Any], order: Mapping[str, Any]) -> None:
+        """Erase everything, but send first what may still be sent; keep only that it was done.
+
+        The order says which edit the server wants next: one restored from a backup may lack
+        what this phone has long taken for sent.
+        """
+        if "expected" in order and request["device"] == self.device and not self.needs_device:
+            self._believe(order["expected"])
+        unsent = len(self.memory.entries("n >= ?", self.memory.recall("expected", 1)))
+        if unsent and order.get("drain"):
+            return
+        self.memory.wipe()
+        self.memory.keep(wiped={"unsent": unsent, "ticket": order.get("ticket")})
 
     def _believe(self, expected: int) -> None:
         """Believe which edit the server wants next, whether it is ahead or behind."""
@@ -275,6 +296,8 @@ class Replica:
         self.memory.doubt(page["reset"])
         for scope in page["drop"]:
             self.memory.drop(scope)
+        for scope, names in page.get("out", {}).items():
+            self.memory.leave_briefly(scope, names)
         for item in page["items"]:
             self.take(item)
         self.memory.keep(cursor=page["to"], upgrade=None)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sync.digest import BRIEF_LENGTH, brief_name
 from sync.values import as_identity
 
 if TYPE_CHECKING:
@@ -137,6 +138,13 @@ class Memory:
         """Forget that a scope shows a row; the row itself stays until the pull is complete."""
         self.ask("DELETE FROM replica_member WHERE scope = ? AND kind = ? AND rec = ?",
                  scope, kind, rec)  # fmt: skip
+
+    def leave_briefly(self, scope: str, names: str) -> None:
+        """Forget that a scope shows the rows with these brief names, one after the other."""
+        gone = {names[at : at + BRIEF_LENGTH] for at in range(0, len(names), BRIEF_LENGTH)}
+        for kind, rec in self.ask("SELECT kind, rec FROM replica_member WHERE scope = ?", scope):
+            if brief_name(kind, rec) in gone:
+                self.leave(scope, kind, rec)
 
     def erase_orphan(self, kind: str, rec: str) -> None:
         """Erase a row at once unless another scope shows it: it may live on there."""

@@ -8,6 +8,7 @@ from sync import conflicts, merge
 from sync.edits import Edit, Mark, Receipt, Record
 from sync.errors import Refusal
 from sync.gate import Work
+from sync.handover import Handover
 from sync.kinds import Kind
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ class Resolution:
         target, kind = self.run.reading.record(key), self.run.context.kinds.get(key[0])
         author = merge.Author(self.run.stamp(work, target), self.run.context.device, verdict.office)
         merged = _written(choice, kind, target, conflict, edit=edit, author=author)
-        if merged and merged.changed:
-            self.run.batch.records[key] = merged.record
+        if merged and merged.changed and kind:
+            own = Mark(merged.record.rv, author.ms, author.device, edit.id)
+            Handover(self.run).place(kind, merged.record, own)
+            # Where the record goes, its conflicts go, this one too.
+            conflict = self.run.reading.record((work.kind.name, edit.rec)) or conflict
         mark = Mark(conflict.rv + 1, author.ms, author.device, edit.id)
         self.run.batch.records[(work.kind.name, edit.rec)] = _settled(
             choice, conflict, conflicts.before_choice(conflict, target, merged), mark

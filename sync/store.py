@@ -10,6 +10,9 @@ PUT, OUT, DEL, PURGE = "put", "out", "del", "purge"
 ERASED = "erased"
 """Who deleted a record that was erased by law; and the code of an edit about one."""
 
+Following = Mapping[tuple[str, str], frozenset[str]]
+"""For a kind and a field of it, the ids that the field may hold."""
+
 
 class FeedChange(NamedTuple):
     """One record seen anew in one scope."""
@@ -78,6 +81,10 @@ class Batch:
     """The version in which each parked edit was found."""
     digests: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each scope: what to XOR into its digest, and the change in living rows."""
+    followed_asked: list[tuple[Following, frozenset[tuple[str, str]]]] = field(default_factory=list)
+    """The questions by which followers were found, each with what was found."""
+    relied: frozenset[tuple[str, str]] = frozenset()
+    """Records that others were made to follow; they must stand as they were read."""
 
 
 class Store(Protocol):
@@ -91,6 +98,9 @@ class Store(Protocol):
 
     def records(self, keys: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Record]:
         """Return records by (kind, id), locked in the order of their ids; one query per kind."""
+
+    def followers(self, asked: Following) -> Mapping[tuple[str, str], Record]:
+        """Return the records, deleted ones too, whose fields hold these ids; one query each."""
 
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named, by edit id."""

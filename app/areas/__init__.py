@@ -1,6 +1,7 @@
 """Areas: divisions and grids with dated names and borders, and who lies where."""
 
 from app.areas import commands, views
+from app.areas.heirs import survey
 from app.areas.places import AreaAt, areas_at, grid_at
 from app.areas.services import area_of_code, areas_of_codes, grids_below, paths_of
 from app.core.feature import Feature
@@ -16,4 +17,5 @@ __all__ = [
     "grid_at",
     "grids_below",
     "paths_of",
+    "survey",
 ]

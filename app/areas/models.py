@@ -1,11 +1,11 @@
 """The tables of areas: what stays the same, what changes with the editions, and the borders."""
 
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.database import Base, BigInt
+from app.core.database import Base, BigInt, UTCDateTime
 from app.core.spatial import multipolygon_type
 
 # A path is searched by ranges, which needs byte order; other collations skip the dots.
@@ -78,3 +78,26 @@ class AreaBorder(Base):
     datum_in: Mapped[str] = mapped_column(sa.String(10))
     accuracy_m: Mapped[float | None]
     source: Mapped[str] = mapped_column(sa.String(200))
+
+
+class AreaHeir(Base):
+    """Ground of one grid went to another: by a split, a merger, or a border drawn anew."""
+
+    __tablename__ = "area_heir"
+    __table_args__ = (sa.Index("ix_area_heir_new_id", "new_id"),)
+
+    old_id: Mapped[int] = mapped_column(sa.ForeignKey("area.id"), primary_key=True)
+    new_id: Mapped[int] = mapped_column(sa.ForeignKey("area.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    # The one that takes what names no place.
+    main: Mapped[bool]
+
+
+class AreaMove(Base):
+    """An area, with all below it, was hung under another one: where it lay until then."""
+
+    __tablename__ = "area_move"
+
+    area_id: Mapped[int] = mapped_column(sa.ForeignKey("area.id"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    was_path: Mapped[str] = mapped_column(PathText)

@@ -1,7 +1,7 @@
 """Write a plan of changed units, in a few statements for each level."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.areas.dated import close, insert
 from app.areas.divisions import LEVELS, Unit
 from app.areas.editions import Plan, Revision
-from app.areas.models import Area, AreaBorder, AreaVersion
+from app.areas.models import Area, AreaBorder, AreaMove, AreaVersion
 from app.areas.rules import path_end
 
 # Paths begin with a digit; what begins with this mark is a row that has no path yet.
@@ -144,6 +144,9 @@ def _move(session: Session, moved: Sequence[Revision], ids: Mapping[str, int]) -
     parents = [ids[row.unit.parent_code] for row in moved]
     found = sa.select(Area.id, Area.path).where(Area.id.in_(parents))
     paths = dict(session.execute(found).all())
+    now = datetime.now(UTC)
+    insert(session, AreaMove, [{"area_id": row.was.area_id, "at": now, "was_path": row.was.path}
+                               for row in moved])  # fmt: skip
     connection = session.connection()
     connection.execute(
         sa.update(Area)

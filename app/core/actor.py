@@ -31,13 +31,18 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The person behind a request, with all posts, past ones too."""
+    """The person behind a request, with all posts, past ones too.
+
+    Attributes:
+        draining: his phone is to erase itself; until then it may send what it holds, and no more.
+    """
 
     user_id: int
     posts: tuple[Post, ...]
     session_id: str | None = None
     enrolment: str | None = None
     name: str = ""
+    draining: bool = False
 
     def posts_at(self, ms: int) -> tuple[Post, ...]:
         """Return the posts held at a moment."""

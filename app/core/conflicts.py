@@ -1,6 +1,6 @@
 """Where conflicts lie, and who may settle them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,7 +48,7 @@ def mask_conflict(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, **bare}
 
 
-def grid_of_scopes(scopes: list[str] | None) -> int | None:
+def grid_of_scopes(scopes: Sequence[str] | None) -> int | None:
     """Return the grid among scopes, if there is one."""
     for scope in scopes or ():
         if scope.startswith("grid:"):

@@ -15,7 +15,8 @@ from app.core.cipher import BodySeal, Cipher, derive_key
 from app.core.conflicts import ConflictTable, mask_conflict
 from app.core.database import begin_writing
 from app.core.feature import KindPolicy
-from app.core.gate import DESK, Actors, Paths, PolicyGate
+from app.core.gate import DESK, Actors, PolicyGate
+from app.core.ground import Survey
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import KindTable, sync_tables
@@ -37,7 +38,7 @@ class Engine:
 
     cipher: Cipher
     anchors: Anchors
-    paths: Paths
+    survey: Survey
     actors: Actors
     policies: Mapping[str, KindPolicy]
     tables: Mapping[str, KindTable] = field(init=False)
@@ -82,13 +83,14 @@ class Engine:
             enrolment: to which the device must belong; None when it is the office's own.
         """
         gate = PolicyGate(
-            session, actor, self.policies, self.paths,
+            session, actor, self.policies, self.survey,
             actors=self.actors, device=device, now_ms=now_ms,
         )  # fmt: skip
         home = _home_of(actor, now_ms)
         context = Push(
-            device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment
-        )
+            device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment,
+            gate.present_scope,
+        )  # fmt: skip
         return push(self.store(session), drafts, context)
 
 
@@ -109,12 +111,12 @@ def build_engine(
     cipher: Cipher,
     policies: Sequence[KindPolicy],
     *,
-    paths: Paths,
+    survey: Survey,
     actors: Actors,
 ) -> Engine:
     """Return the engine of an application."""
     anchors = Anchors(derive_key(secret_key, "wangge anchors"))
-    return Engine(cipher, anchors, paths, actors, {one.model.kind: one for one in policies})
+    return Engine(cipher, anchors, survey, actors, {one.model.kind: one for one in policies})
 
 
 def current_engine() -> Engine:
@@ -147,7 +149,7 @@ def write_as_office(
         Problem: 409 when the key came before with another request.
     """
     engine, now = current_engine(), now_ms()
-    device = _office_device(session, actor)
+    device = office_device(session, actor)
     edit_id = _edit_of_key(actor, key) if key else new_id()
     if key and (known := _repeated(session, edit_id, edit, edit.set if said is None else said)):
         return known
@@ -168,7 +170,7 @@ def write_all_as_office(
     session: Session, actor: Actor, edits: Sequence[Edit]
 ) -> list[Mapping[str, Any]]:
     """Write edits through one user's own device, as one batch; return their receipts."""
-    device, now = _office_device(session, actor), now_ms()
+    device, now = office_device(session, actor), now_ms()
     drafts = [
         Draft(replace(edit, n=device.last_n + place, id=new_id(), at={"claimed": now}))
         for place, edit in enumerate(edits, start=1)
@@ -212,7 +214,7 @@ def _repeated(
     return receipt
 
 
-def _office_device(session: Session, actor: Actor) -> Any:
+def office_device(session: Session, actor: Actor) -> Any:
     """Return the device row of an office user, made at the first write."""
     t = sync_tables.device
     query = sa.select(t.c.id, t.c.last_n).where(

@@ -105,6 +105,12 @@ def might(actor: Actor, action: str, now_ms: int) -> bool:
     return any(cells[post.role].letter != "-" for post in actor.posts_at(now_ms))
 
 
+def might_have(actor: Actor, action: str, now_ms: int) -> bool:
+    """Tell whether any post of the actor, of now or before, has or had a right to the action."""
+    cells = table()[action]
+    return any(cells[one.role].letter != "-" for one in actor.posts if one.starts_ms <= now_ms)
+
+
 def decide(actor: Actor, action: str, *, path: str | None, own: bool, at_ms: int) -> Decision:
     """Answer whether the actor may do this to a thing in the area of this path.
 

@@ -32,6 +32,7 @@ class Declared:
         privacy: class P0 (open) to P3 (sensitive).
         purpose: why we hold it; a field without a purpose is not held.
         retention: how long we hold it.
+        follows: the fields that go with the record named here, as ``sync.kinds`` says.
         mask: what a role sees that may not see the value; None hides it.
     """
 
@@ -45,6 +46,7 @@ class Declared:
     purpose: str
     retention: str
     mask: Callable[[Any], Any] | None
+    follows: tuple[str, ...] = ()
 
 
 def synced(
@@ -60,13 +62,14 @@ def synced(
     sealed: bool = False,
     index: bool = False,
     mask: Callable[[Any], Any] | None = None,
+    follows: tuple[str, ...] = (),
 ) -> MappedColumn[Any]:
     """Declare one synced field; see :class:`Declared` and ``sync.kinds`` for the words."""
     assert not (sealed and rule is Rule.SET), (
         "the marks of a set name its codes, and are not sealed"
     )
     declared = Declared(
-        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask
+        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows
     )
     column = sa.Text() if sealed else column_type(type_)
     return mapped_column(column, nullable=True, index=index, info={"synced": declared})
@@ -115,6 +118,7 @@ class Record(Base):
     kind: ClassVar[str]
     workflow: ClassVar[Workflow | None] = None
     upcasters: ClassVar[tuple[Step, ...]] = ()
+    moved_by: ClassVar[frozenset[str]] = frozenset({"grid"})
 
     id: Mapped[str] = mapped_column(uuid(), primary_key=True)
     rv: Mapped[int] = mapped_column(BigInt, nullable=False)
@@ -164,7 +168,7 @@ class KindTable:
         return Kind(
             name=model.kind,
             fields=tuple(
-                Field(name, d.type, d.rule, d.group, d.required, d.refers)
+                Field(name, d.type, d.rule, d.group, d.required, d.refers, d.follows)
                 for name, d in self.declared.items()
             ),
             scopes=model.scopes_of,
@@ -174,6 +178,7 @@ class KindTable:
             workflow=model.workflow,
             sealed=any(d.sealed for d in self.declared.values()),
             upcasters=model.upcasters,
+            moved_by=model.moved_by,
         )
 
     @cached_property

@@ -63,7 +63,8 @@ EDITS: dict[str, Advice] = {
     "already_resolved": Advice(
         "该冲突已处理", "This conflict has been settled", "无须再做", "Nothing is left to do."),
     "not_resolved": Advice(
-        "尚无选定可以撤销", "There is no choice to take back", "无须再做", "Nothing is left to do."),
+        "尚无选定可以撤销", "There is no choice to take back",
+        "无须再做", "Nothing is left to do."),
     "changed_since": Advice(
         "之后已有更新的内容", "Something newer stands there since",
         "同步后看过新内容再选", "Sync, look at what stands now, and choose again."),

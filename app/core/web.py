@@ -21,6 +21,9 @@ from sync.errors import Problem
 from sync.wire import BODY_BYTES_MAX, NotJson, read_json
 
 PUBLIC = "public"
+# All that is left to a phone that is to erase itself and may hand in its work before.
+SYNC_ACTIONS = frozenset({"sync.push", "sync.pull"})
+DRAINING_ACTIONS = frozenset({"sync.push"})
 INFLATED_BYTES_MAX = 8 * 1024 * 1024
 INFLATE_RATIO_MAX = 100
 GZIP_FROM_BYTES = 1_000
@@ -152,6 +155,17 @@ def bearer() -> str:
     return token.strip()
 
 
+def _may_enter(actor: Actor, action: str) -> bool:
+    """Tell whether somebody may knock at all.
+
+    A phone may sync after its holder's last post has ended: what he did before is judged by
+    the rights of that time, and what he may not see any more is dropped.
+    """
+    if action in SYNC_ACTIONS and actor.enrolment is not None:
+        return policy.might_have(actor, action, now_ms())
+    return policy.might(actor, action, now_ms())
+
+
 def enter(session: Session, action: str) -> Actor:
     """Find out who asks, and refuse him if no post of his has any right to the action.
 
@@ -160,7 +174,10 @@ def enter(session: Session, action: str) -> Actor:
     """
     authenticate = cast(Authenticate, current_app.extensions["wangge_authenticate"])
     actor = authenticate(session, bearer())
-    if not policy.might(actor, action, now_ms()):
+    if actor.draining:
+        if action not in DRAINING_ACTIONS:
+            raise Problem(403, "device_drain")
+    elif not _may_enter(actor, action):
         raise Problem(403, "not_allowed", action=action)
     g.actor = actor
     return actor

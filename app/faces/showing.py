@@ -13,7 +13,7 @@ from app.core.moments import now_ms
 from app.core.records import sync_tables
 from app.faces.cursors import Key
 from app.sync_api.scopes import scopes_of
-from app.sync_api.services import Phone
+from app.sync_api.services import Phone, Wish
 from sync.conflicts import CONFLICT
 from sync.pull import PAGE_BYTES_MAX
 from sync.store import OUT, PURGE, PUT
@@ -75,7 +75,7 @@ class Window:
         """
         shown = Shown(cursor)
         for _ in range(PAGES_MAX):
-            page = self.phone.page(self.session, shown.cursor, PAGE_BYTES_MAX)
+            page = self.phone.page(self.session, shown.cursor, Wish(PAGE_BYTES_MAX))
             if shown.cursor == cursor:
                 shown.wiped = page.wiped
             for item in map(json.loads, page.items):

@@ -89,6 +89,7 @@ class Contact(Record):
         Identity(),
         required=True,
         refers="household",
+        follows=("grid",),
         index=True,
         privacy=P1,
         purpose="reach the household / 联系住户",

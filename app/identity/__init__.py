@@ -26,7 +26,7 @@ __all__ = ["actors_of", "feature"]
 
 feature = Feature(
     name="identity",
-    blueprints=[views.auth, views.users, views.posts, views.devices],
+    blueprints=[views.auth, views.users, views.posts, views.devices, views.wiping],
     problems=PROBLEMS,
     commands=[commands.group],
     init_app=_init_app,

@@ -11,6 +11,7 @@ from app.areas.models import Area
 from app.core import actor as core
 from app.identity.credentials import Keys, read_access
 from app.identity.models import AuthSession, Enrolment, Post, User
+from app.identity.orders import is_draining, wipe_order
 from app.identity.rules import ms_of
 from sync.errors import Problem
 
@@ -31,6 +32,8 @@ _ASKERS = (
         _users.c.name,
         _phones.c.revoked_at.label("phone_revoked_at"),
         _phones.c.wipe_asked_at,
+        _phones.c.drain_until,
+        _phones.c.wiped_at,
         *_POST_COLUMNS,
     )
     .select_from(
@@ -68,22 +71,29 @@ def authenticate(session: Session, token: str, keys: Keys, now: datetime) -> cor
     if not rows or rows[0].user_id != claims.user_id:
         raise Problem(401, "invalid_token")
     first = rows[0]
-    refuse_if_withdrawn(first, now)
+    draining = refuse_if_withdrawn(first, keys, now)
     posts = _as_posts(row for row in rows if row.role is not None)
-    return core.Actor(first.user_id, posts, claims.session_id, first.enrolment_id, first.name)
+    return core.Actor(
+        first.user_id, posts, claims.session_id, first.enrolment_id, first.name, draining
+    )
 
 
-def refuse_if_withdrawn(row: Any, now: datetime) -> None:
+def refuse_if_withdrawn(row: Any, keys: Keys, now: datetime) -> bool:
     """Refuse a session that has been ended, whose phone was withdrawn, or whose user left.
+
+    Returns:
+        Whether the phone is to erase itself and may only send what it holds until then.
 
     Raises:
         Problem: 403 ``device_wipe`` or 401 ``revoked``.
     """
-    if row.wipe_asked_at is not None:
-        raise Problem(403, "device_wipe")
-    gone = row.revoked_at is not None or row.phone_revoked_at is not None or not row.active
-    if gone or row.absolute_until <= now:
+    draining = row.wiped_at is None and is_draining(row.wipe_asked_at, row.drain_until, now)
+    if row.wipe_asked_at is not None and not draining:
+        raise wipe_order(keys, row.enrolment_id)
+    gone = row.revoked_at is not None or row.phone_revoked_at is not None
+    if gone or row.absolute_until <= now or not (row.active or draining):
         raise Problem(401, "revoked")
+    return draining
 
 
 def standing(
@@ -97,16 +107,14 @@ def standing(
     return {
         name: _as_posts(row for row in some if row.role is not None)
         for name, some in found.items()
-        if not _is_withdrawn(some[0], now)
+        if not is_withdrawn(some[0], now)
     }
 
 
-def _is_withdrawn(row: Any, now: datetime) -> bool:
-    try:
-        refuse_if_withdrawn(row, now)
-    except Problem:
-        return True
-    return False
+def is_withdrawn(row: Any, now: datetime) -> bool:
+    """Tell whether somebody may receive nothing any more, even if his phone may still send."""
+    gone = row.revoked_at is not None or row.phone_revoked_at is not None
+    return gone or row.wipe_asked_at is not None or row.absolute_until <= now or not row.active
 
 
 def posts_of(session: Session, user_id: int) -> tuple[core.Post, ...]:

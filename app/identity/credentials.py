@@ -44,6 +44,7 @@ class Keys:
     code: bytes
     tag: bytes
     successor: bytes
+    wipe: bytes
 
     @classmethod
     def derive(cls, secret: str) -> "Keys":
@@ -53,6 +54,7 @@ class Keys:
             code=derive_key(secret, "wangge enrolment code"),
             tag=derive_key(secret, "wangge refresh tag"),
             successor=derive_key(secret, "wangge refresh successor"),
+            wipe=derive_key(secret, "wangge wipe ticket"),
         )
 
 

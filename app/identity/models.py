@@ -31,6 +31,8 @@ class User(Base):
     phone_blind: Mapped[str | None] = mapped_column(sa.String(32), index=True)
     active: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     created: Mapped[datetime] = mapped_column(UTCDateTime)
+    # Since then he reads nothing; his phones may only hand in what he had done before.
+    dismissed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Author and Idempotency-Key of the request that made it: a repeated request makes no second.
     made_key: Mapped[str | None] = mapped_column(sa.String(100), unique=True)
 
@@ -82,6 +84,11 @@ class Enrolment(Base):
     revoked_by: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id"))
     # The phone is told to erase what it holds at its next call.
     wipe_asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Until then it may still send what it holds, and nothing else; then it is to erase itself.
+    drain_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The phone's own word that it has, and how many edits it could not send before.
+    wiped_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    wiped_unsent: Mapped[int | None]
 
 
 class EnrolmentCode(Base):

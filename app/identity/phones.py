@@ -14,7 +14,7 @@ from app.core.actor import Actor
 from app.core.database import begin_writing
 from app.core.identifiers import new_id
 from app.core.pagination import after
-from app.identity import credentials, policies, rules, sessions
+from app.identity import credentials, leaving, policies, rules, sessions
 from app.identity.gatehouse import Gatehouse
 from app.identity.models import AuthSession, Enrolment, EnrolmentCode, User
 from app.identity.people import in_reach, subject_of
@@ -56,6 +56,9 @@ class Device:
     made: datetime
     revoked_at: datetime | None
     wipe_asked_at: datetime | None
+    drain_until: datetime | None
+    wiped_at: datetime | None
+    wiped_unsent: int | None
 
 
 def issue_code(
@@ -228,8 +231,9 @@ def list_devices(
 
 def _device(row: Enrolment, name: str) -> Device:
     return Device(
-        row.id, row.user_id, name, row.model, row.app, row.made, row.revoked_at, row.wipe_asked_at
-    )
+        row.id, row.user_id, name, row.model, row.app, row.made, row.revoked_at,
+        row.wipe_asked_at, row.drain_until, row.wiped_at, row.wiped_unsent,
+    )  # fmt: skip
 
 
 def revoke_device(session: Session, actor: Actor, device_id: str, now: datetime) -> None:
@@ -250,8 +254,13 @@ def revoke_device(session: Session, actor: Actor, device_id: str, now: datetime)
         )
 
 
-def ask_to_wipe(session: Session, actor: Actor, device_id: str, now: datetime) -> Device:
+def ask_to_wipe(
+    session: Session, actor: Actor, device_id: str, now: datetime, *, drain: bool = False
+) -> Device:
     """Tell a phone to erase what it holds, at its next call; from now on it gets nothing else.
+
+    Args:
+        drain: it may send for 72 hours what it holds, before; a stolen phone may not.
 
     Raises:
         Problem: 404 or 403.
@@ -259,9 +268,13 @@ def ask_to_wipe(session: Session, actor: Actor, device_id: str, now: datetime) -
     row = _enrolment(session, device_id)
     subject = subject_of(session, row.user_id, ms_of(now))
     policies.demand_whole(actor, subject, ms_of(now), "device.wipe")
-    if row.wipe_asked_at is None:
-        row.wipe_asked_at = now
+    hardened = not drain and row.drain_until is not None
+    if row.wipe_asked_at is None or hardened:
+        row.wipe_asked_at, row.drain_until = row.wipe_asked_at or now, None
         session.flush()
+        if drain:
+            leaving.drain(session, [row.id], now)
+            session.refresh(row)
         audit.record(
             session, "device.wipe_asked", user_id=actor.user_id, subject=f"device:{device_id}"
         )

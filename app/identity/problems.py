@@ -45,6 +45,15 @@ PROBLEMS: Mapping[str, Words] = {
         "This Idempotency-Key came before with another body", "幂等键重复使用", "Use a new key."
     ),
     "device_wipe": Words(
-        "This phone is to erase what it holds", "本机须清除数据", "Erase everything of Wangge."
+        "This phone is to erase what it holds", "本机须清除数据",
+        "Send what `expected` asks for if `drain` is given; erase everything of Wangge; then hand "
+        "in `ticket` at /sync/wiped.",
+    ),
+    "device_drain": Words(
+        "This phone may only send what it holds", "本机只能上传未发送的内容",
+        "POST /sync/exchange with the unsent edits; then it is told to erase itself.",
+    ),
+    "ticket_unknown": Words(
+        "This ticket is not ours", "回执凭证无效", "Send the `ticket` of the order to erase."
     ),
 }  # fmt: skip

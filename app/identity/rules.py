@@ -12,6 +12,7 @@ PHONE_IDLE, PHONE_ABSOLUTE = timedelta(days=45), timedelta(days=90)
 OFFICE_IDLE, OFFICE_ABSOLUTE = timedelta(hours=12), timedelta(days=7)
 REPLY_LOST_WITHIN = timedelta(hours=24)
 PROOF_DRIFT = timedelta(minutes=5)
+DRAIN = timedelta(hours=72)
 
 PASSWORD_MIN, MANAGER_PASSWORD_MIN, PASSWORD_MAX = 8, 12, 128
 MANAGERS = frozenset({"cm", "au", "da"})

@@ -206,6 +206,43 @@ class DeviceOut(Schema):
     made = fields.AwareDateTime(required=True)
     revoked_at = fields.AwareDateTime(required=True, allow_none=True)
     wipe_asked_at = fields.AwareDateTime(required=True, allow_none=True)
+    drain_until = fields.AwareDateTime(
+        required=True, allow_none=True,
+        metadata={"description": "until then it may send what it holds, and nothing else"},
+    )  # fmt: skip
+    wiped_at = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "its own receipt of the wipe"}
+    )
+    wiped_unsent = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "edits it could not send before"}
+    )
+
+
+class WipeIn(Schema):
+    """How a phone is to be erased."""
+
+    drain = fields.Boolean(
+        load_default=False, truthy={True}, falsy={False},
+        metadata={"description": "let it send what it holds first; never for a stolen phone"},
+    )  # fmt: skip
+
+
+class DismissalOut(Schema):
+    """What a dismissal has set going."""
+
+    user_id = fields.Integer(required=True)
+    dismissed_at = fields.AwareDateTime(required=True)
+    drain_until = fields.AwareDateTime(required=True)
+    phones = fields.Integer(
+        required=True, metadata={"description": "phones that may still send what they hold"}
+    )
+
+
+class WipedIn(Schema):
+    """A phone's word that it has erased itself."""
+
+    ticket = _text(TOKEN_MAX, required=True)
+    unsent = fields.Integer(strict=True, load_default=0, validate=validate.Range(0, 10**9))
 
 
 class IdempotencyHeader(Schema):

@@ -13,7 +13,7 @@ from app.core.database import begin_writing, lock_rows
 from app.core.identifiers import new_id
 from app.identity import credentials, rules
 from app.identity.authentication import refuse_if_withdrawn
-from app.identity.credentials import Claims, RefreshToken
+from app.identity.credentials import Claims, Keys, RefreshToken
 from app.identity.gatehouse import Gatehouse
 from app.identity.models import AuthSession, Enrolment, User
 from sync.errors import Problem
@@ -149,7 +149,7 @@ def refresh(
         raise Problem(401, "invalid_token")
     begin_writing(session)
     row = _locked(session, token.session_id)
-    _refuse_unfit(session, row, now)
+    _refuse_unfit(session, house.keys, row, now)
     key = _device_key(session, row)
     if key is not None and (_is_recent(row, token) or _is_ahead(row, token)):
         _check_proof(row, key, text, proof, now)
@@ -209,19 +209,24 @@ def _locked(session: Session, session_id: str) -> AuthSession:
     return found
 
 
-def _refuse_unfit(session: Session, row: AuthSession, now: datetime) -> None:
-    if row.idle_until <= now or row.absolute_until <= now:
-        raise Problem(401, "session_expired")
+def _refuse_unfit(session: Session, keys: Keys, row: AuthSession, now: datetime) -> None:
     standing = session.execute(
         sa.select(
             AuthSession.revoked_at, AuthSession.absolute_until, User.active,
             Enrolment.revoked_at.label("phone_revoked_at"), Enrolment.wipe_asked_at,
+            Enrolment.drain_until, Enrolment.wiped_at, AuthSession.enrolment_id,
         )
         .join(User, User.id == AuthSession.user_id)
         .join(Enrolment, Enrolment.id == AuthSession.enrolment_id, isouter=True)
         .where(AuthSession.id == row.id)
     ).one()  # fmt: skip
-    refuse_if_withdrawn(standing, now)
+    expired = row.idle_until <= now or row.absolute_until <= now
+    if expired and standing.wipe_asked_at is None:
+        raise Problem(401, "session_expired")
+    # An order to erase reaches a phone however late it comes.
+    refuse_if_withdrawn(standing, keys, now)
+    if expired:
+        raise Problem(401, "session_expired")
 
 
 def _device_key(session: Session, row: AuthSession) -> bytes | None:

@@ -11,7 +11,7 @@ from app.core.database import Mode, current_session
 from app.core.pagination import PageQuery, page
 from app.core.problems import problem
 from app.core.web import PUBLIC, Blueprint
-from app.identity import appointments, people, phones, policies, rules, schemas, sessions
+from app.identity import appointments, leaving, people, phones, policies, rules, schemas, sessions
 from app.identity.appointments import NewPost, NewUser
 from app.identity.gatehouse import current_gatehouse
 from app.identity.people import UserWish
@@ -21,6 +21,7 @@ from app.identity.sessions import Ended, Proof
 auth = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="Signing in")
 users = Blueprint("users", __name__, url_prefix="/api/v1/users", description="People")
 posts = Blueprint("posts", __name__, url_prefix="/api/v1/posts", description="Who serves where")
+wiping = Blueprint("wiping", __name__, url_prefix="/api/v1/sync/wiped", description="Erased phones")
 devices = Blueprint("devices", __name__, url_prefix="/api/v1/devices", description="Phones")
 
 # A number beyond the database's is nobody's; the route answers 404 by itself.
@@ -166,6 +167,14 @@ def issue_code(user_id: int) -> Any:
     )
 
 
+@users.route(f"{USER}/dismissal", methods=["POST"])
+@users.guard("user.dismiss", Mode.WRITE)
+@users.response(200, schemas.DismissalOut)
+def dismiss(user_id: int) -> Any:
+    """Let a person go: reading ends now, phones hand in what they hold and erase themselves."""
+    return leaving.dismiss(current_session(), current_actor(), user_id, _now())
+
+
 @users.route(f"{USER}/sessions", methods=["DELETE"])
 @users.guard("session.revoke", Mode.WRITE)
 @users.response(204)
@@ -202,7 +211,21 @@ def revoke_device(device_id: UUID) -> Any:
 
 @devices.route("/<uuid:device_id>/wipe", methods=["POST"])
 @devices.guard("device.wipe", Mode.WRITE)
+@devices.arguments(schemas.WipeIn)
 @devices.response(200, schemas.DeviceOut)
-def ask_to_wipe(device_id: UUID) -> Any:
-    """Tell a phone to erase what it holds at its next call."""
-    return phones.ask_to_wipe(current_session(), current_actor(), str(device_id), _now())
+def ask_to_wipe(body: dict[str, bool], device_id: UUID) -> Any:
+    """Tell a phone to erase what it holds at its next call, or once it has sent its work."""
+    return phones.ask_to_wipe(
+        current_session(), current_actor(), str(device_id), _now(), drain=body["drain"]
+    )
+
+
+@wiping.route("", methods=["POST"])
+@wiping.arguments(schemas.WipedIn)
+@wiping.response(204)
+@wiping.guard(PUBLIC, Mode.WRITE)
+def wiped(body: dict[str, Any]) -> Any:
+    """Take a phone's receipt of its wipe, by the ticket of the order; no session is left to ask."""
+    leaving.take_receipt(
+        current_session(), current_gatehouse(), **body, address=_address(), now=_now()
+    )

@@ -11,7 +11,7 @@ from app.core.places import near
 from app.core.records import P0, P1, P2, Record, synced
 from app.incidents.rules import ORDINARY_RANK, STATES, URGENT_PRIORITY, URGENT_RANK, WORKFLOW
 from sync.kinds import Rule
-from sync.values import Choice, Moment, Position, Text, Whole
+from sync.values import Choice, Identity, Moment, Position, Text, Whole
 
 HANDLE = "have it dealt with / 办理事件"
 PLACE = "find the place / 到达现场"
@@ -45,6 +45,7 @@ class Incident(Record):
     __tablename__ = "incident"
     kind = "incident"
     workflow = WORKFLOW
+    moved_by = frozenset({"grid", "point"})
 
     category: Mapped[str | None] = synced(
         Text(4, 4), required=True, privacy=P0, purpose=HANDLE, index=True
@@ -83,6 +84,10 @@ class Incident(Record):
     reporter: Mapped[int | None] = synced(
         Whole(1, 2**53), rule=Rule.SERVER, privacy=P1, purpose=HANDLE, index=True
     )
+    household: Mapped[str | None] = synced(
+        Identity(), refers="household", follows=("grid",), index=True, privacy=P1,
+        purpose="know whose matter it is / 关联住户",
+    )  # fmt: skip
     seen_at: Mapped[str | None] = synced(Moment(), privacy=P0, purpose=HANDLE)
     reported_at: Mapped[str | None] = synced(Moment(), rule=Rule.SERVER, privacy=P0, purpose=HANDLE)
 

@@ -87,6 +87,7 @@ class IncidentPolicy:
                 raise Refusal("invalid_fields", FieldError("category", "unknown_code"))
             added["priority"] = found.priorities[values["category"]]
         added |= self._grid(work, values, found)
+        self._check_household(work, {**values, **added})
         self._check_reason(work, values)
         if work.edit.op == "create":
             added["reporter"] = actor.user_id
@@ -105,6 +106,14 @@ class IncidentPolicy:
             limits = {"within_m": NEAREST_WITHIN_M}
             raise Refusal("invalid_fields", FieldError("point", "outside_all_grids", limits))
         return {"grid": grid.area_id, "grid_distance_m": round(grid.distance_m)}
+
+    def _check_household(self, work: Work, values: Values) -> None:
+        if values.get("household") is None:
+            return
+        household = work.referred.get("household")
+        here = values.get("grid") or (work.record.values.get("grid") if work.record else None)
+        if household is None or household.values.get("grid") != here:
+            raise Refusal("invalid_fields", FieldError("household", "unknown_record"))
 
     def _check_reason(self, work: Work, values: Values) -> None:
         merged = {**(work.record.values if work.record else {}), **values}

@@ -29,7 +29,7 @@ MENDED = (
 )  # fmt: skip
 """Refusals of a whole request after which the replica knows how to go on."""
 WORN = ("token_expired", "invalid_token")
-WIPE = "device_wipe"
+WIPE, DRAIN = "device_wipe", "device_drain"
 ENDED = ("revoked", "session_expired", "token_reused", "bad_proof", "invalid_token", WIPE)
 """Refusals after which only a new enrolment helps; unsent edits wait for it."""
 
@@ -137,12 +137,14 @@ class Phone:
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
         """Send a request as this phone's user, with a fresh token if the old one has expired.
 
-        A phone that is told to erase itself does so before anything else.
+        A phone that is told to erase itself does so before anything else, unless it may still
+        send what it holds: then that comes first.
 
         Raises:
             NotEnrolled, Away, Refused: as the line says.
         """
-        return self._asked(lambda line, token: line.call(method, path, body, token=token))
+        came = self._asked(body, lambda line, token: line.call(method, path, body, token=token))
+        return came or Answer(None)
 
     def fetch(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Arrived:
         """Send a request in the same way, and return the answer as far as it came.
@@ -150,18 +152,57 @@ class Phone:
         Raises:
             NotEnrolled, Away, Refused: as the line says.
         """
+        came = self._fetched(method, path, body, headers)
+        if came is None:
+            raise Away(BUSY)
+        return came
+
+    def _fetched(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str]
+    ) -> Arrived | None:
         return self._asked(
-            lambda line, token: line.fetch(method, path, body, token=token, headers=headers)
+            body, lambda line, token: line.fetch(method, path, body, token=token, headers=headers)
         )
 
-    def _asked(self, send: Callable[[Line, str | None], Came]) -> Came:
+    def _asked(self, body: Any, send: Callable[[Line, str | None], Came]) -> Came | None:
+        """Return the answer, None if this phone is to erase itself and must send before."""
         try:
             return self._sent(send)
         except Refused as refused:
-            if refused.code == WIPE:
-                self.close()
-                self.home.erase()
-            raise
+            if refused.code != WIPE or self._wipe(body, refused.body):
+                raise
+        return None
+
+    def _wipe(self, body: Any, order: Mapping[str, Any]) -> bool:
+        """Obey an order to erase everything; tell whether it was time to."""
+        request = body if isinstance(body, dict) and "device" in body else {"device": None}
+        self.replica.problem(request, order)
+        wiped = self.replica.wiped
+        if wiped is None:
+            return False
+        server = self.home.papers.get("server")
+        self.close()
+        self.home.erase_all_but(server=server, wiped=wiped)
+        self._confirm()
+        return True
+
+    def _confirm(self) -> None:
+        """Hand in the receipt of a wipe; without a network the next command does it."""
+        papers = self.home.papers
+        wiped, server = papers.get("wiped"), papers.get("server")
+        if not (wiped and server):
+            return
+        try:
+            if wiped["ticket"]:
+                Line(server).call("POST", "/sync/wiped", wiped)
+        except Away:
+            return
+        except Refused:
+            pass
+        if papers.get("user"):
+            self.home.keep(wiped=None)
+        else:
+            self.home.erase()
 
     def _sent(self, send: Callable[[Line, str | None], Came]) -> Came:
         line = self.line
@@ -225,6 +266,9 @@ class Phone:
             NotEnrolled, Away, Refused: as the line says; what has been exchanged stays.
         """
         with self.home.alone():
+            self._confirm()
+            if not self.home.papers.get("user"):
+                raise NotEnrolled
             return self._sync(want_bytes)
 
     def _sync(self, want_bytes: int) -> Synced:
@@ -285,19 +329,34 @@ class Phone:
             self._take_device()
         request, sent = self.replica.request(want_bytes=want_bytes), self.clock()
         try:
-            came = self.fetch("POST", "/sync/exchange", request, {"Accept": NDJSON})
+            came = self._fetched("POST", "/sync/exchange", request, {"Accept": NDJSON})
         except Refused as refused:
             if refused.code not in MENDED:
                 raise
             self.replica.problem(request, refused.body)
             return None
+        if came is None:
+            return None
         if came.headers.get_content_type() != NDJSON:
-            raise Away(STRANGER)
+            return self._only_pushed(request, came, sent)
         lines = whole_lines(came.plain())
         page = self._take_in(request, lines, sent)
         if not is_whole(lines):
             raise Away(UNREACHED)
         return page
+
+    def _only_pushed(
+        self, request: Mapping[str, Any], came: Arrived, sent: Instant
+    ) -> Mapping[str, Any]:
+        """Take in the answer to a phone that may only send: receipts, and no page."""
+        try:
+            reply: dict[str, Any] = json.loads(came.plain())
+        except ValueError:
+            raise Away(STRANGER) from None
+        if not isinstance(reply, dict) or reply.get("push") is None:
+            raise Away(STRANGER)
+        self.replica.receive(request, reply, sent=sent, now=self.clock())
+        return {}
 
     def _take_in(
         self, request: Mapping[str, Any], lines: Sequence[str], sent: Instant

@@ -66,6 +66,12 @@ class Home:
         for name in (PAPERS, KEY, REPLICA):
             (self.folder / name).unlink(missing_ok=True)
 
+    def erase_all_but(self, **values: Any) -> None:
+        """Erase everything but these papers, which are written first."""
+        self._write(PAPERS, json.dumps(values, ensure_ascii=False, indent=1).encode())
+        for name in (KEY, REPLICA):
+            (self.folder / name).unlink(missing_ok=True)
+
     # -- the key ------------------------------------------------------------------------------
 
     def key(self) -> ec.EllipticCurvePrivateKey:

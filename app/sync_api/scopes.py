@@ -1,8 +1,11 @@
 """Which scopes somebody sees: computed from dated posts at each pull, never stored."""
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.areas.heirs import heirs_of
 from app.areas.models import Area
 from app.areas.services import ancestors_of, below_any
 from app.core import policy
@@ -34,3 +37,14 @@ def scopes_of(session: Session, actor: Actor, now_ms: int) -> list[str]:
         *(f"{DESK}:{area}" for area in desks),
         *(f"grid:{grid}" for grid in sorted(grids)),
     ]  # fmt: skip
+
+
+def lingering(session: Session, granted: Collection[str], left: Sequence[str]) -> set[str]:
+    """Return the scopes of ended grids whose ground a granted grid has taken over.
+
+    A phone keeps what they showed until it holds what takes its place.
+    """
+    grids = {int(scope.removeprefix("grid:")) for scope in left if scope.startswith("grid:")}
+    heirs = heirs_of(session, grids) if grids else ()
+    return {f"grid:{one.old}" for one in heirs
+            if one.gone and one.old in grids and f"grid:{one.new}" in granted}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,14 +16,31 @@ from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
 from app.core.standby import StandbyAway
+from app.identity.gatehouse import current_gatehouse
+from app.identity.orders import wipe_order
 from app.sync_api.erasures import upkeep_of
-from app.sync_api.scopes import scopes_of
+from app.sync_api.scopes import lingering, scopes_of
 from sync.edits import Device, Draft
 from sync.errors import Problem, Stale
 from sync.pull import PAGE_BYTES, Page, Pull, pull
 from sync.push import PushReply
 
 REFUSED = "database_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a phone wants its page.
+
+    Attributes:
+        bytes: about how many, at most.
+        mark_every: after how many rows a cursor, 0 for none between them.
+        brief: what left a scope by brief names.
+    """
+
+    bytes: int = PAGE_BYTES
+    mark_every: int = 0
+    brief: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,10 +97,14 @@ class Phone:
             results += reply.results
         return PushReply(reply.expected, reply.last_id, results)
 
-    def pull(self, cursor: str | None, want_bytes: int, *, mark_every: int = 0) -> Page:
-        """Return the next page, from one snapshot."""
+    def pull(self, cursor: str | None, wish: Wish) -> Page:
+        """Return the next page, from one snapshot.
+
+        Raises:
+            Problem: 403 ``device_drain``: this phone may only send.
+        """
         with self.database.transaction(Mode.READ) as session:
-            page = self.page(session, cursor, want_bytes, mark_every=mark_every)
+            page = self.page(session, cursor, wish)
         self.acknowledge(page.wiped)
         return page
 
@@ -92,15 +114,15 @@ class Phone:
             with self.database.transaction(Mode.WRITE) as session:
                 upkeep_of(session, self.engine).wiped(self.device, wiped, now_ms())
 
-    def pull_anywhere(self, cursor: str | None, want_bytes: int, *, mark_every: int = 0) -> Page:
+    def pull_anywhere(self, cursor: str | None, wish: Wish) -> Page:
         """Return the next page, from the standby if that holds what the phone has seen."""
-        page = self._ask_standby(cursor, want_bytes, mark_every)
+        page = self._ask_standby(cursor, wish)
         if page is None:
-            return self.pull(cursor, want_bytes, mark_every=mark_every)
+            return self.pull(cursor, wish)
         self.acknowledge(page.wiped)
         return page
 
-    def _ask_standby(self, cursor: str | None, want_bytes: int, mark_every: int) -> Page | None:
+    def _ask_standby(self, cursor: str | None, wish: Wish) -> Page | None:
         """Return a page of the standby, None when the database itself must be asked.
 
         A standby that is behind the cursor would begin a scope anew, and one that has not heard
@@ -111,22 +133,37 @@ class Phone:
             return None
         try:
             with standby.reading() as session:
-                page = self.page(session, cursor, want_bytes, mark_every=mark_every)
+                page = self.page(session, cursor, wish)
         except (StandbyAway, Problem):
             return None
         return None if page.reset or page.drop else page
 
-    def page(
-        self, session: Session, cursor: str | None, want_bytes: int, *, mark_every: int = 0
-    ) -> Page:
-        """Return the next page, as the caller's snapshot shows it."""
+    def page(self, session: Session, cursor: str | None, wish: Wish) -> Page:
+        """Return the next page, as the caller's snapshot shows it.
+
+        Raises:
+            Problem: 403 ``device_drain``: this phone may only send.
+        """
+        if self.actor.draining:
+            raise Problem(403, "device_drain")
         device = self.own(session)
         now = now_ms()
+        scopes = scopes_of(session, self.actor, now)
         request = Pull(
-            scopes_of(session, self.actor, now), cursor, device, want_bytes,
-            self.engine.sight(self.actor, now).body, mark_every,
+            scopes, cursor, device, wish.bytes, self.engine.sight(self.actor, now).body,
+            wish.mark_every, brief=wish.brief, linger=partial(lingering, session, scopes),
         )  # fmt: skip
         return pull(self.engine.store(session), request)
+
+    def demand_work(self, drafts: Sequence[Draft], reply: PushReply) -> None:
+        """Order a phone that may only send, and has nothing left to send, to erase itself.
+
+        Raises:
+            Problem: 403 ``device_wipe``.
+        """
+        if self.actor.draining and not drafts:
+            keys = current_gatehouse().keys
+            raise wipe_order(keys, self._enrolment(), expected=reply.expected)
 
     def own(self, session: Session) -> Device:
         """Return the device, after checking that it belongs to this enrolment.

@@ -18,7 +18,7 @@ from app.core.settings import current_settings
 from app.core.web import Blueprint, read_json_body
 from app.sync_api import services, unread
 from app.sync_api.scopes import scopes_of
-from app.sync_api.services import Phone
+from app.sync_api.services import Phone, Wish
 from sync.errors import Problem
 from sync.lines import MARK_EVERY, NDJSON
 from sync.pull import Page
@@ -58,6 +58,7 @@ class ExchangeIn(Schema):
     words = fields.Boolean(
         metadata={"description": "true: each code in the receipts comes with its words"}
     )
+    brief = fields.Boolean(metadata={"description": "take what left a scope as brief names"})
 
 
 class PushOut(Schema):
@@ -74,6 +75,7 @@ class PullOut(Schema):
     start = fields.String(data_key="from", allow_none=True)
     to = fields.String()
     items = fields.List(fields.Dict())
+    out = fields.Dict(metadata={"description": "by scope: brief names, 8 characters each"})
     drop = fields.List(fields.String())
     reset = fields.List(fields.String())
     complete = fields.Boolean()
@@ -90,7 +92,10 @@ class ExchangeOut(Schema):
     """Both answers; for an app that is too old `pull` is null and `problem` says why."""
 
     push = fields.Nested(PushOut)
-    pull = fields.Nested(PullOut, allow_none=True)
+    pull = fields.Nested(
+        PullOut, allow_none=True,
+        metadata={"description": "null for a phone that may only send"},
+    )  # fmt: skip
     problem = fields.Nested(ProblemOut)
 
 
@@ -155,6 +160,11 @@ def _mark_every() -> int:
     return MARK_EVERY if accepted[NDJSON] > accepted["application/json"] else 0
 
 
+def _wish(body: Mapping[str, Any]) -> Wish:
+    wanted = services.want_bytes(body)
+    return Wish(wanted, _mark_every(), brief=body.get("brief") is True)
+
+
 def _lines_reply(page: Page, device: str, *before: str) -> Response:
     lines = (*before, *page.as_lines(**stamp(device)), "")
     return Response("\n".join(lines), content_type=NDJSON)
@@ -173,7 +183,8 @@ def add_device(body: dict[str, Any]) -> Any:
     """Get a device id: at the first contact, or after `device_forked`."""
     session, actor = current_session(), current_actor()
     device = services.add_device(session, actor, app=body["app"], schema=body["schema"])
-    return {"device": device, **stamp(device), "scopes": scopes_of(session, actor, now_ms())}
+    scopes = [] if actor.draining else scopes_of(session, actor, now_ms())
+    return {"device": device, **stamp(device), "scopes": scopes}
 
 
 @blueprint.route("/exchange", methods=["POST"])
@@ -185,18 +196,29 @@ def exchange() -> Response:
     with unread.kept():
         body = json_body()
         phone, drafts = phone_of(body), read_drafts(body.get("edits", []))
-        wanted = services.want_bytes(body)
-    pushed = _push_json(phone.push(drafts), phone.device, body)
+        wish = _wish(body)
+    reply = phone.push(drafts)
+    pushed = _push_json(reply, phone.device, body)
+    phone.demand_work(drafts, reply)
+    if phone.actor.draining:
+        return _pushed_only(pushed, None)
     try:
         _demand_schema(body)
     except Problem as fault:
-        problem = json.dumps(problem_body(fault.status, fault.code, fault.extra))
-        return json_reply(f'{{"push":{pushed},"pull":null,"problem":{problem}}}')
+        return _pushed_only(pushed, fault)
     pull_ = phone.pull if drafts else phone.pull_anywhere
-    page = pull_(body.get("cursor"), wanted, mark_every=_mark_every())
-    if _mark_every():
+    page = pull_(body.get("cursor"), wish)
+    if wish.mark_every:
         return _lines_reply(page, phone.device, f'{{"push":{pushed}}}')
     return json_reply(f'{{"push":{pushed},"pull":{_pull_json(page, phone.device)}}}')
+
+
+def _pushed_only(pushed: str, fault: Problem | None) -> Response:
+    """Answer an exchange whose edits were taken, without a page."""
+    if fault is None:
+        return json_reply(f'{{"push":{pushed},"pull":null}}')
+    problem = json.dumps(problem_body(fault.status, fault.code, fault.extra))
+    return json_reply(f'{{"push":{pushed},"pull":null,"problem":{problem}}}')
 
 
 @blueprint.route("/push", methods=["POST"])
@@ -208,7 +230,9 @@ def push() -> Response:
     with unread.kept():
         body = json_body()
         phone, drafts = phone_of(body), read_drafts(body.get("edits", []))
-    return json_reply(_push_json(phone.push(drafts), phone.device, body))
+    reply = phone.push(drafts)
+    phone.demand_work(drafts, reply)
+    return json_reply(_push_json(reply, phone.device, body))
 
 
 @blueprint.route("/pull", methods=["POST"])
@@ -222,10 +246,9 @@ def pull() -> Response:
     arrived of a cut answer is not lost.
     """
     body = json_body()
-    phone = phone_of(body)
+    phone, wish = phone_of(body), _wish(body)
     _demand_schema(body)
-    wanted = services.want_bytes(body)
-    page = phone.pull_anywhere(body.get("cursor"), wanted, mark_every=_mark_every())
-    if _mark_every():
+    page = phone.pull_anywhere(body.get("cursor"), wish)
+    if wish.mark_every:
         return _lines_reply(page, phone.device)
     return json_reply(_pull_json(page, phone.device))

@@ -60,10 +60,22 @@ class Task(Record):
     )
     due_at: Mapped[str | None] = synced(Moment(), rule=Rule.OFFICE, privacy=P0, purpose=WORK)
     household: Mapped[str | None] = synced(
-        Identity(), rule=Rule.OFFICE, refers="household", privacy=P1, purpose=WORK
+        Identity(),
+        rule=Rule.OFFICE,
+        refers="household",
+        follows=("grid",),
+        index=True,
+        privacy=P1,
+        purpose=WORK,
     )
     incident: Mapped[str | None] = synced(
-        Identity(), rule=Rule.OFFICE, refers="incident", privacy=P1, purpose=WORK
+        Identity(),
+        rule=Rule.OFFICE,
+        refers="incident",
+        follows=("grid",),
+        index=True,
+        privacy=P1,
+        purpose=WORK,
     )
     state: Mapped[str | None] = synced(
         Choice(STATES),

@@ -8,7 +8,7 @@ from typing import Any
 from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import OPEN_STATES, PARKING, values_of
-from sync.store import PURGE, PUT, Batch, FeedRow, ScopeState, Window
+from sync.store import PURGE, PUT, Batch, FeedRow, Following, ScopeState, Window
 from sync.upkeep import Age, Erasure
 
 Key = tuple[str, str]
@@ -29,6 +29,17 @@ class MemoryStore:
     erased: dict[Key, Erasure] = field(default_factory=dict)
     wipes: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     """For each phone and scope: up to which version it has wiped, and when it said so."""
+    links: dict[str, set[Key]] = field(default_factory=dict)
+    """For each text in a record's values, the records that hold it, or did once."""
+
+    def __post_init__(self) -> None:
+        self._link(self.rows.values())
+
+    def _link(self, records: Iterable[Record]) -> None:
+        for record in records:
+            for value in record.values.values():
+                if isinstance(value, str):
+                    self.links.setdefault(value, set()).add((record.kind, record.id))
 
     def enrol(self, device: str, user: int) -> None:
         """Add a device."""
@@ -50,6 +61,17 @@ class MemoryStore:
     def records(self, keys: Iterable[Key]) -> Mapping[Key, Record]:
         """Return records by (kind, id)."""
         return {key: self.rows[key] for key in keys if key in self.rows}
+
+    def followers(self, asked: Following) -> Mapping[Key, Record]:
+        """Return the records, deleted ones too, whose fields hold these ids."""
+        found = {
+            key: self.rows[key]
+            for (kind, name), ids in asked.items()
+            for one in ids
+            for key in self.links.get(one, ())
+            if key[0] == kind and self.rows[key].values.get(name) == one
+        }
+        return dict(sorted(found.items()))
 
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
@@ -79,6 +101,7 @@ class MemoryStore:
         self._check(batch)
         self.devices[batch.device.id] = batch.device
         self.rows |= batch.records
+        self._link(batch.records.values())
         self.ledger |= {one.edit.id: one for one in [*batch.ledger, *batch.amended]}
         self.parked |= batch.parked
         self._publish(batch)
@@ -94,6 +117,10 @@ class MemoryStore:
             raise Stale
         self._check_records(batch)
         if any(one.edit.id in self.ledger for one in batch.ledger):
+            raise Stale
+        if any(self.rows[key].rv != batch.seen_rv[key] for key in batch.relied):
+            raise Stale
+        if any(self.followers(asked).keys() != found for asked, found in batch.followed_asked):
             raise Stale
         found = [self.parked_for(*asked) for asked in batch.parked_asked]
         if {name: one.rv for some in found for name, one in some.items()} != batch.parked_seen:

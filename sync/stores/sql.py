@@ -14,8 +14,8 @@ from sync.digest import as_signed
 from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import PARKING, values_of
-from sync.store import PUT, Batch, FeedRow, ScopeState, Window
-from sync.stores import copies, statements
+from sync.store import PUT, Batch, FeedRow, Following, ScopeState, Window
+from sync.stores import copies, following, statements
 from sync.stores.encoding import dump, load
 from sync.stores.many import as_rows
 from sync.stores.statements import CHANGED, NEW, SEEN, Write
@@ -79,11 +79,12 @@ class SqlStore:
     def records(self, keys: Iterable[Key]) -> Mapping[Key, Record]:
         """Return records by (kind, id), in one query."""
         rows = self._of_kinds(statements.records, keys, self._tables)
-        return {(row[0], row[1]): self._record(*row) for row in rows}
+        return {(row[0], row[1]): self.record(*row) for row in rows}
 
-    def _record(
+    def record(
         self, kind: str, name: str, rv: int, body: str, marks: str, deleted: str | None
     ) -> Record:
+        """Return a record from its row."""
         values = load(self.seal.open(kind, name, body))
         units = {unit: Mark(*mark) for unit, mark in load(marks).items()}
         return Record(kind, name, rv, values, units, deleted)
@@ -109,6 +110,14 @@ class SqlStore:
         ids = {f"ids{i}": sorted(wanted[kind]) for i, (kind, _) in enumerate(asked)}
         found: Iterable[Any] = self._run(statement(asked), ids)
         return found
+
+    def followers(self, asked: Following) -> Mapping[Key, Record]:
+        """Return the records, deleted ones too, whose fields hold these ids; one query each."""
+        return following.followers(self, asked)
+
+    def run(self, statement: Any, parameters: Any) -> Any:
+        """Run one statement in the transaction."""
+        return self._run(statement, parameters)
 
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Return open parked edits that wait for these records, and those named."""
@@ -186,6 +195,8 @@ class SqlStore:
         self.begin_writing(self.session)
         self._check_parked(batch)
         self._check_erased(batch)
+        if self._dialect == "sqlite":
+            following.check(self, batch)
         self._write_device(batch)
         entries = Write(self.tables.ledger, NEW, [self._ledger_row(one) for one in batch.ledger])
         self._write_all([*self._records(batch), entries])

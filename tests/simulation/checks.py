@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
 from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
+from sync.handover import former_scopes
 from sync.kinds import Kind
 from sync.merge import DELETION
 from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
@@ -84,6 +85,7 @@ class Checks:
         for entry in batch.amended:
             if entry.user == user:
                 self._authority(entry, user)
+        self._goes_along(batch)
         for key, record in batch.records.items():
             self._whole(record)
             self._deleted_rightly(key, record, batch)
@@ -113,6 +115,17 @@ class Checks:
         self.demand("effects_in_order", numbers == sorted(set(numbers)), numbers)
         self.demand("effects_in_order", all(n > batch.device_before.last_n for n in numbers))
         self.demand("stamps_grow", stamps == sorted(set(stamps)), stamps)
+
+    def _goes_along(self, batch: Batch) -> None:
+        """What follows a record that moves is where the record is."""
+        for key, after in batch.records.items():
+            before = self.shadow.get(key)
+            if before is None or before.values.get("grid") == after.values.get("grid"):
+                continue
+            for one in self.world.stand.records().values():
+                if key[0] in ("plot", "person") and one.values.get(key[0]) == key[1]:
+                    there = one.values["grid"] == after.values["grid"]
+                    self.demand("followers_go_along", there, (after, one))
 
     def _bounded(self, entry: LedgerEntry) -> None:
         latest = self.world.now_ms + AHEAD_MS_MAX
@@ -145,6 +158,10 @@ class Checks:
             if later.edit.rec == edit.rec and later.edit.n > edit.n:
                 pairs += [(name, edit.set.get(name)) for name in later.edit.set]
         story = str(record.values.get("story") if record else "").split("\n")
+        # A new record is put where what it follows lies; an ended grid means its heir.
+        grid = edit.set.get("grid")
+        renamed = edit.op == "create" or self.world.regrid.is_ended(grid)
+        pairs += [("grid", grid)] if renamed else []
         left = [pair for pair in edit.set.items() if pair not in pairs and pair[0] not in JOINED]
         lost = [pair for pair in left if not _woven_in(edit, pair, story)]
         resolved = any(one.edit.op in ("resolve", "delete") for one in batch.ledger)
@@ -162,7 +179,9 @@ class Checks:
             return
         if kind is None or (record is None) != (edit.op == "create"):
             return
-        grids = _grids(kind, record, edit.set if edit.op == "create" else {})
+        grids = self._lay(entry, made, kind, record)
+        if grids is None:
+            return
         answers = [self.world.grants.steady(user, grid, around_ms=made.true_ms, slack_ms=SLACK_MS)
                    for grid in grids]  # fmt: skip
         status, code = entry.receipt.status, entry.receipt.code
@@ -170,6 +189,29 @@ class Checks:
             self.demand("in_charge_never_refused", code != "out_of_scope", (edit, made.true_ms))
         if any(answer is False for answer in answers):
             self.demand("outside_never_applied", status in OPEN_STATES, (edit, entry.receipt))
+
+    def _lay(
+        self, entry: LedgerEntry, made: Made, kind: Kind, record: Record | None
+    ) -> set[int] | None:
+        """Return the grids that an edit touched when it was made, None when nobody can tell."""
+        edit = entry.edit
+        named = [(name, edit.set[name]) for name in ("plot", "person") if edit.set.get(name)]
+        if edit.op == "create" and not all(key in self.shadow for key in named):
+            # A restored server may have forgotten that it moved what this follows.
+            return None
+        followed = [self.shadow[key] for key in named] if edit.op == "create" else []
+        touched = [record, *followed]
+        found = _grids(kind, None, edit.set) if edit.op == "create" else set()
+        for one in touched:
+            if one is None:
+                continue
+            base = edit.base if one is record else 0
+            lay = {former_scopes(one, at_ms=made.true_ms + slack, base=base)
+                   for slack in (-SLACK_MS, 0, SLACK_MS)}  # fmt: skip
+            if len(lay) > 1:
+                return None
+            found |= {int(scope.removeprefix("grid:")) for scope in lay.pop() or _scopes_of(one)}
+        return found
 
     def _made(self, entry: LedgerEntry) -> Made | None:
         found = (one.made.get(entry.edit.id) for one in self.world.handsets)
@@ -188,11 +230,13 @@ class Checks:
         entry = next((one for one in batch.ledger if mark and one.edit.id == mark.edit), None)
         if record.deleted != "worker" or not before or not entry or entry.edit.op != "delete":
             return
+        moves = before.mere_moves
         unseen = [
             one
             for unit, one in before.marks.items()
             if unit != DELETION and one.rv > entry.edit.base and one.device != entry.device
-        ]
+            and one.rv not in moves
+        ]  # fmt: skip
         self.demand("deletion_yields", not unseen, (entry.edit, unseen))
 
     def _moved_up(self, key: Key, record: Record, batch: Batch) -> None:
@@ -226,13 +270,14 @@ class Checks:
 
     def page_applied(
         self, handset: Handset, page: Mapping[str, Any], before: str | None,
-        granted: Sequence[str],
+        granted: Sequence[str], lingering: Collection[str],
     ) -> None:  # fmt: skip
         """A page follows the cursor, and leaves the phone with what is granted, all of it."""
         self.demand("page_follows_cursor", page["from"] == before, (page["from"], before))
         healed = handset.phone.memory.recall("healed", 0)
         self.demand("digest_never_wrong", healed == 0 or handset.spoiled, page["digest"])
         kept = handset.phone.memory.scopes()
+        kept -= set() if page["complete"] else set(lingering)
         self.demand("nothing_outside_kept", kept <= set(granted), (kept, granted))
         if page["complete"]:
             handset.contained(page["last_n"])
@@ -268,6 +313,7 @@ class Checks:
         seen = {**records, **self._parked()}
         self._repaired_for_good(lines)
         Gone(self).at_rest(records, lines)
+        self._lie_together(records)
         for handset in self.world.handsets:
             self._converged(handset, seen)
             self._nothing_lost(handset, {line.edit for line in lines})
@@ -317,6 +363,22 @@ class Checks:
             digest, live = (state.digest, state.live) if state else (0, 0)
             held = as_signed(digest) == as_signed(scope_digest(wanted)) and live == len(wanted)
             self.demand("digests_agree", held, (scope, state))
+
+    def _lie_together(self, records: Mapping[Key, Record]) -> None:
+        """Conflicts and parked edits of a record are seen where the record is seen."""
+        for (kind, _), one in records.items():
+            if kind == "conflict":
+                target = records[one.values["kind"], one.values["record"]]
+                there = tuple(one.values["scopes"]) == _scopes_of(target)
+                self.demand("conflicts_lie_with_their_record", there, (one, target))
+        with self.world.stand.open() as store:
+            waiting = store.parked_for([], self.world.stand.waiting())
+        for parked in waiting.values():
+            about = records.get((parked.edit.kind, parked.edit.rec))
+            if about is None or parked.code == "unknown_record":
+                continue
+            there = parked.scope in _scopes_of(about) or self.world.regrid.ever
+            self.demand("parked_edits_lie_with_their_record", there, (parked, about))
 
     def _latest_stands(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
         """A joinable field ends with the latest stamp, in whatever order the edits came."""
@@ -369,7 +431,7 @@ class Checks:
         self.demand("bad_edit_blocks_nobody", not handset.phone.outbox(), handset.phone.outbox())
         logged = {entry.id for entry in handset.phone.memory.entries("1 = 1")}
         self.demand("acknowledged_survives", logged <= known, logged - known)
-        if not handset.restored:
+        if not (handset.restored or handset.late):
             gone = self.gone
             lost = {name for name, one in handset.made.items() if one.rec not in gone} - known
             self.demand("no_edit_lost", not lost, lost)
@@ -400,6 +462,11 @@ def _scopes(record: Record) -> tuple[str, ...]:
         return PARKING.scopes(record.values)
     kind = KINDS.get(record.kind)
     return kind.scopes(record.values) if kind else ()
+
+
+def _scopes_of(record: Record) -> tuple[str, ...]:
+    """Return the scopes of a record's values, whether it lives or not."""
+    return _scopes(replace(record, deleted=None))
 
 
 def _grids(kind: Kind, record: Record | None, values: Mapping[str, Any]) -> set[int]:

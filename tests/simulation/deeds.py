@@ -23,7 +23,7 @@ WORKER_DEEDS = {
 }  # fmt: skip
 OFFICE_DEEDS = {
     "own": 4, "new_job": 3, "regrid": 3, "delete": 1, "cancel": 3, "give_back": 3, "release": 6,
-    "resolve": 3, **JOINING_DESK,
+    "resolve": 3, "errand": 6, **JOINING_DESK,
 }  # fmt: skip
 
 
@@ -207,6 +207,14 @@ class Office(JoiningOffice):
         """Assign a job."""
         values = {"grid": self.rng.choice(self.world.grids), "state": "assigned", "round": 0}
         self.world.as_office("create", "job", new_id(self.rng), values)
+
+    def errand(self) -> None:
+        """Assign a job at a plot, or for a person."""
+        kind = self.rng.choice(("plot", "person"))
+        goal = self._some(kind)
+        if goal:
+            values = {"grid": goal.values["grid"], kind: goal.id, "state": "assigned", "round": 0}
+            self.world.as_office("create", "job", new_id(self.rng), values)
 
     def regrid(self) -> None:
         """Move a record into another grid."""

@@ -1,12 +1,14 @@
 """Dated grants, and a gate that judges every edit by them at the time of the act."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sync.conflicts import CONFLICT
+from sync.edits import Record
 from sync.errors import Refusal
 from sync.gate import Verdict, Work
+from sync.handover import former_scopes
 from sync.parking import PARKING
 
 
@@ -41,6 +43,14 @@ class Grants:
             if (one.user, one.grid) == (user, grid) and one.holds(now_ms):
                 self.rows[index] = replace(one, ends_ms=now_ms)
 
+    def dismiss(self, user: int, now_ms: int) -> None:
+        """End all that somebody holds, or was to hold."""
+        self.rows = [
+            replace(one, ends_ms=max(one.starts_ms, now_ms))
+            if one.user == user and (one.ends_ms is None or one.ends_ms > now_ms) else one
+            for one in self.rows
+        ]  # fmt: skip
+
     def in_charge(self, user: int, grid: int, at_ms: int) -> bool:
         """Tell whether somebody was in charge of a grid at a moment."""
         return any(one.user == user and one.grid == grid and one.holds(at_ms) for one in self.rows)
@@ -69,6 +79,7 @@ class DatedGate:
     user: int
     now_ms: int
     office: bool
+    present: Callable[[int], int] = int
 
     def prepare(self, work: Sequence[Work]) -> None:
         """Read nothing: the grants are in memory."""
@@ -79,7 +90,8 @@ class DatedGate:
         if self.office and user == self.user:
             return Verdict(office=True)
         grids = grids_of(work, values, user)
-        if not all(self.grants.in_charge(user, grid, self._moment(work)) for grid in grids):
+        then = grids_of(work, values, user, at_the_act=True)
+        if not all(self.grants.in_charge(user, grid, self._moment(work)) for grid in then):
             raise Refusal("out_of_scope")
         now = all(self.grants.in_charge(user, grid, self.now_ms) for grid in grids)
         if not now and not work.act.anchored:
@@ -90,20 +102,38 @@ class DatedGate:
         return work.act.ms
 
     def derive(self, work: Work, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Add nothing; a person needs the plot he lives on."""
-        if "plot" in values and "plot" not in work.referred:
+        """Put a new record where what it follows lies, or where its grid has gone."""
+        if any(name in values and name not in work.referred for name in ("plot", "person")):
             raise Refusal("invalid_fields")
-        return values
+        if "grid" not in values:
+            return values
+        followed = next(iter(work.referred.values()), None) if work.edit.op == "create" else None
+        grid = followed.values["grid"] if followed else self.present(values["grid"])
+        return {**values, "grid": grid}
 
 
-def grids_of(work: Work, values: Mapping[str, Any], user: int = 0) -> set[int]:
-    """Return the grids that an edit touches."""
+def grids_of(
+    work: Work, values: Mapping[str, Any], user: int = 0, *, at_the_act: bool = False
+) -> set[int]:
+    """Return the grids that an edit touches, or those that it touched when it was made."""
     if work.kind is CONFLICT:
-        scopes = work.record.values["scopes"] if work.record else []
+        scopes = list(_scopes(work, work.record, at_the_act=at_the_act)) if work.record else []
     elif work.kind is PARKING:
         own = work.edit.was.get("user") == user
         scopes = [work.edit.was["scope"]] if work.edit.was.get("scope") and not own else []
     else:
-        scopes = list(work.kind.scopes(work.record.values)) if work.record else []
-        scopes += work.kind.scopes(values) if work.edit.op == "create" else ()
+        scopes = list(_scopes(work, work.record, at_the_act=at_the_act)) if work.record else []
+        if work.edit.op == "create":
+            scopes += work.kind.scopes(values)
+            for one in work.referred.values():
+                scopes += _scopes(work, one, at_the_act=at_the_act)
     return {int(scope.removeprefix("grid:")) for scope in scopes}
+
+
+def _scopes(work: Work, record: Record, *, at_the_act: bool) -> tuple[str, ...]:
+    """Return the scopes of a record, now or when the author of an edit acted."""
+    base = work.edit.base if record is work.record else 0
+    former = former_scopes(record, at_ms=work.act.ms, base=base) if at_the_act else None
+    if former is not None:
+        return former
+    return tuple(record.values.get("scopes") or (f"grid:{record.values['grid']}",))

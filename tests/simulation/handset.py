@@ -39,6 +39,9 @@ class Handset:
     spoiled: bool = False
     """Its copy was damaged by accident, so that its digest may be wrong."""
     waiting: bool = False
+    wiped: bool = False
+    late: bool = False
+    """It was wiped after its time to send had run out."""
     connection: Any = field(default_factory=lambda: driver.connect(":memory:"))
     made: dict[str, Made] = field(default_factory=dict)
     pending: dict[str, Made] = field(default_factory=dict)
@@ -89,6 +92,7 @@ class Handset:
         copy, self.made, self.pending = self.copy[0], dict(self.copy[1]), dict(self.copy[2])
         copy.backup(self.connection)
         self.restored = True
+        self.wiped = False
         self.reboot(now_ms)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sync.clock import Anchors
@@ -20,8 +21,9 @@ from tests.simulation import upkeep
 from tests.simulation.checks import Checks
 from tests.simulation.copies import MARK_EVERY, Copies
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
-from tests.simulation.gate import DatedGate, Grants
+from tests.simulation.gate import DatedGate, Grant, Grants
 from tests.simulation.handset import Handset
+from tests.simulation.regrid import Regrid
 from tests.simulation.stands import Crash, Stand, Watched
 from tests.sync.house import KINDS
 from tests.sync.server import moment
@@ -35,7 +37,9 @@ WORLD_EVENTS = {
     "work": 40, "send": 34, "desk": 10, "wait": 8, "grant": 3, "reboot": 2, "set_clock": 2,
     "back_up_phone": 2, "restore_phone": 1, "back_up_server": 1, "restore_server": 1, "compact": 1,
     "erase": 1,
+    "cover": 2, "merge": 2, "split": 2, "dismiss": 2,
 }  # fmt: skip
+DRAIN_MS = 72 * 3_600_000
 SKEWS_MS = (0, 0, 40_000, -90_000, 30 * 86_400_000, -30 * 86_400_000, 50 * 365 * 86_400_000)
 
 
@@ -51,6 +55,7 @@ class Parcel:
     request: str = field(compare=False)
     reply: str | None = field(compare=False, default=None)
     granted: tuple[str, ...] = field(compare=False, default=())
+    lingering: frozenset[str] = field(compare=False, default=frozenset())
 
 
 class World:
@@ -59,7 +64,7 @@ class World:
     The attributes of the class are what a larger world has more of (``tests.prove.country``).
     """
 
-    users: Sequence[int] = (1, 1, 2, 3)
+    users: Sequence[int] = (1, 1, 2, 3, 4)
     """Who carries each phone."""
     grids: Sequence[int] = GRIDS
     grants_class: type[Grants] = Grants
@@ -82,8 +87,11 @@ class World:
         self.loss = self.rng.choice((0.0, 0.1, 0.3))
         self.office_device = new_id(self.rng)
         self.stand.enrol(self.office_device, OFFICE_USER)
+        self.people = list(dict.fromkeys(self.users))
+        self.regrid = Regrid(self)
+        self.leavers: dict[int, int] = {}
         self.handsets = [self._handset(user) for user in self.users]
-        for user in dict.fromkeys(self.users):
+        for user in self.people:
             self.grants.give(user, self.rng.choice(self.grids), self.now_ms)
             self.grants.give(user, self.rng.choice(self.grids), self.now_ms)
         self.erasures: list[Erasure] = []
@@ -111,6 +119,8 @@ class World:
     def work(self) -> None:
         """Somebody works on his phone."""
         handset = self.rng.choice(self.handsets)
+        if handset.wiped:
+            return
         for _ in range(self.rng.choice((1, 1, 2, 4))):
             self.now_ms += self.rng.randrange(1, 2000)
             self.worker_class(self, handset).act()
@@ -126,10 +136,33 @@ class World:
 
     def grant(self) -> None:
         """Charge of a grid changes."""
-        user = self.rng.choice(list(dict.fromkeys(self.users)))
-        grid = self.rng.choice(self.grids)
+        user, grid = self.rng.choice(self.people), self.rng.choice(self.grids)
+        if user in self.leavers:
+            return
         change = self.grants.end if self.rng.random() < 0.5 else self.grants.give
         change(user, grid, self.now_ms)
+
+    def cover(self) -> None:
+        """Somebody stands in for a colleague, from a moment to come until a later one."""
+        user, grid = self.rng.choice(self.people), self.rng.choice(self.grids)
+        starts = self.now_ms + self.rng.choice((0, 60_000, 3_600_000))
+        ends = starts + self.rng.choice((600_000, 7_200_000))
+        if user not in self.leavers:
+            self.grants.rows.append(Grant(user, grid, starts, ends))
+
+    def merge(self) -> None:
+        """One grid takes over another."""
+        self.regrid.merge(self.grids)
+
+    def split(self) -> None:
+        """A grid that was taken over stands again."""
+        self.regrid.split()
+
+    def dismiss(self) -> None:
+        """The last of the workers has to go; his phone may hand in what he did."""
+        if self.people[-1] not in self.leavers and self.rng.random() < 0.5:
+            self.grants.dismiss(self.people[-1], self.now_ms)
+            self.leavers[self.people[-1]] = self.now_ms + DRAIN_MS
 
     def reboot(self) -> None:
         """A phone is switched off and on."""
@@ -159,6 +192,9 @@ class World:
             self.stand.restore(self.copies[-1], f"epoch-{next(self.epochs)}")
             self.figures["restores"] += 1
             upkeep.erase(self.stand, self.erasures)
+            for handset in self.handsets:
+                # A phone that was erased cannot send again what the server has lost since.
+                handset.late = handset.late or handset.wiped
             self.checks.restored()
 
     def compact(self) -> None:
@@ -180,7 +216,9 @@ class World:
 
     def send(self) -> None:
         """A phone tries to exchange; it gives up waiting for what it had asked before."""
-        self.send_from(self.rng.choice(self.handsets))
+        handset = self.rng.choice(self.handsets)
+        if not handset.wiped:
+            self.send_from(handset)
 
     def send_from(self, handset: Handset) -> None:
         """Post the request of one phone, or lose it, or post it twice."""
@@ -198,6 +236,10 @@ class World:
         self.stand.enrol(device, handset.user)
         handset.phone.take_device(device)
         handset.devices.add(device)
+
+    def _lingering(self, handset: Handset) -> frozenset[str]:
+        scopes = [f"grid:{grid}" for grid in self.grids]
+        return frozenset(self.regrid.lingering(handset.user, scopes))
 
     def _later(self) -> int:
         return self.now_ms + self.rng.choice((20, 100, 900, 15_000, 50_000, 400_000))
@@ -219,6 +261,7 @@ class World:
 
     def _answer(self, parcel: Parcel) -> None:
         parcel.granted = tuple(self.grants.scopes(parcel.handset.user, self.now_ms))
+        parcel.lingering = self._lingering(parcel.handset)
         try:
             parcel.reply = self.serve(parcel.request, parcel.handset.user,
                                       dies=self.rng.random() < 0.04)  # fmt: skip
@@ -236,16 +279,24 @@ class World:
         if "problem" in reply:
             self.figures["problems"] += 1
             handset.phone.problem(request, reply["problem"])
+            self._note_wipe(handset, reply["problem"])
             return True
         moved = False
         for part in self.first_copies.parts(reply):
             before = handset.phone.cursor
             if handset.phone.receive(request, part, sent=parcel.sent,
                                      now=handset.instant(self.now_ms)):  # fmt: skip
-                self.checks.page_applied(handset, part["pull"], before, parcel.granted)
+                self.checks.page_applied(handset, part["pull"], before, parcel.granted,
+                                         parcel.lingering)  # fmt: skip
                 moved = moved or bool(part["pull"]["items"] or not part["pull"]["complete"])
             self.checks.own_edits_shown(handset)
         return self.first_copies.mend(handset) or moved
+
+    def _note_wipe(self, handset: Handset, problem: Mapping[str, Any]) -> None:
+        if handset.phone.wiped and not handset.wiped:
+            handset.wiped, handset.pending = True, {}
+            handset.late = handset.late or not problem["drain"]
+            handset.life += 1
 
     # -- the server ---------------------------------------------------------------------------
 
@@ -258,7 +309,10 @@ class World:
         request = json.loads(text)
         self.figures["exchanges"] += 1
         try:
+            self._demand_work(request, user)
             pushed = self._push(request["device"], read_drafts(request["edits"]), user, dies=dies)
+            if user in self.leavers:
+                return json.dumps({"push": pushed, "pull": None})
             page = self._pull(request, user)
         except Problem as problem:
             return json.dumps({"problem": {"code": problem.code, **problem.extra}})
@@ -269,11 +323,23 @@ class World:
             return f'{{"push":{json.dumps(pushed)},"pull":{text}}}'
         return json.dumps({"push": pushed, "lines": lines})
 
+    def _demand_work(self, request: Mapping[str, Any], user: int) -> None:
+        """Let the phone of somebody who left send what it holds, and do nothing else."""
+        until = self.leavers.get(user)
+        if until is None or (self.now_ms <= until and request["edits"]):
+            return
+        with self.stand.open() as store:
+            device = store.device(request["device"])
+        if device is None:
+            raise Problem(404, "unknown_device")
+        raise Problem(403, "device_wipe", drain=self.now_ms <= until, expected=device.last_n + 1)
+
     def _push(
         self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
     ) -> Mapping[str, Any]:
-        gate = DatedGate(self.grants, user, self.now_ms, user == OFFICE_USER)
-        context = Push(device, user, self.now_ms, ANCHORS, gate, KINDS)
+        gate = DatedGate(self.grants, user, self.now_ms, user == OFFICE_USER, self.regrid.present)
+        context = Push(device, user, self.now_ms, ANCHORS, gate, KINDS,
+                       present=self.regrid.present_scope)  # fmt: skip
         with self.stand.open(dies=dies) as store:
             reply = push(store, drafts, context)
         self._committed(store, user)
@@ -290,8 +356,10 @@ class World:
             device = store.device(request["device"])
             if device is None:
                 raise Problem(404, "unknown_device")
+            brief = request.get("brief", False) and user != 2
             asked = Pull(scopes, request["cursor"], device, request["want_bytes"],
-                         mark_every=MARK_EVERY)  # fmt: skip
+                         mark_every=MARK_EVERY, brief=brief,
+                         linger=partial(self.regrid.lingering, user))  # fmt: skip
             page = pull(store, asked)
             if page.wiped:
                 upkeep.of(store).wiped(device.id, page.wiped, self.now_ms)
@@ -320,6 +388,8 @@ class World:
 
     def _round(self, handset: Handset) -> bool:
         """Exchange once without trouble; tell whether anything moved."""
+        if handset.wiped:
+            return False
         self.now_ms += 1000
         renewed = bool(handset.phone.needs_device)
         if renewed:
@@ -327,9 +397,10 @@ class World:
         request = handset.phone.request(want_bytes=4_000_000)
         text = json.dumps(request, ensure_ascii=False)
         granted = tuple(self.grants.scopes(handset.user, self.now_ms))
+        lingering = self._lingering(handset)
         reply = self.serve(text, handset.user)
         sent = handset.instant(self.now_ms)
-        parcel = Parcel(0, 0, handset, handset.life, sent, text, reply, granted)
+        parcel = Parcel(0, 0, handset, handset.life, sent, text, reply, granted, lingering)
         return self.take_in(parcel) or renewed or bool(request["edits"])
 
     def close(self) -> None:

@@ -62,17 +62,19 @@ PLOT = Kind(
     scopes=_grid,
     settled=_near,
     given=lambda values: values.get("consent") == "given",
+    moved_by=frozenset({"grid"}),
 )
 PERSON = Kind(
     name="person",
     fields=(
         Field("grid", Whole(1, 1000), Rule.OFFICE, required=True),
-        Field("plot", Identity(), required=True, refers="plot"),
+        Field("plot", Identity(), required=True, refers="plot", follows=("grid",)),
         Field("name", Text(40), required=True),
     ),
     scopes=_grid,
     rank=lambda _values: 50,
     sealed=True,
+    moved_by=frozenset({"grid"}),
 )
 JOB = Kind(
     name="job",
@@ -81,6 +83,8 @@ JOB = Kind(
         Field("state", Choice(STATES), Rule.WORKFLOW, group="state", required=True),
         Field("round", Whole(0, 99), Rule.WORKFLOW, group="state"),
         Field("report", Text(200)),
+        Field("plot", Identity(), Rule.OFFICE, refers="plot", follows=("grid",)),
+        Field("person", Identity(), Rule.OFFICE, refers="person", follows=("grid",)),
     ),
     scopes=_grid,
     rank=lambda values: 10 if values.get("state") == "assigned" else 30,
@@ -92,6 +96,7 @@ JOB = Kind(
         }),
         new_round=frozenset({"assigned"}),
     ),
+    moved_by=frozenset({"grid"}),
 )  # fmt: skip
 KINDS = Kinds((PLOT, PERSON, JOB))
 
@@ -124,15 +129,18 @@ def name_of(number: int | str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, str(number)))
 
 
+FOLLOWING = ("plot", "person", "record")
+
+
 @dataclass(frozen=True)
 class PlainTable:
-    """A table of one kind, with a column for its grid and for each record it may name."""
+    """A table of one kind, with columns of its own for the grid and for what it follows."""
 
     table: sa.Table
 
     def row(self, record: Record) -> dict[str, Any]:
         """Return the typed columns."""
-        return {name: record.values.get(name) for name in ("grid", "plot", "record")}
+        return {name: record.values.get(name) for name in ("grid", *FOLLOWING)}
 
 
 @dataclass(frozen=True)
@@ -159,8 +167,7 @@ def kind_table(metadata: sa.MetaData, name: str) -> PlainTable:
             sa.Column("marks", sa.Text, nullable=False),
             sa.Column("deleted", sa.String(10), nullable=True),
             sa.Column("grid", sa.BigInteger, nullable=True),
-            sa.Column("plot", sa.Uuid(as_uuid=False), nullable=True),
-            sa.Column("record", sa.Uuid(as_uuid=False), nullable=True),
+            *(sa.Column(name, sa.Uuid(as_uuid=False), nullable=True) for name in FOLLOWING),
         )
     )  # fmt: skip
 

@@ -65,7 +65,9 @@ class Server:
     def _pull(self, request: Mapping[str, Any], scopes: Sequence[str], now_ms: int) -> str:
         with self.stand.open() as store:
             device = store.device(request["device"])
-            page = pull(store, Pull(scopes, request["cursor"], device, request["want_bytes"]))
+            asked = Pull(scopes, request["cursor"], device, request["want_bytes"],
+                         brief=request.get("brief", False))  # fmt: skip
+            page = pull(store, asked)
             if page.wiped:
                 upkeep_of(store).wiped(device.id, page.wiped, now_ms)
         return page.as_json(moment(now_ms), self.anchors.issue(now_ms, request["device"]))
