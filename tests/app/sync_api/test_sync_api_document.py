@@ -11,7 +11,7 @@ from tests.app.core.county import County
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID
 from tests.app.sync_api.examples import Command, Example, Names, as_json, as_lines, read_examples
 
-EXAMPLES_MIN = 40
+EXAMPLES_MIN = 47
 PROTOCOL = Path(__file__).parents[3] / "docs" / "protocol.md"
 
 
