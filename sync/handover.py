@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from sync.conflicts import CONFLICT
 from sync.edits import MERE, OTHER, TRAIL, Edit, Mark, Record
 from sync.kinds import Follower, Kind
-from sync.parking import OPEN_STATES
 
 if TYPE_CHECKING:
     from sync.push import Run
@@ -215,21 +214,19 @@ class Handover:
         return sorted((one for one in found if one.values.get(field) == value), key=_by_id)
 
     def _carry(self, kind: Kind, before: Record, after: Record, left: Mark) -> None:
-        """Let the conflicts and the parked edits of a record move with it."""
+        """Let the conflicts of a record move with it, and read what is parked about it.
+
+        The batch takes the open ones along when it is written down (``Run``).
+        """
         was, now = kind.scopes(before.values), kind.scopes(after.values)
         if was == now:
             return
         load(self.run.reading, {(kind.name, after.id)})
-        about = {after.id}
         for conflict in self._those(CONFLICT.name, OF_CONFLICT, after.id):
-            about.add(conflict.id)
             mark = left._replace(rv=conflict.rv + 1)
             moved = conflict.written({"scopes": list(now)}, {"scopes": mark}, conflict.rv + 1)
             key = (CONFLICT.name, conflict.id)
             self.run.batch.records[key] = with_trail(CONFLICT, conflict, moved, left)
-        for parked in list(self.run.reading.parked.values()):
-            if parked.state in OPEN_STATES and parked.edit.rec in about:
-                self.run.keep_parked(replace(parked, scope=next(iter(now), parked.scope)))
 
 
 def _following(kind: Kind, child: Record, values: Mapping[str, Any], mark: Mark) -> Record:

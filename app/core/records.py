@@ -222,11 +222,17 @@ class KindTable:
     def mask(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values as somebody sees them who may not see personal ones.
 
-        Of a field that a newer phone sent and we do not know, nobody can tell: it is hidden.
+        Of a field that a newer phone sent and we do not know, nobody can tell: it is hidden. So
+        is a value that is none of its field's: a parked edit may hold anything.
         """
         shown = {name: values[name] if name in self.declared else None for name in values}
         for name, mask in self.masked:
-            if name in shown:
-                value = shown[name]
-                shown[name] = mask(value) if mask and value is not None else None
+            if shown.get(name) is not None:
+                shown[name] = self._masked(name, mask, shown[name])
         return shown
+
+    def _masked(self, name: str, mask: Callable[[Any], Any] | None, value: Any) -> Any:
+        try:
+            return mask(self.declared[name].type.check(value)) if mask else None
+        except v.Invalid:
+            return None

@@ -14,7 +14,7 @@ from sync.digest import as_signed
 from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import PARKING, values_of
-from sync.store import PUT, Batch, FeedRow, Following, ScopeState, Window
+from sync.store import ERASED, PUT, Batch, FeedRow, Following, ScopeState, Window
 from sync.stores import copies, following, statements
 from sync.stores.encoding import dump, load
 from sync.stores.many import as_rows
@@ -193,9 +193,10 @@ class SqlStore:
     def write(self, batch: Batch) -> None:
         """Write all of a batch; scope counters and feed last, because they are shared."""
         self.begin_writing(self.session)
-        self._check_parked(batch)
-        self._check_erased(batch)
         if self._dialect == "sqlite":
+            # Elsewhere row locks have held it since it was read.
+            self._check_parked(batch)
+            self._check_seen(batch)
             following.check(self, batch)
         self._write_device(batch)
         entries = Write(self.tables.ledger, NEW, [self._ledger_row(one) for one in batch.ledger])
@@ -210,8 +211,8 @@ class SqlStore:
         self._write_feed(batch)
 
     def _check_parked(self, batch: Batch) -> None:
-        """See that no parked edit has changed since it was read; row locks do it elsewhere."""
-        if not batch.parked_asked or self._dialect != "sqlite":
+        """See that no parked edit has changed since it was read."""
+        if not batch.parked_asked:
             return
         versions: dict[str, int] = {}
         for asked in batch.parked_asked:
@@ -220,17 +221,16 @@ class SqlStore:
         if versions != batch.parked_seen:
             raise Stale
 
-    def _check_erased(self, batch: Batch) -> None:
-        """See that nothing that was only read has been erased since; row locks do it elsewhere."""
-        if self._dialect != "sqlite":
-            return
+    def _check_seen(self, batch: Batch) -> None:
+        """See that what was only read has not been erased, and what others follow not moved."""
         left: dict[str, list[str]] = {}
         for kind, record in batch.seen_rv.keys() - batch.records.keys():
             left.setdefault(kind, []).append(record)
         for kind in sorted(left):
-            erased = statements.erased(self.kinds[kind].table)
-            for record, rv in self._run(erased, {"ids": left[kind]}):
-                if rv != batch.seen_rv[kind, record]:
+            standing = statements.standing(self.kinds[kind].table)
+            for record, rv, deleted in self._run(standing, {"ids": left[kind]}):
+                counts = deleted == ERASED or (kind, record) in batch.relied
+                if counts and rv != batch.seen_rv[kind, record]:
                     raise Stale
 
     def _write_device(self, batch: Batch) -> None:

@@ -161,10 +161,10 @@ def _named(kind: str) -> sa.ColumnElement[str]:
 
 
 @cache
-def erased(table: sa.Table) -> Any:
-    """Return the statement that tells which records of one kind have been erased by law."""
+def standing(table: sa.Table) -> Any:
+    """Return the statement that tells how records of one kind stand now."""
     t = table.c
-    return sa.select(t.id, t.rv).where(among(t.id, "ids"), t.deleted == "erased")
+    return sa.select(t.id, t.rv, t.deleted).where(among(t.id, "ids"))
 
 
 @cache

@@ -60,6 +60,10 @@ def _buckets(patch: pytest.MonkeyPatch) -> None:
     mending.test_the_buckets_that_differ_hold_all_that_differs()
 
 
+def _same_bucket(patch: pytest.MonkeyPatch) -> None:
+    mending.test_another_kind_under_the_same_id_in_the_same_bucket_is_noticed()
+
+
 def _kinds(patch: pytest.MonkeyPatch) -> None:
     mending.test_the_same_id_under_another_kind_lies_in_another_bucket()
 
@@ -210,7 +214,7 @@ def copy_below_the_floor_given(patch: pytest.MonkeyPatch) -> None:
 
 PLANTED: Sequence[tuple[Plant, Proof]] = (
     (range_resumed_over_another_version, _mixed), (copy_not_proved, _damaged),
-    (copy_taken_again, _twice), (bucket_digest_forgets_kind, _buckets),
+    (copy_taken_again, _twice), (bucket_digest_forgets_kind, _same_bucket),
     (bucket_forgets_kind, _kinds), (missing_buckets_not_listed, _buckets),
     (what_is_too_much_stays, _one_row), (late_answer_believed, _late_answer),
     (verified_at_another_version, _moved_on), (half_a_line_counts, _cut_lines),

@@ -201,6 +201,12 @@ def test_the_buckets_that_differ_hold_all_that_differs(mine: list[Any], theirs: 
         assert sorted(rows) == sorted(r for r in theirs if bucket_of(r[0], r[1]) == number)
 
 
+def test_another_kind_under_the_same_id_in_the_same_bucket_is_noticed() -> None:
+    names = map(name_of, range(10_000))
+    rec = next(one for one in names if bucket_of("plot", one) == bucket_of("job", one))
+    assert differing(bucket_digests([("plot", rec, 1)]), [("job", rec, 1)])
+
+
 @given(ROWS)
 def test_the_buckets_together_make_the_digest_of_the_scope(rows: list[Any]) -> None:
     total = 0

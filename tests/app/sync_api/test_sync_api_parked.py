@@ -79,6 +79,21 @@ def test_one_parked_edit_is_read_by_whoever_may_list_it(county: County) -> None:
     assert outcome(county.ask("vl", "GET", "/parked-edits/x")) == (404, "not_found")
 
 
+def test_what_is_none_of_its_fields_values_is_hidden_from_who_sees_masks(county: County) -> None:
+    home = new_id()
+    phone = county.phone("gw")
+    phone.act("create", "household", home, set=household())
+    spoilt = {"household": home, "name": ["no", "text"], "phone": 13900000000, "relation": 7}
+    receipt = phone.act("create", "contact", set=spoilt)
+    assert receipt["status"] == "parked"
+    for who in ("vl", "ts"):
+        reply = county.ask(who, "GET", f"/parked-edits/{receipt['id']}")
+        assert reply.status_code == 200
+        shown = reply.get_json()["edit"]["set"]
+        assert shown["name"] is shown["phone"] is shown["relation"] is None
+        assert county.ask(who, "GET", "/parked-edits").status_code == 200
+
+
 def test_lists_are_filtered_by_grid_person_and_reason(county: County) -> None:
     one, other = _bad(county), _bad(county, "colleague", SAME_VILLAGE_GRID)
     odd = county.phone("gw").act("create", "castle", set={})
