@@ -222,6 +222,8 @@ class Handover:
         load(self.run.reading, {(kind.name, after.id)})
         about = {after.id}
         for conflict in self._those(CONFLICT.name, OF_CONFLICT, after.id):
+            if conflict.deleted:
+                continue
             about.add(conflict.id)
             mark = left._replace(rv=conflict.rv + 1)
             moved = conflict.written({"scopes": list(now)}, {"scopes": mark}, conflict.rv + 1)

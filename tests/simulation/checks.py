@@ -367,7 +367,7 @@ class Checks:
     def _lie_together(self, records: Mapping[Key, Record]) -> None:
         """Conflicts and parked edits of a record are seen where the record is seen."""
         for (kind, _), one in records.items():
-            if kind == "conflict":
+            if kind == "conflict" and not one.deleted:
                 target = records[one.values["kind"], one.values["record"]]
                 there = tuple(one.values["scopes"]) == _scopes_of(target)
                 self.demand("conflicts_lie_with_their_record", there, (one, target))
