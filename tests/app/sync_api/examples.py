@@ -1,18 +1,21 @@
 """Read the worked examples of a document, and hold real answers against them.
 
-An example is a pair of ``http`` blocks, a request and its answer. ``{{name}}`` in an answer keeps
-what stands there under a name, and in everything after that it stands for what was kept. ``…``
-as a value is any value, as a name it says that there is more.
+An example is a pair of ``http`` blocks, a request and its answer, or a ``console`` block, a
+command of the operator. ``{{name}}`` in an answer keeps what stands there under a name, and in
+everything after that it stands for what was kept. ``…`` as a value is any value, at the end of a
+text any end, as a name it says that there is more.
 """
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_BLOCK = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(http|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMAND = "$ flask "
 _NAME = re.compile(r"\{\{(\w+)\}\}")
 _WHOLE_NAME = re.compile(r"\{\{(\w+)\}\}\Z")
 ANY = "…"
@@ -41,23 +44,39 @@ class Example:
         return int(self.answer.first.split()[1])
 
 
-def read_examples(path: Path) -> list[Example]:
-    """Return the examples of a document, in their order."""
-    messages = list(_messages(path.read_text(encoding="utf-8")))
-    assert len(messages) % 2 == 0, "each request needs its answer"
-    pairs = list(zip(messages[::2], messages[1::2], strict=True))
-    for request, answer in pairs:
-        assert answer.first.startswith("HTTP/1.1 "), f"line {answer.line}: not an answer"
-        assert not request.first.startswith("HTTP/"), f"line {request.line}: not a request"
-    return [Example(*pair) for pair in pairs]
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that the operator gives between two requests."""
+
+    line: int
+    words: tuple[str, ...]
 
 
-def _messages(text: str) -> Iterator[Message]:
+def read_examples(path: Path) -> list[Example | Command]:
+    """Return the examples and commands of a document, in their order."""
+    blocks = _blocks(path.read_text(encoding="utf-8"))
+    return [one if isinstance(one, Command) else _example(one, next(blocks)) for one in blocks]
+
+
+def _example(request: Message | Command, answer: Message | Command) -> Example:
+    assert isinstance(request, Message)
+    assert isinstance(answer, Message), f"line {request.line}: the request has no answer"
+    assert answer.first.startswith("HTTP/1.1 "), f"line {answer.line}: not an answer"
+    assert not request.first.startswith("HTTP/"), f"line {request.line}: not a request"
+    return Example(request, answer)
+
+
+def _blocks(text: str) -> Iterator[Message | Command]:
     for block in _BLOCK.finditer(text):
-        head, _, body = block[1].partition("\n\n")
-        first, *lines = head.splitlines()
-        headers = dict(line.split(": ", 1) for line in lines)
-        yield Message(text.count("\n", 0, block.start()) + 1, first, headers, body.strip())
+        line, content = text.count("\n", 0, block.start()) + 1, block[2].strip()
+        if block[1] == "console":
+            assert content.startswith(_COMMAND), f"line {line}: not a command of ours"
+            yield Command(line, tuple(shlex.split(content.removeprefix(_COMMAND))))
+        else:
+            head, _, body = content.partition("\n\n")
+            first, *lines = head.splitlines()
+            headers = dict(line.split(": ", 1) for line in lines)
+            yield Message(line, first, headers, body.strip())
 
 
 @dataclass
@@ -79,9 +98,10 @@ class Names:
         elif isinstance(wanted, str) and (name := _WHOLE_NAME.match(wanted)):
             if self.known.setdefault(name[1], found) != found:
                 yield f"{place}: {found!r} is not the {name[1]} of before"
-        elif (
-            wanted != ANY and (self.filled(wanted) if isinstance(wanted, str) else wanted) != found
-        ):
+        elif isinstance(wanted, str) and wanted.endswith(ANY):
+            if wanted != ANY and not str(found).startswith(self.filled(wanted.removesuffix(ANY))):
+                yield f"{place}: {found!r} does not begin with {wanted!r}"
+        elif (self.filled(wanted) if isinstance(wanted, str) else wanted) != found:
             yield f"{place}: {found!r} instead of {wanted!r}"
 
     def _of_objects(
@@ -109,3 +129,8 @@ def as_json(text: str) -> Any:
     """Read the body of an example; a name outside quotation marks stands for a number."""
     quoted = re.sub(r'(?<!")\{\{(\w+)\}\}(?!")', r'"{{\1}}"', text)
     return json.loads(quoted)
+
+
+def as_lines(text: str) -> list[Any]:
+    """Read a body of lines; a line of its own ``…`` says that there are more."""
+    return [ANY if line == ANY else as_json(line) for line in text.splitlines()]
