@@ -41,5 +41,5 @@ backup: ## copy the database into var/backup while the server runs / 在线备�
 	@$(BIN)/python -m scripts.backup
 
 clean: ## remove the environment and all caches; var/ stays / 清除环境与缓存，保留 var/
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

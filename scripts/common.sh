@@ -5,6 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON_OLDEST="3.11"
 PYTHON_NEWEST="3.13"
+NODE_OLDEST="20"
 BIN=".venv/bin"
 
 say() {
@@ -49,6 +50,18 @@ no_python() {
         "Wangge needs Python $PYTHON_OLDEST to $PYTHON_NEWEST. Install one of these, or install uv" \
         "(https://docs.astral.sh/uv), which fetches the right one by itself; or name it:" \
         "    PYTHON=/path/to/python3.12 make run"
+}
+
+# Tell whether Node runs, is new enough, and has npm beside it.
+suitable_node() {
+    node -e "process.exit(Number(parseInt(process.versions.node) < $NODE_OLDEST))" 2>/dev/null &&
+        npm --version >/dev/null 2>&1
+}
+
+no_node() {
+    fail "测试需要 Node $NODE_OLDEST 或更新版本及 npm，此处为 $(node --version 2>/dev/null || echo -)，请先安装" \
+        "The tests need Node $NODE_OLDEST or newer with npm (Debian 12 itself has only 18). Install it:" \
+        "    https://nodejs.org/en/download    (macOS: brew install node)"
 }
 
 # Print the newest folder that holds a PostgreSQL server for which PostGIS is installed.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that are missing, all at once, when we may; else say the one command.
 #
-# usage: scripts/system.sh [python] [spatialite] [postgres]
+# usage: scripts/system.sh [python] [spatialite] [postgres] [node]
 # Where there is no apt, whoever needs a thing says by itself how to get it.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -31,6 +31,17 @@ need_spatialite() {
 need_postgres() {
     [ -n "${TEST_POSTGRES_URL:-}" ] || find_server >/dev/null ||
         MISSING="$MISSING postgresql postgresql-postgis"
+}
+
+# The system's own Node serves where it is new enough; it is never put beside another one.
+need_node() {
+    local offered
+    suitable_node && return
+    ! command -v node >/dev/null 2>&1 || no_node
+    offered="$({ LC_ALL=C apt-cache policy nodejs 2>/dev/null || true; } |
+        sed -n 's/^  Candidate: \([0-9]*\).*/\1/p')"
+    [ "${offered:-0}" -ge "$NODE_OLDEST" ] || no_node
+    MISSING="$MISSING nodejs npm"
 }
 
 # Print the words that make a command run as root, or fail when we may not.

@@ -143,9 +143,9 @@ def withdraw(batch: Batch, scope: str, before: Record) -> None:
 
 
 def bare_conflict(before: Record, rv: int, deleted: str, now_ms: int) -> Record:
-    """Return a conflict without the values that had met in it."""
+    """Return a conflict without the values that had met in it, or that a choice wrote over."""
     sides = {side: {**before.values[side], "values": {}} for side in ("won", "lost")}
-    values = {**before.values, **sides, "state": RESOLVED, "scopes": []}
+    values = {**before.values, **sides, "state": RESOLVED, "scopes": [], "by": None, "before": None}
     mark = max(before.marks.values(), key=lambda one: one.rv)._replace(rv=rv, ms=now_ms)
     return replace(before, rv=rv, values=values, marks={BASE_UNIT: mark}, deleted=deleted)
 

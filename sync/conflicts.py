@@ -84,15 +84,15 @@ def chosen(edit: Edit, conflict: Record) -> str:
     """Return what a resolution chooses.
 
     Raises:
-        Refusal: the choice is unknown, the conflict has been resolved already, or there is no
-            resolution to undo.
+        Refusal: the choice is unknown, the conflict has been resolved already (what an undo
+            would need may have been forgotten since), or there is no resolution to undo.
     """
     choice = edit.set.get("choice")
     if choice not in CHOICES:
         raise Refusal("invalid_fields", FieldError("choice", "not_a_choice",
                                                    {"choices": list(CHOICES)}))  # fmt: skip
     resolved = conflict.values["state"] == RESOLVED
-    if resolved and choice != UNDO:
+    if resolved and (choice != UNDO or conflict.deleted):
         raise Refusal("already_resolved")
     if not resolved and choice == UNDO:
         raise Refusal("not_resolved")

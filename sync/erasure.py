@@ -26,6 +26,8 @@ class Erased:
     erasures: Sequence[Erasure] = ()
     edits: int = 0
     parked: int = 0
+    scopes: frozenset[str] = frozenset()
+    """All scopes that were told of it: what is kept ready of them elsewhere must go too."""
 
 
 @dataclass
@@ -76,7 +78,8 @@ def erase(
     upkeep.scrub_parked(parked)
     upkeep.enter_erasures(told.erasures)
     upkeep.rewrite(told.batch)
-    return Erased(told.erasures, edits, len(found.parked))
+    scopes = frozenset(one.scope for one in told.batch.feed)
+    return Erased(told.erasures, edits, len(found.parked), scopes)
 
 
 def _dependants(

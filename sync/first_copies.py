@@ -13,6 +13,7 @@ from sync import snapshot
 from sync.cursor import joined
 from sync.replica_tables import Memory
 from sync.snapshot import NotACopy
+from sync.store import PURGE
 
 WHOLE, PART, UNCHANGED = 200, 206, 304
 
@@ -112,6 +113,9 @@ class FirstCopies:
         return True
 
     def _put(self, item: Mapping[str, Any]) -> None:
+        if item["op"] == PURGE:
+            self.memory.erase(item["t"], item["id"])
+            return
         self.memory.put_older(item["s"], item["t"], item["id"], rv=item["rv"], values=item["f"])
 
     def _give_up(self, scope: str) -> None:

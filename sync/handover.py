@@ -223,6 +223,8 @@ class Handover:
             return
         load(self.run.reading, {(kind.name, after.id)})
         for conflict in self._those(CONFLICT.name, OF_CONFLICT, after.id):
+            if conflict.deleted:
+                continue
             mark = left._replace(rv=conflict.rv + 1)
             moved = conflict.written({"scopes": list(now)}, {"scopes": mark}, conflict.rv + 1)
             key = (CONFLICT.name, conflict.id)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sync import conflicts, handover, merge, parking
+from sync import handover, merge, parking
 from sync.barring import Barring
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
+from sync.closing import Closing
 from sync.edits import (
     OPS,
     Device,
@@ -28,7 +29,6 @@ from sync.edits import (
 from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
 from sync.kinds import Examined, Kind, Kinds
-from sync.publish import publish
 from sync.reading import RELEASES, Key, Reading
 from sync.release import DECISIONS, Release
 from sync.resolving import Resolution
@@ -143,9 +143,10 @@ class Run:
                 self._repeat(draft.edit, before)
             else:
                 self._decide(draft)
-        self._keep_conflicts()
-        self._follow_records()
-        self._publish()
+        closing = Closing(self)
+        closing.keep_conflicts()
+        closing.follow_records()
+        closing.publish()
 
     def _present(self, draft: Draft) -> Draft:
         """Return a draft in the present schema of its kind; what was sent is remembered."""
@@ -300,7 +301,7 @@ class Run:
         self.keep_parked(
             Parked(self.sent.get(edit.id, edit), self.context.device, self.context.user, code,
                    errors, state, ms, self.context.received_ms, waits_for or edit.rec,
-                   self._scope_of(edit))
+                   self.scope_of(edit))
         )  # fmt: skip
         self.enter(edit, receipt, ms, {})
 
@@ -314,7 +315,7 @@ class Run:
                        anchors=self.context.anchors)  # fmt: skip
         return act.after(self.batch.device.last_ms)
 
-    def _scope_of(self, edit: Edit) -> str | None:
+    def scope_of(self, edit: Edit) -> str | None:
         """Return the scope whose people should see a parked edit."""
         kind = self.context.kinds.get(edit.kind)
         if kind is None:
@@ -360,40 +361,6 @@ class Run:
         was = self.batch.device
         last_ms = max(ms, was.last_ms)
         self.batch.device = Device(was.id, was.user, edit.n, edit.id, last_ms, was.enrolment)
-
-    def _keep_conflicts(self) -> None:
-        """Turn the clashes into conflict records, one for each pair of devices and unit."""
-        name = conflicts.CONFLICT.name
-        self.reading.load(
-            {(name, clash.conflict_id(key[1], e.base)) for clash, key, e, _ in self.clashes}
-        )
-        for clash, key, edit, mark in self.clashes:
-            target, kind = self.reading.record(key), self.context.kinds.get(key[0])
-            if target is None or kind is None:
-                continue
-            own = (name, clash.conflict_id(target.id, edit.base))
-            self.batch.records[own] = conflicts.conflict_of(
-                clash, target, kind.scopes(target.values), edit=edit, mark=mark,
-                existing=self.reading.record(own),
-            )  # fmt: skip
-
-    def _follow_records(self) -> None:
-        """Take open parked edits along when their record comes into other hands."""
-        for parked in list(self.reading.parked.values()):
-            record = self.batch.records.get((parked.edit.kind, parked.edit.rec))
-            if record and not record.deleted and parked.state in parking.OPEN_STATES:
-                scope = self._scope_of(parked.edit)
-                if scope != parked.scope:
-                    self.keep_parked(replace(parked, scope=scope))
-
-    def _publish(self) -> None:
-        """Work out what changes in which scope."""
-        for name, parked in self.batch.parked.items():
-            parking.entered(self.batch, self.parked_before[name], parked)
-        kinds = {**self.context.kinds.by_name, conflicts.CONFLICT.name: conflicts.CONFLICT}
-        for key, after in self.batch.records.items():
-            self.batch.seen_rv.setdefault(key, 0)
-            publish(self.batch, kinds[key[0]], self.reading.found.get(key), after)
 
 
 def _seen_ms(work: Work) -> int:

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sync import healing
+from sync import healing, overlay
 from sync.clock import AHEAD_MS_MAX
-from sync.conflicts import resolved_here
-from sync.edits import JOIN_OPS
 from sync.first_copies import FirstCopies
-from sync.parking import OPEN_STATES
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
 
@@ -31,7 +28,6 @@ KEPT_MS = 14 * 86_400_000
 ANCHOR_TRIP_MS_MAX = 60_000
 FORKED, UNKNOWN, TOO_OLD = "device_forked", "unknown_device", "upgrade_required"
 ERASED = "erased"
-SILENT_OPS = ("repair", "discard")
 PARKING = "parked"
 
 
@@ -360,18 +356,11 @@ class Replica:
 
     def row(self, kind: str, rec: str) -> Row | None:
         """Return one record as the worker should see it, None when there is none."""
-        own = self.memory.entries("kind = ? AND rec = ? AND contained = 0", kind, rec)
-        return _overlaid(kind, rec, self.memory.row(kind, rec), own)
+        return overlay.row(self.memory, kind, rec)
 
     def rows(self, kind: str) -> dict[str, Row]:
         """Return all records of a kind as the worker should see them, by id."""
-        pulled = self.memory.rows(kind)
-        own: dict[str, list[Entry]] = {}
-        for entry in self.memory.entries("kind = ? AND contained = 0", kind):
-            own.setdefault(entry.edit["rec"], []).append(entry)
-        shown = {rec: _overlaid(kind, rec, pulled.get(rec), own.get(rec, ()))
-                 for rec in [*pulled, *(rec for rec in own if rec not in pulled)]}  # fmt: skip
-        return {rec: row for rec, row in shown.items() if row}
+        return overlay.rows(self.memory, kind)
 
     def outbox(self) -> list[Mapping[str, Any]]:
         """Return the edits that the server has not been seen to have, oldest first."""
@@ -382,61 +371,12 @@ class Replica:
         return self.memory.entries("receipt IS NOT NULL")
 
     def parked(self) -> list[Row]:
-        """Return the parked edits that nobody has repaired or discarded yet, oldest first.
-
-        What the phone itself has done about one counts at once: it is shown to nobody twice.
-        """
-        settled = {
-            entry.edit["rec"] for entry in self.memory.entries("kind = 'parked' AND contained = 0")
-        }
-        rows = [row for row in self.rows("parked").values() if row.rec not in settled]
-        waiting = [row for row in rows if row.values["state"] in OPEN_STATES]
-        return sorted(waiting, key=lambda row: (row.values["ms"], row.rec))
+        """Return the parked edits that nobody has repaired or discarded yet, oldest first."""
+        return overlay.parked(self.memory)
 
     def conflicts(self) -> list[Row]:
         """Return the conflicts that nobody has resolved yet."""
-        rows = self.rows("conflict").values()
-        return [row for row in rows if row.values["state"] != "resolved"]
-
-
-def _overlaid(
-    kind: str, rec: str, pulled: tuple[int, dict[str, Any]] | None, own: Iterable[Entry]
-) -> Row | None:
-    """Lay edits over a pulled row; without a row only a creation shows anything.
-
-    Whoever edits a row after he has deleted it has seen that the deletion did not win. A server
-    that has gone back in time brings both edits back into sight.
-    """
-    rv, values = pulled or (0, {})
-    there, touched = pulled is not None, False
-    buried: dict[str, Any] | None = None
-    for entry in own:
-        op = entry.edit["op"]
-        if op in SILENT_OPS or not (there or op == "create" or buried is not None):
-            continue
-        touched, there = True, op != "delete"
-        before = values if buried is None else buried
-        buried = None if there else before
-        values = _after(op, before, entry.edit["set"]) if there else {}
-    return Row(kind, rec, rv, values, touched) if there else None
-
-
-def _after(op: str, values: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a row shows after an edit of one's own, before the server has answered."""
-    if op in JOIN_OPS:
-        return {**values, **{name: _joined(op, values.get(name), one)
-                             for name, one in said.items()}}  # fmt: skip
-    if op == "resolve":
-        return resolved_here(values, str(said.get("choice")))
-    return {**values, **said}
-
-
-def _joined(op: str, there: Any, said: Any) -> Any:
-    """Add to or remove from a set, or add to a counter; the value itself tells which it is."""
-    if isinstance(said, list):
-        here = set(there or ())
-        return sorted(here | set(said) if op == "add" else here - set(said))
-    return (there or 0) + said if isinstance(said, int) else there
+        return overlay.conflicts(self.memory)
 
 
 def _fitting(entries: Iterable[Entry]) -> list[Mapping[str, Any]]:

@@ -4,6 +4,7 @@ A copy is read in one snapshot of the store, so its cursor says exactly what its
 a pull from that cursor brings what has changed since, however old the copy is. A copy is good
 for all who see a scope alike; it names nobody. The lines are the items of a pull, most urgent
 first; the last line is the cursor, the version and the digest, so that a cut copy is no copy.
+What has been erased by law is named as in a pull: the phone may know of it from another time.
 """
 
 import gzip
@@ -18,7 +19,7 @@ from sync.cursor import Cursor, Place
 from sync.digest import as_hex, scope_digest
 from sync.lines import whole_lines
 from sync.pull import Project, item_of
-from sync.store import PUT, FeedRow, ScopeState, Store, Window
+from sync.store import PURGE, PUT, FeedRow, ScopeState, Store, Window
 
 CHANGES_MAX = 500
 ROWS_AT_ONCE = 5_000
@@ -53,10 +54,13 @@ def make(store: Store, scope: str, project: Project) -> Snapshot | None:
     if state is None:
         return None
     epoch = store.epoch()
-    items = [item_of(row, project) for row in _rows(store, scope, state)]
+    items, purged = [], False
+    for row in _rows(store, scope, state):
+        items.append(item_of(row, project))
+        purged = purged or row.op == PURGE
     tail = {
-        "to": Cursor(epoch, {scope: Place(state.ver, state.ver)}).write(), "scope": scope,
-        "ver": state.ver, "digest": as_hex(state.digest), "rows": len(items),
+        "to": Cursor(epoch, {scope: Place(state.ver, state.ver)}, purged).write(),
+        "scope": scope, "ver": state.ver, "digest": as_hex(state.digest), "rows": len(items),
     }  # fmt: skip
     text = "\n".join([*items, json.dumps(tail, separators=(",", ":"))]) + "\n"
     body = gzip.compress(text.encode(), PACKING_LEVEL, mtime=0)
@@ -64,11 +68,11 @@ def make(store: Store, scope: str, project: Project) -> Snapshot | None:
 
 
 def _rows(store: Store, scope: str, state: ScopeState) -> Iterator[FeedRow]:
-    """Yield what a scope shows, most urgent first, many rows at a time."""
+    """Yield what a scope shows, and what was erased, most urgent first, many rows at a time."""
     window: Window | None = Window(scope, 0, state.ver, -1, 0)
     while window:
         found = store.feed([window], ROWS_AT_ONCE)
-        yield from (row for row in found if row.op == PUT)
+        yield from (row for row in found if row.op in (PUT, PURGE))
         last = found[-1] if len(found) == ROWS_AT_ONCE else None
         window = last and window._replace(rank=last.rank, position=last.ver)
 
@@ -108,7 +112,8 @@ def read(body: bytes) -> Copy:
             raise NotACopy
         *items, tail = [json.loads(line) for line in whole_lines(raw)]
         copy = Copy(tail["scope"], tail["to"], items)
-        shown = scope_digest((item["t"], item["id"], item["rv"]) for item in items)
+        shown = scope_digest((item["t"], item["id"], item["rv"])
+                             for item in items if item["op"] == PUT)  # fmt: skip
         alike = as_hex(shown) == tail["digest"] and _only(copy.scope, items)
     except (zlib.error, ValueError, KeyError, TypeError):
         raise NotACopy from None
@@ -118,4 +123,4 @@ def read(body: bytes) -> Copy:
 
 
 def _only(scope: str, items: Iterable[Mapping[str, Any]]) -> bool:
-    return all(item["s"] == scope and item["op"] == PUT for item in items)
+    return all(item["s"] == scope and item["op"] in (PUT, PURGE) for item in items)

@@ -5,7 +5,7 @@ Whatever the engine makes of a row, if the record does not say what the row says
 returned as the conflict, and the phone shows it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from app.core.moments import now_ms
 from app.faces.cursors import Key, Numbers, Standing
 from app.faces.shapes import fresh, hidden_of, whole_units, written
 from app.faces.showing import Shown, Window
-from app.faces.taking import CREATE, DELETE, FacePhone, change, op_of
+from app.faces.taking import CREATE, DELETE, FacePhone, Fate, change, op_of
 from sync.edits import Draft
 from sync.errors import Problem
 from sync.kinds import Kind
@@ -82,16 +82,27 @@ def push(phone: FacePhone, kind: Kind, rows: Any) -> dict[str, Any]:
     hidden = hidden_of(phone.engine, phone.engine.sight(phone.actor, now_ms()), kind)
     drafts = [_draft(phone, kind, assumed, new, hidden) for assumed, new in pairs]
     fates = phone.take(drafts)
+    receipts = [fate.receipt for fate in fates if fate.receipt]
+    # A phone that is to erase itself may send, and reads no record by sending.
+    conflicts = [] if phone.actor.draining else _conflicts(phone, pairs, drafts, fates)
+    return {"conflicts": conflicts, "receipts": receipts}
+
+
+def _conflicts(
+    phone: FacePhone,
+    pairs: Sequence[tuple[Document | None, Document]],
+    drafts: Sequence[Draft],
+    fates: Sequence[Fate],
+) -> list[dict[str, Any]]:
+    """Return the records that do not say what the phone's rows say."""
     keys = [(draft.edit.kind, draft.edit.rec) for draft in drafts]
     with phone.database.transaction(Mode.READ) as session:
         masters = Window(session, phone).records(keys)
-    conflicts = [
+    return [
         _master(new, masters.get(key))
         for (_, new), key, fate in zip(pairs, keys, fates, strict=True)
         if fate.refused or not _says_the_same(new, masters.get(key))
     ]
-    receipts = [fate.receipt for fate in fates if fate.receipt]
-    return {"conflicts": conflicts, "receipts": receipts}
 
 
 def _pairs(rows: Any) -> Iterator[tuple[Document | None, Document]]:

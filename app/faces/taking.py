@@ -89,12 +89,15 @@ class FacePhone(Phone):
         """Apply changes, in their order; what is refused is parked and blocks no other.
 
         Raises:
-            Problem: the request cannot be taken.
+            Problem: the request cannot be taken, or a phone that is to erase itself has sent
+                nothing more.
         """
         fates: list[Fate] = []
         for first in range(0, len(changes), EDITS_MAX) if changes else (0,):
             some = changes[first : first + EDITS_MAX]
-            results = self.push(some).results
+            reply = self.push(some)
+            self.demand_work(some, reply)
+            results = reply.results
             fates += [_fate(draft, result) for draft, result in zip(some, results, strict=True)]
         return fates
 

@@ -14,6 +14,7 @@ from app.faces import rxdb, watermelon
 from app.faces.cursors import NUMBER_MAX
 from app.faces.shapes import kind_named, kinds_of
 from app.faces.taking import FacePhone
+from app.sync_api import unread
 from sync.errors import Problem
 from sync.wire import NotJson, read_json
 
@@ -135,10 +136,11 @@ def _migrated(text: str) -> set[str]:
 @blueprint.response(200, WatermelonTaken)
 def watermelon_push(query: dict[str, Any]) -> Response:
     """Send changed rows, for ``pushChanges`` of WatermelonDB."""
-    changes = read_json_body()
-    if not isinstance(changes, dict):
-        raise Problem(400, "malformed_request", pointer="")
-    return _json(watermelon.push(_phone(query), query["last_pulled_at"], changes))
+    with unread.kept():
+        changes = read_json_body()
+        if not isinstance(changes, dict):
+            raise Problem(400, "malformed_request", pointer="")
+        return _json(watermelon.push(_phone(query), query["last_pulled_at"], changes))
 
 
 @blueprint.route("/rxdb/<kind>/pull")
@@ -160,4 +162,5 @@ def rxdb_pull(query: dict[str, Any], kind: str) -> Response:
 def rxdb_push(query: dict[str, Any], kind: str) -> Response:
     """Send changed documents of one kind, for the push handler of RxDB."""
     phone = _phone(query)
-    return _json(rxdb.push(phone, kind_named(phone.engine, kind), read_json_body()))
+    with unread.kept():
+        return _json(rxdb.push(phone, kind_named(phone.engine, kind), read_json_body()))

@@ -31,6 +31,7 @@ def _init_app(app: Flask) -> None:
     settings, database = app.extensions["wangge_settings"], app.extensions["wangge_database"]
     engine = app.extensions["wangge_engine"]
     cupboard = Cupboard(settings.data_dir / "snapshots", app.extensions["wangge_cipher"])
+    app.extensions[epochs.EXTENSION].begun = cupboard.empty
     app.extensions["wangge_copies"] = CopyRoom(database, engine, cupboard)
     app.extensions["wangge_waiting_room"] = WaitingRoom(database, engine)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +65,8 @@ class CopyRoom:
         for kept in sorted(wanted, key=lambda one: one.tag != tag):
             if not store.purged(scope, kept.ver):
                 return self.cupboard.open(kept, epoch, scope)
+            # The erasure was ordered on another machine: here, too, the copy must go.
+            kept.path.unlink(missing_ok=True)
         return None
 
     def _made(self, scope: str, sight: Sight) -> Snapshot:
@@ -78,7 +81,20 @@ class CopyRoom:
                 copy = snapshot.make(store, scope, sight.body)
             assert copy is not None, "a scope that has a state can be copied"
             self.cupboard.put(copy, name)
+            self._mind_purges(copy)
             return copy
+
+    def _mind_purges(self, copy: Snapshot) -> None:
+        """Throw a copy away again if something in it was erased while it was made."""
+        with self.database.transaction(Mode.READ) as session:
+            purged = self.engine.store(session).purged(copy.scope, copy.ver)
+        if purged:
+            self.cupboard.forget(copy.scope)
+
+    def forget(self, scopes: Iterable[str]) -> None:
+        """Throw away what lies ready of scopes, after something in them was erased by law."""
+        for scope in scopes:
+            self.cupboard.forget(scope)
 
     def _name(self, sight: Sight) -> str:
         """Name what a sight shows, as the declarations of this release have it."""

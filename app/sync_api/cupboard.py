@@ -74,7 +74,9 @@ class Cupboard:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(sealed)
-        draft.rename(shelf / name)
+        # The shelf may just have been emptied for the law's sake: then the copy is not kept.
+        with contextlib.suppress(FileNotFoundError):
+            draft.rename(shelf / name)
         for old in self.find(copy.epoch, copy.scope, sight)[VERSIONS_MAX:]:
             old.path.unlink(missing_ok=True)
         self._clear()
@@ -82,6 +84,11 @@ class Cupboard:
     def forget(self, scope: str) -> None:
         """Throw away all copies of a scope, because something in it was erased by law."""
         for path in self.shelf(scope).glob("*"):
+            path.unlink(missing_ok=True)
+
+    def empty(self) -> None:
+        """Throw away everything: the database went back in time, and these copies are of before."""
+        for path in self.folder.glob("*/*"):
             path.unlink(missing_ok=True)
 
     def _clear(self) -> None:

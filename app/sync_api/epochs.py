@@ -137,12 +137,17 @@ def _keep(session: Session, **values: object) -> None:
 
 @dataclass
 class Epochs:
-    """The watch over one database: looks when it is time, and when there is a new connection."""
+    """The watch over one database: looks when it is time, and when there is a new connection.
+
+    Attributes:
+        begun: is called when a new epoch has begun.
+    """
 
     database: Database
     engine: Engine
     place: Path
     clock: Callable[[], float] = time.monotonic
+    begun: Callable[[], None] = lambda: None
     _due_s: float = field(default=0.0, init=False)
     _looked: bool = field(default=False, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -197,6 +202,8 @@ class Epochs:
             epoch = self._begin(session, signs, reason) if reason else signs.epoch
             _keep(session, generation=generation, home=home)
         write_milestone(self._path, Milestone(epoch, generation))
+        if reason:
+            self.begun()
         return reason
 
     def _begin(self, session: Session, signs: Signs, reason: str) -> str:

@@ -15,6 +15,7 @@ from app.core.engine import Engine
 from app.core.moments import now_ms
 from app.core.records import sync_tables
 from app.identity.models import Enrolment, Post
+from app.sync_api import unread
 from sync import erasure
 from sync.stores.sql_upkeep import SqlUpkeep
 from sync.upkeep import Erasure, Upkeep
@@ -41,7 +42,7 @@ def erase(
     also: Collection[str] = (),
 ) -> erasure.Erased:
     """Erase records and enter them in both lists; the one outside is on the disk first."""
-    done = erasure.erase(upkeep_of(session, engine), engine.kinds, orders, also=also)
+    done = _erased(session, engine, orders, also)
     append(list_of(place), done.erasures)
     for one in done.erasures:
         audit.record(session, "sync.erased", user_id=one.by, subject=f"{one.kind}:{one.record}",
@@ -55,8 +56,16 @@ def carry_out_again(session: Session, engine: Engine, place: Path) -> int:
     known = [one for one in orders if one.kind in engine.tables]
     if not known:
         return 0
-    upkeep = upkeep_of(session, engine)
-    return len(erasure.erase(upkeep, engine.kinds, known).erasures)
+    return len(_erased(session, engine, known, ()).erasures)
+
+
+def _erased(
+    session: Session, engine: Engine, orders: Sequence[Erasure], also: Collection[str]
+) -> erasure.Erased:
+    """Erase records, and what nobody could read but that names them."""
+    done = erasure.erase(upkeep_of(session, engine), engine.kinds, orders, also=also)
+    unread.forget(session, engine.cipher, {one.record for one in (*orders, *done.erasures)})
+    return done
 
 
 def append(path: Path, erasures: Sequence[Erasure]) -> None:

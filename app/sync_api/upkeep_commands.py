@@ -13,6 +13,7 @@ from app.core.engine import ATTEMPTS_MAX, current_engine
 from app.core.moments import as_text, now_ms
 from app.core.settings import Settings
 from app.sync_api import erasures
+from app.sync_api.copying import current_copies
 from app.sync_api.epochs import ORDERED, current_epochs, place_of
 from sync.compaction import DAY_MS, STEPS, Keeping, Portion
 from sync.erasure import Erased
@@ -122,6 +123,7 @@ def carry_out(kind: str, record: str, reason: str, also: Sequence[str]) -> list[
         return erasures.erase(session, engine, place_of(_settings()), [order], also=also)
 
     done = [_written(work), _written(work)]
+    current_copies().forget(frozenset().union(*(one.scopes for one in done)))
     if current_database().is_sqlite:
         with current_database().engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -2,6 +2,7 @@
 
 from app.core.feature import Feature
 from app.workflows import commands, views
+from app.workflows.faults import FAULTS
 from app.workflows.problems import PROBLEMS
 
 feature = Feature(
@@ -9,4 +10,5 @@ feature = Feature(
     blueprints=[views.grids, views.transfers],
     problems=PROBLEMS,
     commands=[commands.group],
+    faults=FAULTS,
 )

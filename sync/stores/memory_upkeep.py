@@ -147,8 +147,8 @@ class MemoryUpkeep:
 
     def ledger(self) -> Sequence[Past]:
         """Return the whole ledger, for checks."""
-        return [Past(one.edit, one.device, one.user, one.received_ms, one.receipt.code)
-                for one in self.store.ledger.values()]  # fmt: skip
+        return [Past(replace(one.edit, was=one.was), one.device, one.user, one.received_ms,
+                     one.receipt.code) for one in self.store.ledger.values()]  # fmt: skip
 
     # -- both ---------------------------------------------------------------------------------
 

@@ -213,7 +213,7 @@ class SqlUpkeep:
         body = load(self.store.seal.open(row.kind, row.edit, row.body)) if row.body else {}
         edit = Edit(
             row.n, row.edit, row.op, row.kind, row.rec, body.get("base", 0), body.get("set", {}),
-            schema=row.schema, at=body.get("at", {}),
+            body.get("was", {}), schema=row.schema, at=body.get("at", {}),
         )  # fmt: skip
         code = load(row.receipt).get("code")
         return Past(edit, row.device, row.user_id, row.received_ms, code)

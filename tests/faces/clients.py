@@ -143,6 +143,12 @@ class AppPhone:
         answer = self.node.hear()
         assert answer.get("failed") == "it was lost", answer
 
+    def sync_ordered_to_erase(self) -> None:
+        """Synchronise; the server takes what there is and orders the phone to erase itself."""
+        self.node.tell("sync", phone=self.name)
+        answer = self.node.hear()
+        assert answer.get("failed") == "device_wipe", answer
+
     def tries_to_push(self) -> bool:
         """Synchronise on a network that loses pushes; tell whether there was one."""
         self.node.tell("sync", phone=self.name, lose="request")

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from app.core.database import Mode
 from app.core.identifiers import new_id
 from app.identity.models import Post
+from app.sync_api.upkeep_commands import carry_out
 from tests.app.core.county import household
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID, VILLAGE
 from tests.faces.clients import Stage
@@ -135,3 +136,34 @@ def test_who_may_read_nothing_any_more_still_offers_his_work(stage: Stage) -> No
     stage.ground.county.sql(ended.values(ends=datetime.now(UTC)))
     assert one.tries_to_push()
     assert one.rows("household")[home]["building"] == "97"
+
+
+def test_a_phone_that_may_only_send_hands_in_its_work_and_is_ordered_to_erase_itself(
+    stage: Stage,
+) -> None:
+    who, county = stage.person(GRID), stage.ground.county
+    one = stage.phone(who)
+    home = shared_home(one)
+    one.change("household", home, building="96")
+    contact = one.create("contact", {"household": home, "name": "张三"})
+    before = edits_of(stage.ground, one.device)
+    reply = county.ask("ts", "POST", f"/users/{county.ids[who]}/dismissal")
+    assert reply.status_code == 200, reply.get_data(as_text=True)
+    one.sync_ordered_to_erase()
+    assert edits_of(stage.ground, one.device) == before + 2
+    assert {state for _, state in parked(stage.ground, one.device)} <= {"parked", "held"}
+    one.sync_ordered_to_erase()
+    assert edits_of(stage.ground, one.device) == before + 2
+    assert contact in one.rows("contact")
+
+
+def test_what_the_law_erases_leaves_the_phone_at_once(stage: Stage) -> None:
+    one, other = pair(stage)
+    home = shared_home(one, other)
+    one.change("household", home, building="95")
+    carry_out("household", home, "asked", ())
+    for phone in (one, one, other):
+        phone.sync()
+        assert home not in phone.rows("household")
+    assert one.sync()["pushes"] == 0
+    assert parked(stage.ground, one.device) == []

@@ -22,6 +22,7 @@ HANDED_ON = {
                                      services.REFUSED},
     ("sync/kinds.py", "fault.code"): set(),
     ("app/identity/appointments.py", "fault.code"): set(),
+    ("app/workflows/regrid.py", "fault"): {"grid_stands_already", "not_a_part", "required"},
     ("app/identity/appointments.py", "code"): {"password_too_short", "password_too_long",
                                                "password_too_common"},
     ("app/core/gate.py", "code"): {gate._CODES.get(one, one.value) for one in Answer

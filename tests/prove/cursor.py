@@ -30,12 +30,12 @@ from app.core.database import Database, Mode, begin_writing
 from app.core.engine import Engine
 from app.core.identifiers import new_id
 from app.core.records import sync_tables
-from app.sync_api.services import Phone
+from app.sync_api.services import Phone, Wish
 from sync import pull
 from sync.conflicts import CONFLICT
 from sync.digest import as_hex, record_digest
 from sync.edits import Device, Draft, Edit
-from sync.pull import PAGE_BYTES, Page
+from sync.pull import Page
 from sync.store import Batch
 from sync.stores.sql import SqlStore
 from tests.app.core.county import household
@@ -94,12 +94,12 @@ def _sequence_planted(engine: Engine) -> Iterator[None]:
 @contextmanager
 def _stale_standby(_engine: Engine) -> Iterator[None]:
     """Let a standby answer that has not seen yet what the phone has."""
-    right = pull._is_lost
-    pull._is_lost = lambda place, state: False
+    right = pull.is_lost
+    pull.is_lost = lambda place, state: False
     try:
         yield
     finally:
-        pull._is_lost = right
+        pull.is_lost = right
 
 
 SHORT = {"engine": "postgresql", "seconds": 6, "seed": 1, "standbys": 1}
@@ -115,8 +115,8 @@ class CountingPhone(Phone):
 
     answers: Counter[str] = field(default_factory=Counter)
 
-    def _ask_standby(self, cursor: str | None, want_bytes: int) -> Page | None:
-        page = super()._ask_standby(cursor, want_bytes)
+    def _ask_standby(self, cursor: str | None, wish: Wish) -> Page | None:
+        page = super()._ask_standby(cursor, wish)
         self.answers["standby" if page else "database"] += 1
         return page
 
@@ -167,16 +167,16 @@ class Follower:
         """Pull without rest until nobody pushes any more, and then all that is left."""
         while not self.over.is_set():
             if self.pulls % ASKED_DIRECTLY == 0:
-                self.take(self.phone.pull(self.cursor, PAGE_BYTES))
+                self.take(self.phone.pull(self.cursor, Wish()))
             else:
                 self._pull_anywhere()
-        while not self.take(self.phone.pull(self.cursor, PAGE_BYTES)):
+        while not self.take(self.phone.pull(self.cursor, Wish())):
             continue
 
     def _pull_anywhere(self) -> None:
         """Ask whoever can answer; when a standby was behind, wait until it has caught up."""
         before = self.phone.answers["database"]
-        self.take(self.phone.pull_anywhere(self.cursor, PAGE_BYTES))
+        self.take(self.phone.pull_anywhere(self.cursor, Wish()))
         if self.phone.database.standby and self.phone.answers["database"] > before:
             time.sleep(2 * STANDBY_DELAY_MS / 1000)
 

@@ -225,6 +225,7 @@ def _promoted(
     primary.stop()
     standby.start()
     standby.promote()
+    ground.database.dispose()
     return _come_together(ground, members, chance, before)
 
 

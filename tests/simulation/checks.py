@@ -367,7 +367,7 @@ class Checks:
     def _lie_together(self, records: Mapping[Key, Record]) -> None:
         """Conflicts and parked edits of a record are seen where the record is seen."""
         for (kind, _), one in records.items():
-            if kind == "conflict":
+            if kind == "conflict" and not one.deleted:
                 target = records[one.values["kind"], one.values["record"]]
                 there = tuple(one.values["scopes"]) == _scopes_of(target)
                 self.demand("conflicts_lie_with_their_record", there, (one, target))
@@ -408,8 +408,12 @@ class Checks:
             self.demand("order_does_not_matter", stands, (record, last))
 
     def _converged(self, handset: Handset, records: Mapping[Key, Record]) -> None:
-        """A phone holds what the server holds in its scopes, and nothing else."""
-        granted = set(self.world.grants.scopes(handset.user, self.world.now_ms))
+        """A phone holds what the server holds in its scopes, and nothing else.
+
+        The phone of somebody who has left holds nothing, not even what was parked of his.
+        """
+        scopes = self.world.grants.scopes(handset.user, self.world.now_ms)
+        granted = set() if handset.wiped else set(scopes)
         wanted = {key: (record.rv, dict(record.values)) for key, record in records.items()
                   if granted & set(_scopes(record))}  # fmt: skip
         kept = {(kind, rec): row for kind in ALL

@@ -39,8 +39,9 @@ class Copies:
     def step(self) -> None:
         """Let something happen to the copy of some phone, or nothing."""
         name = self.rng.choices(list(STEP_ODDS), list(STEP_ODDS.values()))[0]
-        if name:
-            getattr(self, name)(self.rng.choice(self.world.handsets))
+        handset = self.rng.choice(self.world.handsets) if name else None
+        if handset and not handset.wiped:
+            getattr(self, name)(handset)
 
     # -- ready-made copies --------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ class Copies:
 
     def _serve(self, user: int, wanted: CopyRequest) -> CopyReply | None:
         """Hand out a copy as the server does: an older one while it is good, else a new one."""
-        if wanted.scope not in self.world.grants.scopes(user, self.world.now_ms):
+        if not self._may_see(user, wanted.scope):
             return None
         with self.world.stand.open() as store:
             state, epoch = store.scopes([wanted.scope]).get(wanted.scope), store.epoch()
@@ -84,6 +85,11 @@ class Copies:
             return CopyReply(PART, same[0].tag, len(same[0].body), wanted.start, body)
         copy = self.rng.choice(good)
         return CopyReply(WHOLE, copy.tag, len(copy.body), 0, copy.body)
+
+    def _may_see(self, user: int, scope: str) -> bool:
+        """Tell whether somebody is still with us and sees a scope."""
+        granted = self.world.grants.scopes(user, self.world.now_ms)
+        return user not in self.world.leavers and scope in granted
 
     # -- pulls in lines -----------------------------------------------------------------------
 
@@ -142,7 +148,7 @@ class Copies:
 
     def _answer(self, user: int, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
         asked = read_question(json.loads(json.dumps(question)))
-        if asked.scope not in self.world.grants.scopes(user, self.world.now_ms):
+        if not self._may_see(user, asked.scope):
             return None
         try:
             with self.world.stand.open() as store:

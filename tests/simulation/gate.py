@@ -136,4 +136,6 @@ def _scopes(work: Work, record: Record, *, at_the_act: bool) -> tuple[str, ...]:
     former = former_scopes(record, at_ms=work.act.ms, base=base) if at_the_act else None
     if former is not None:
         return former
-    return tuple(record.values.get("scopes") or (f"grid:{record.values['grid']}",))
+    if work.kind is CONFLICT:
+        return tuple(record.values["scopes"])
+    return (f"grid:{record.values['grid']}",)

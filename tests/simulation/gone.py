@@ -43,7 +43,7 @@ class Gone:
         self.checks.demand(NAME, record and record.deleted == ERASED, (one, record))
         assert record is not None
         sides = [record.values[side]["values"] for side in ("won", "lost") if record.values]
-        self.checks.demand(NAME, not any(sides), record)
+        self.checks.demand(NAME, not any(sides) and not record.values.get("before"), record)
         self.checks.demand(NAME, record.kind == "conflict" or not record.values, record)
 
     def _off_the_phone(self, handset: Any, gone: set[str]) -> None:

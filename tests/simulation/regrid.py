@@ -16,18 +16,27 @@ class Regrid:
 
     Attributes:
         heirs: for each grid that has ended, the one that took it over.
+        past: when that has changed, and how it was from then on.
     """
 
     def __init__(self, world: "World") -> None:
         self.world = world
         self.heirs: dict[int, int] = {}
-        self.ever = False
+        self.past: list[tuple[int, Mapping[int, int]]] = []
+
+    @property
+    def ever(self) -> bool:
+        """Tell whether any grid was ever taken over."""
+        return bool(self.past)
 
     def present(self, grid: int) -> int:
         """Return the grid that now stands for one."""
-        while grid in self.heirs:
-            grid = self.heirs[grid]
-        return grid
+        return _heir(self.heirs, grid)
+
+    def present_at(self, grid: int, at_ms: int) -> int:
+        """Return the grid that stood for one at a moment."""
+        known = [heirs for ms, heirs in self.past if ms <= at_ms]
+        return _heir(known[-1] if known else {}, grid)
 
     def is_ended(self, grid: object) -> bool:
         """Tell whether a grid stands no longer."""
@@ -40,7 +49,8 @@ class Regrid:
             return
         old, new = self.world.rng.sample(standing, 2)
         self._carry_posts(old, new)
-        self.heirs[old], self.ever = new, True
+        self.heirs[old] = new
+        self._note()
         self._move(old, new, share=1.0)
 
     def split(self) -> None:
@@ -50,6 +60,7 @@ class Regrid:
         old = self.world.rng.choice(sorted(self.heirs))
         source = self.present(old)
         del self.heirs[old]
+        self._note()
         for user in self.world.users:
             if self.world.grants.in_charge(user, source, self.world.now_ms):
                 self.world.grants.give(user, old, self.world.now_ms)
@@ -65,6 +76,9 @@ class Regrid:
     def present_scope(self, scope: str) -> str:
         """Return the scope that now stands for one."""
         return f"grid:{self.present(_grid(scope))}"
+
+    def _note(self) -> None:
+        self.past.append((self.world.now_ms, dict(self.heirs)))
 
     def _carry_posts(self, old: int, new: int) -> None:
         for user in self.world.users:
@@ -91,6 +105,12 @@ class Regrid:
         records: Mapping[Any, Record] = self.world.stand.records()
         parents = (records.get((name, record.values.get(name) or "")) for name in ORDER)
         return any(one and not one.deleted and one.values["grid"] == grid for one in parents)
+
+
+def _heir(heirs: Mapping[int, int], grid: int) -> int:
+    while grid in heirs:
+        grid = heirs[grid]
+    return grid
 
 
 def _grid(scope: str) -> int:

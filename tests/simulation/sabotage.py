@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sync import merge, publish, pull, push, reading, replica, replica_tables
+from sync import closing, merge, publish, pull, push, reading, replica, replica_tables
 from sync.clock import ActTime
 from sync.cursor import Place
 from sync.errors import Problem
@@ -89,7 +89,7 @@ def digest_forgets_who_left(world: "World") -> Iterator[None]:
         for scope in {one.scope for one in batch.feed if one.op == "out"}:
             batch.digests[scope] = kept.get(scope, (0, 0))
 
-    with _instead((push, "publish", wrong)):
+    with _instead((closing, "publish", wrong)):
         yield
 
 
@@ -259,7 +259,7 @@ def deletion_ignores_the_unseen(world: "World") -> Iterator[None]:
 @planted
 def loser_forgotten(world: "World") -> Iterator[None]:
     """Throw away the value that lost."""
-    with _instead((push.Run, "_keep_conflicts", lambda self: None)):
+    with _instead((closing.Closing, "keep_conflicts", lambda self: None)):
         yield
 
 

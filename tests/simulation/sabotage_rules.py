@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sync import conflicts, joins, merge, replica, texts
+from sync import conflicts, joins, merge, overlay, texts
 from sync.kinds import Rule
 from sync.meeting import Meeting, Met
 from sync.merge import JOINS
@@ -121,5 +121,5 @@ def undo_over_a_newer_value(world: "World") -> Iterator[None]:
 @planted
 def phone_shows_what_was_sent(world: "World") -> Iterator[None]:
     """Show what is taken from a set as if it were the set."""
-    with _instead((replica, "_joined", lambda op, there, said: said)):
+    with _instead((overlay, "_joined", lambda op, there, said: said)):
         yield

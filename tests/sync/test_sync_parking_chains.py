@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync import parking, push, release
+from sync import closing, parking, push, release
 from sync.edits import Edit, Parked
 from sync.errors import Refusal
 from sync.gate import Verdict, Work
@@ -336,10 +336,10 @@ BUGS = {
         release.Release, "_replay_held", _unjudged,
         test_a_release_gives_nobody_rights_that_he_never_had),
     "parked_for_the_office_only": (
-        push.Run, "_scope_of", lambda self, edit: None,
+        push.Run, "scope_of", lambda self, edit: None,
         test_a_parked_edit_is_pulled_by_its_author_and_by_the_people_there),
     "parked_where_the_record_was": (
-        push.Run, "_follow_records", lambda self: None,
+        closing.Closing, "follow_records", lambda self: None,
         test_a_parked_edit_follows_its_record_into_other_hands),
 }  # fmt: skip
 

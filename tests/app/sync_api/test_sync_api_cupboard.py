@@ -17,7 +17,7 @@ from sync import snapshot
 from sync.snapshot import Snapshot, read
 from sync.store import Batch, FeedChange
 from tests.app.core.county import County, household
-from tests.app.identity.town import GRID
+from tests.app.identity.town import GRID, SAME_VILLAGE_GRID
 
 SCOPE = f"grid:{GRID}"
 
@@ -153,3 +153,64 @@ def test_a_new_epoch_makes_new_copies(county: County) -> None:
     after = read(county.ask(phone.who, "GET", path).data)
     assert before.items == after.items and before.cursor != after.cursor
     assert phone.send("pull", {"cursor": after.cursor}).get_json()["reset"] == []
+
+
+# -- erasure --------------------------------------------------------------------------------------
+
+
+def _erase(county: County, rec: str) -> None:
+    words = ["sync", "erase", "household", rec, "--reason", "x", "--yes"]
+    result = county.app.test_cli_runner().invoke(args=words)
+    assert result.exit_code == 0, result.output
+
+
+def test_an_erasure_throws_away_the_copies_of_its_scope_and_of_no_other(county: County) -> None:
+    phone, rec, other = county.phone("gw"), new_id(), f"grid:{SAME_VILLAGE_GRID}"
+    phone.act("create", "household", rec, set=household())
+    county.phone("colleague").act("create", "household", set=household(grid=SAME_VILLAGE_GRID))
+    for who, scope in (("gw", SCOPE), ("vl", SCOPE), ("colleague", other)):
+        county.ask(county.phone(who).who, "GET", f"/sync/snapshot/{scope}")
+    cupboard = _room(county).cupboard
+    assert len(_files(cupboard)) == 3
+    _erase(county, rec)
+    assert _files(cupboard) == list(cupboard.shelf(other).glob("*")) != []
+
+
+def test_a_copy_made_while_something_in_it_is_erased_does_not_stay(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone, rec = county.phone("gw"), new_id()
+    phone.act("create", "household", rec, set=household())
+    right = Cupboard.put
+
+    def late(self: Cupboard, copy: Snapshot, sight: str) -> None:
+        monkeypatch.setattr(Cupboard, "put", right)
+        _erase(county, rec)
+        right(self, copy, sight)
+
+    monkeypatch.setattr(Cupboard, "put", late)
+    assert county.ask(phone.who, "GET", f"/sync/snapshot/{SCOPE}").status_code == 200
+    assert _files(_room(county).cupboard) == []
+
+
+def test_a_copy_whose_shelf_is_emptied_under_it_is_not_kept(
+    cupboard: Cupboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Path.rename
+
+    def emptied(self: Path, target: Path) -> Path:
+        cupboard.forget(SCOPE)
+        return right(self, target)
+
+    monkeypatch.setattr(Path, "rename", emptied)
+    cupboard.put(_copy(), "whole")
+    assert _files(cupboard) == []
+
+
+def test_a_new_epoch_throws_away_all_copies_of_the_old_one(county: County) -> None:
+    phone = county.phone("gw")
+    phone.act("create", "household", set=household())
+    county.ask(phone.who, "GET", f"/sync/snapshot/{SCOPE}")
+    assert _files(_room(county).cupboard) != []
+    county.app.test_cli_runner().invoke(args=["sync", "new-epoch"])
+    assert _files(_room(county).cupboard) == []

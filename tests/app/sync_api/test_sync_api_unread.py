@@ -161,6 +161,21 @@ def test_nothing_stays_longer_than_a_month(county: County) -> None:
     assert "1 unread bodies" in done.output and _count(county) == 0
 
 
+def test_an_erasure_takes_the_bodies_that_name_the_record_and_no_other(county: County) -> None:
+    rec, other = new_id(), new_id()
+    county.phone("gw").act("create", "household", rec, set=household())
+    named = b'{"edits": [{"rec": "' + rec.encode() + b'", "set": {"name": "' + SECRET.encode()
+    cut = gzip.compress(named + bytes(range(32, 127)) * 9)[:-12]
+    for raw in (named, named.replace(rec.encode(), rec.upper().encode())):
+        assert outcome(_send(county, raw)) == (400, "not_json")
+    assert outcome(_send(county, cut, **{"Content-Encoding": "gzip"})) == (400, "bad_gzip")
+    kept = _send(county, named.replace(rec.encode(), other.encode())).get_json()["support"]
+    words = ["sync", "erase", "household", rec, "--reason", "x", "--yes"]
+    done = FlaskCliRunner(county.app).invoke(args=words)
+    assert done.exit_code == 0, done.output
+    assert [row.id for row in county.sql(sa.select(_t.c.id))] == [kept]
+
+
 def test_neither_database_nor_log_holds_it_in_the_open(
     county: County, caplog: pytest.LogCaptureFixture
 ) -> None:

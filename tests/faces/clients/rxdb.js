@@ -3,10 +3,11 @@ const { replicateRxCollection } = require('rxdb/plugins/replication')
 
 // Start the replication of one collection. `after` lists the replications of the kinds that its
 // records name (contacts name households): what they hold is sent first. `onReceipts` is told
-// the fate of everything sent. `device` comes once from POST /api/v1/sync/devices.
+// the fate of everything sent, `onDrain` that the phone may only send any more. `device` comes
+// once from POST /api/v1/sync/devices.
 function replicateWithWangge({
-  collection, server, device, token, after = [], onReceipts = () => {}, retryTime = 5000,
-  fetch = globalThis.fetch,
+  collection, server, device, token, after = [], onReceipts = () => {}, onDrain = () => {},
+  retryTime = 5000, fetch = globalThis.fetch,
 }) {
   const address = `${server}/api/v1/sync/faces/rxdb/${collection.name}`
 
@@ -27,8 +28,16 @@ function replicateWithWangge({
     retryTime,
     pull: {
       batchSize: 500,
-      handler: (checkpoint, batchSize) =>
-        call('pull', { number: checkpoint ? checkpoint.number : 0, limit: batchSize }),
+      async handler(checkpoint, batchSize) {
+        try {
+          return await call('pull', { number: checkpoint?.number ?? 0, limit: batchSize })
+        } catch (error) {
+          // Who may read nothing any more may still hand in his work.
+          if (error.problem?.code !== 'device_drain') throw error
+          onDrain()
+          return { documents: [], checkpoint }
+        }
+      },
     },
     push: {
       batchSize: 100,

@@ -10,7 +10,7 @@ const SETTLE_MS = 30 // a start is told to both directions by events
 
 class RxdbPhone {
   constructor({ name, kinds, network, ...connection }) {
-    Object.assign(this, { name, kinds, network, connection, receipts: [], replications: null })
+    Object.assign(this, { name, kinds, network, connection, receipts: [], replications: null, draining: false })
   }
 
   async open() {
@@ -40,6 +40,7 @@ class RxdbPhone {
     } finally {
       for (const one of Object.values(this.replications)) await one.pause()
     }
+    if (this.draining) await this.orderToErase()
     return this.receipts.splice(0)
   }
 
@@ -50,11 +51,22 @@ class RxdbPhone {
     for (const one of all) await one.awaitInSync()
   }
 
+  // All is handed in: a push of nothing is answered with the order to erase the phone.
+  async orderToErase() {
+    const { server, device, token } = this.connection
+    const reply = await this.network.fetch(
+      `${server}/api/v1/sync/faces/rxdb/household/push?device=${device}`,
+      { method: 'POST', body: '[]', headers: { Authorization: `Bearer ${token}`,
+        'Content-Type': 'application/json' } })
+    throw new Error((await reply.json()).code)
+  }
+
   replicate(kind) {
     const after = (PARENTS[kind] || []).map((name) => this.replications[name]).filter(Boolean)
     return replicateWithWangge({
       collection: this.database[kind], after, retryTime: RETRY_MS, fetch: this.network.fetch,
-      onReceipts: (receipts) => this.receipts.push(...receipts), ...this.connection,
+      onReceipts: (receipts) => this.receipts.push(...receipts),
+      onDrain: () => { this.draining = true }, ...this.connection,
     })
   }
 

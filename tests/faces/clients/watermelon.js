@@ -21,6 +21,7 @@ async function syncWithWangge({
   const tables = Object.keys(database.schema.tables).join(',')
   const receipts = []
   let more = false
+  let draining = false
 
   async function call(query, init = {}) {
     const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
@@ -46,8 +47,10 @@ async function syncWithWangge({
       return answer
     } catch (error) {
       // Who may read nothing any more may still hand in his work.
-      if (error.problem?.code !== 'not_allowed' || !lastPulledAt) throw error
-      return { changes: {}, timestamp: lastPulledAt }
+      draining = error.problem?.code === 'device_drain'
+      if (!draining) throw error
+      more = false
+      return { changes: {}, timestamp: lastPulledAt || 1 }
     }
   }
 
@@ -64,6 +67,8 @@ async function syncWithWangge({
       sendCreatedAsUpdated: true, migrationsEnabledAtVersion,
     })
   } while (more)
+  // All is handed in: the answer is the order to erase the phone, `device_wipe`, with its ticket.
+  if (draining) await call({ last_pulled_at: 0 }, { method: 'POST', body: '{}' })
   return receipts
 }
 
