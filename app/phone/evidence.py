@@ -93,16 +93,22 @@ def _conflict(scene: Scene, player: Player) -> Row:
 def look_at_parked(scene: Scene) -> None:
     """Show the bad edit: parked with its reason, whole, while the others went through."""
     scene.tell("⑦ 有误的编辑被搁置，其余生效 / the bad edit is parked, the others went through")
-    parked = scene.b.phone.parked()
+    parked = _parked(scene.b)
     expect(
         [one.values["record"] for one in parked] == [scene.ids["bad"]], "one edit of B is parked"
     )
-    expect(not scene.a.phone.parked(), "no edit of A is parked")
+    expect(not _parked(scene.a), "no edit of A is parked")
     values = parked[0].values
     scene.tell(f"   B {values['edit']['set']['text']} → {wording.reason(values)}")
     waiting = {row["id"] for row in scene.office.every("/parked-edits?limit=200")}
     expect(parked[0].rec in waiting, "the office sees the parked edit")
     scene.ids["parked"] = parked[0].rec
+
+
+def _parked(player: Player) -> list[Row]:
+    """Return what this very phone has parked; its holder may have other phones and older work."""
+    device = player.phone.replica.device
+    return [row for row in player.phone.parked() if row.values["device"] == device]
 
 
 def repair(scene: Scene) -> None:
@@ -114,4 +120,4 @@ def repair(scene: Scene) -> None:
         row = player.row("incident", scene.ids["bad"])
         expect(row.values["reporter"] == scene.b.user["id"], "the incident is B's own")
         scene.tell(f"   {player.letter} {_incident(scene, row)}")
-    expect(not scene.b.phone.parked(), "nothing of B is parked any more")
+    expect(not _parked(scene.b), "nothing of B is parked any more")
