@@ -216,7 +216,7 @@ class Handover:
     def _carry(self, kind: Kind, before: Record, after: Record, left: Mark) -> None:
         """Let the conflicts of a record move with it, and read what is parked about it.
 
-        The batch takes the open ones along when it is written down (``Run``).
+        The batch takes the open ones along when it is closed (``Closing``).
         """
         was, now = kind.scopes(before.values), kind.scopes(after.values)
         if was == now:

@@ -132,6 +132,15 @@ FIELDS: dict[str, Advice] = {
     "no_such_move": Advice(
         "不能这样流转；可行：{possible}", "There is no such step; possible: {possible}",
         "选择可行的步骤", "Take a step that is possible."),
+    "cannot_add": Advice(
+        "该字段不能添加或累加", "Nothing can be added to this field",
+        "升级手机应用", "Upgrade the app."),
+    "cannot_remove": Advice(
+        "该字段不能移除", "Nothing can be removed from this field",
+        "升级手机应用", "Upgrade the app."),
+    "no_such_round": Advice(
+        "不是当前轮次", "It is not the round that is on",
+        "同步后按当前轮次重新办理", "Sync and take the step in the present round."),
     "unknown_record": Advice(
         "所指记录不存在", "The record it names does not exist",
         "改指现有记录", "Name a record that exists."),

@@ -14,6 +14,7 @@ from app.core.policy import Answer
 from app.sync_api import services
 from app.sync_api.support import PAGE
 from sync import parking, upgrade, wire
+from sync.edits import JOIN_OPS
 from tests.house import tree
 
 # Where a code is not written on the spot: what the expression can be.
@@ -21,6 +22,7 @@ HANDED_ON = {
     ("sync/push.py", "draft.code"): {wire.MALFORMED, wire.UNKNOWN_OP, upgrade.CANNOT,
                                      services.REFUSED},
     ("sync/kinds.py", "fault.code"): set(),
+    ("sync/kinds.py", "f'cannot_{op}'"): {f"cannot_{op}" for op in JOIN_OPS},
     ("sync/joins.py", "fault.code"): set(),
     ("app/identity/appointments.py", "fault.code"): set(),
     ("app/workflows/regrid.py", "fault"): {"grid_stands_already", "not_a_part", "required"},

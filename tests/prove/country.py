@@ -9,18 +9,19 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sync import digest
-from sync.edits import Draft, LedgerEntry, Record
-from sync.parking import OPEN_STATES
+from sync.edits import Draft, LedgerEntry, Parked, Record
+from sync.parking import OPEN_STATES, as_record
 from sync.replica_tables import Row
 from tests.prove.wide import Bag, WideGrants, WideSim
 from tests.simulation.checks import Checks, Key
 from tests.simulation.checks import _scopes as scopes_of
 from tests.simulation.deeds import Office, Worker, new_id
 from tests.simulation.handset import Handset, Made
+from tests.simulation.joining import FEW
 from tests.simulation.stands import Stand, Watched
 from tests.simulation.world import START_MS, World
 
@@ -96,6 +97,26 @@ class Walker(Worker):
                 self._edit("resolve", "conflict", one.rec, {"choice": choice})
                 return
 
+    def undo(self) -> None:
+        """Take back a choice."""
+        one = self._some("conflict")
+        if one and one.values["state"] == "resolved":
+            self._edit("resolve", "conflict", one.rec, {"choice": "undo"})
+
+    def mend(self) -> None:
+        """Correct or discard one's own parked edit; now and then somebody else's."""
+        one = self._some("parked")
+        mine = one and one.values["user"] == self.handset.user
+        if one and one.values["state"] in OPEN_STATES and (mine or self.rng.random() < 0.1):
+            op = self.rng.choice(("repair", "repair", "repair", "discard"))
+            self._edit(op, "parked", one.rec, {"name": "mended"} if op == "repair" else {})
+
+    def _plot(self) -> Row | None:
+        """Return one of the few plots on which people meet."""
+        find = "SELECT rec FROM replica_row WHERE kind = 'plot' ORDER BY rec LIMIT ?"
+        found = self.handset.phone.memory.ask(find, FEW)
+        return self.handset.phone.row("plot", self.rng.choice(found)[0]) if found else None
+
 
 class Desk(Office):
     """An office that finds a record without reading all of them."""
@@ -109,6 +130,12 @@ class Desk(Office):
             if record and all(record.values.get(k) in value for k, value in wanted.items()):
                 return record
         return None
+
+    def _plot(self, values: Mapping[str, Any], op: str = "update") -> None:
+        record = self._some("plot")
+        if record and not record.deleted:
+            base = max(0, record.rv - self.rng.choice((0, 0, 1)))
+            self.world.as_office(op, "plot", record.id, values, base=base)
 
     def release(self) -> None:
         """Repair a parked edit, or lay it aside."""
@@ -139,7 +166,7 @@ class WideChecks(Checks):
             self.effects = set(stand.store.ledger)
         else:
             self.effects = {line.edit for line in stand.ledger()}
-        self.shadow = dict(stand.records())
+        self.replaced()
 
     def _made(self, entry: LedgerEntry) -> Made | None:
         return self.world.made.get(entry.edit.id)
@@ -160,7 +187,7 @@ class WideChecks(Checks):
         """A phone holds what the server holds in its scopes, and nothing else."""
         granted = self.world.grants.scopes(handset.user, self.world.now_ms)
         keys = {key for scope in granted for key in self.world.by_scope.get(scope, ())}
-        few = {key: self.shadow[key] for key in keys}
+        few = {key: self.world.parked.get(key) or self.shadow[key] for key in keys}
         self._converged(handset, few)
         left = handset.phone.outbox()
         self.demand("bad_edit_blocks_nobody", not left, left)
@@ -185,6 +212,8 @@ class Country(World):
         self.made: dict[str, Made] = {}
         self.living: dict[str, Bag] = {}
         self.by_scope: dict[str, dict[Key, None]] = {}
+        self.parked: dict[Key, Record] = {}
+        """Parked edits as the records that phones see."""
         self.waiting = Bag()
         self.busy = Bag()
         self.trace = hashlib.blake2b(digest_size=16)
@@ -251,6 +280,11 @@ class Country(World):
         self.checks.at_rest()
 
     def _settle(self, handsets: Sequence[Handset]) -> None:
+        self.first_copies.good_line = True
+        self._exchange_until_rest(handsets)
+        self.first_copies.good_line = False
+
+    def _exchange_until_rest(self, handsets: Sequence[Handset]) -> None:
         for number in range(ROUNDS_LIVE + 1):
             moved = [self._round(handset) for handset in handsets]
             if not any(moved):
@@ -281,7 +315,8 @@ class Country(World):
     def grant(self) -> None:
         """Charge of a grid changes hands."""
         user, grid = self.rng.choice(self.users), self.rng.choice(self.grids)
-        held = self.grants.scopes(user, self.now_ms)
+        scopes = self.grants.scopes(user, self.now_ms)
+        held = [scope for scope in scopes if scope.startswith("grid:")]
         if len(held) >= GRIDS_PER_USER_MAX or (len(held) > 1 and self.rng.random() < 0.3):
             self.grants.end(user, int(self.rng.choice(held).split(":")[1]), self.now_ms)
         else:
@@ -302,6 +337,11 @@ class Country(World):
     def restore_server(self) -> None:
         """The server goes back to its last backup."""
         super().restore_server()
+        self._index_anew()
+
+    def compact(self) -> None:
+        """What is old is forgotten."""
+        super().compact()
         self._index_anew()
 
     def _later(self) -> int:
@@ -331,26 +371,38 @@ class Country(World):
         super()._committed(store, user)
         for key, old in before.items():
             self._index(key, old, self.checks.shadow[key])
-        for name, one in batch.parked.items() if batch else ():
-            change = self.waiting.put if one.state in OPEN_STATES else self.waiting.take
-            change(name)
+        for one in batch.parked.values() if batch else ():
+            self._index_parked(one)
+
+    def _index_parked(self, one: Parked) -> None:
+        change = self.waiting.put if one.state in OPEN_STATES else self.waiting.take
+        change(one.edit.id)
+        shown = as_record(one)
+        if shown:
+            values = json.loads(json.dumps(shown.values))
+            key = (shown.kind, shown.id)
+            self._place(key, self.parked.get(key), shown)
+            self.parked[key] = replace(shown, values=values)
 
     def _index(self, key: Key, before: Record | None, after: Record) -> None:
         """Keep the indexes from which workers, the office and the checks draw."""
         bag = self.living.setdefault(key[0], Bag())
         change = bag.take if after.deleted else bag.put
         change(key[1])
+        self._place(key, before, after)
+
+    def _place(self, key: Key, before: Record | None, after: Record) -> None:
         for scope in scopes_of(before) if before else ():
             self.by_scope[scope].pop(key, None)
         for scope in scopes_of(after):
             self.by_scope.setdefault(scope, {})[key] = None
 
     def _index_anew(self) -> None:
-        self.living, self.by_scope, self.waiting = {}, {}, Bag()
+        self.living, self.by_scope, self.waiting, self.parked = {}, {}, Bag(), {}
         for key, record in sorted(self.checks.shadow.items()):
             self._index(key, None, record)
-        for name in self.stand.waiting():
-            self.waiting.put(name)
+        for _, one in sorted(self.stand.parked().items()):
+            self._index_parked(one)
 
 
 def kinds_seen(world: Country) -> Mapping[str, int]:

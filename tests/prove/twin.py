@@ -23,16 +23,18 @@ import sqlalchemy as sa
 
 from sync.edits import Draft
 from sync.errors import Problem
-from sync.pull import Pull, pull
+from sync.pull import Page, Pull, pull
 from sync.push import Push, push
 from sync.stores import statements
 from tests.prove.country import Country, Plan
 from tests.prove.engines import EngineSim, open_schema
 from tests.prove.wide import WideSim
+from tests.simulation import upkeep
 from tests.simulation.gate import DatedGate
 from tests.simulation.world import ANCHORS, OFFICE_USER
 from tests.sync.conftest import sqlite_engine
 from tests.sync.house import KINDS, Envelope
+from tests.sync.server import moment
 
 PHONES_MIN, PHONES_PER_EDIT = 40, 1 / 1000
 DIFFERENCES_MAX = 3
@@ -62,6 +64,7 @@ class Pulled(NamedTuple):
     scopes: Sequence[str]
     cursor: str | None
     want_bytes: int
+    brief: bool
 
 
 @dataclasses.dataclass
@@ -75,11 +78,6 @@ class RecordedSim(WideSim):
         super().enrol(device, user)
         self.trace.append(Line("enrol", 0, (device, user)))
 
-    def compact(self, scope: str) -> None:
-        """Forget the tombstones of a scope."""
-        super().compact(scope)
-        self.trace.append(Line("compact", 0, scope))
-
 
 class Recorded(Country):
     """A country of which every request to the server is written down."""
@@ -89,6 +87,14 @@ class Recorded(Country):
     def _night(self) -> None:
         super()._night()
         self.compact()
+
+    def compact(self) -> None:
+        """What is old is forgotten; how much of it belongs to the trace."""
+        keeping, portions = upkeep.keeping(self.rng), self.rng.choice((1, 2, 99))
+        upkeep.compact(self.stand, self.now_ms, keeping, portions=portions)
+        self.stand.trace.append(Line("compact", self.now_ms, (keeping, portions)))
+        self.checks.replaced()
+        self._index_anew()
 
     def _push(
         self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
@@ -102,11 +108,13 @@ class Recorded(Country):
         self.stand.trace.append(Line("push", self.now_ms, asked, _text(answer)))
         return answer
 
-    def _pull(self, request: Mapping[str, Any], user: int) -> str:
+    def _pull(self, request: Mapping[str, Any], user: int) -> Page:
         page = super()._pull(request, user)
         asked = Pulled(request["device"], self.grants.scopes(user, self.now_ms),
-                       request["cursor"], request["want_bytes"])  # fmt: skip
-        self.stand.trace.append(Line("pull", self.now_ms, asked, page))
+                       request["cursor"], request["want_bytes"],
+                       request.get("brief", False))  # fmt: skip
+        told = page.as_json(moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
+        self.stand.trace.append(Line("pull", self.now_ms, asked, told))
         return page
 
 
@@ -157,8 +165,12 @@ def numbers_rounded(stand: EngineSim) -> Iterator[None]:
 @contextmanager
 def tombstones_forgotten_alone(stand: EngineSim) -> Iterator[None]:
     """Forget no tombstones on one engine."""
-    stand.compact = lambda scope: None  # type: ignore[method-assign]
-    yield
+    right = upkeep.compact
+    upkeep.compact = lambda *_told, **_more: None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        upkeep.compact = right
 
 
 SABOTAGES = {
@@ -197,8 +209,9 @@ class Replay:
         return ""
 
     def compact(self, line: Line) -> str:
-        """Forget tombstones."""
-        self.stand.compact(line.asked)
+        """Forget what is old."""
+        keeping, portions = line.asked
+        upkeep.compact(self.stand, line.at_ms, keeping, portions=portions)
         return ""
 
     def push(self, line: Line) -> str:
@@ -218,7 +231,8 @@ class Replay:
         """Pull one page; time and anchor are those of the trace."""
         with self.stand.open() as store:
             device = store.device(line.asked.device)
-            asked = Pull(line.asked.scopes, line.asked.cursor, device, line.asked.want_bytes)
+            asked = Pull(line.asked.scopes, line.asked.cursor, device, line.asked.want_bytes,
+                         brief=line.asked.brief)  # fmt: skip
             page = pull(store, asked)
         told = json.loads(line.answer)
         return page.as_json(told["now"], told["anchor"])

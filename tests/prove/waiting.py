@@ -21,6 +21,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from app.core.database import Mode
+from app.core.engine import current_engine
 from app.core.identifiers import new_id
 from app.core.records import sync_tables
 from app.identity import sessions
@@ -82,8 +83,7 @@ def _enrol(ground: Ground, session: Any, number: int, now: datetime) -> Waiter:
 
 def _cursor(session: Any, scopes: Sequence[str]) -> str:
     """Return the cursor of a phone that has seen all there is."""
-    t, meta = sync_tables.scope, sync_tables.meta
-    epoch = session.execute(sa.select(meta.c.value).where(meta.c.name == "epoch")).scalar_one()
+    t, epoch = sync_tables.scope, current_engine().store(session).epoch()
     found = dict(session.execute(sa.select(t.c.scope, t.c.ver).where(t.c.scope.in_(scopes))).all())
     places = {scope: Place(found.get(scope, 0), found.get(scope, 0)) for scope in scopes}
     return Cursor(epoch, places).write()

@@ -2,11 +2,15 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from werkzeug.test import TestResponse
 
+from app.core.problems import CATALOGUE
+from sync.edits import OPS
+from sync.kinds import Rule
 from tests.app.core.county import County
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID
 from tests.app.sync_api.examples import Command, Example, Names, as_json, as_lines, read_examples
@@ -87,3 +91,21 @@ def test_an_answer_that_differs_from_its_example_is_found() -> None:
     assert names.known["id"] == "x"
     found = {"a": "y", "b": [], "c": {"d": 2}, "e": "grid:11", "f": 0, "g": "b"}
     assert len(list(names.differences(wanted, found))) == 5
+
+
+def _chapter(title: str) -> str:
+    _, _, rest = PROTOCOL.read_text(encoding="utf-8").partition(f". {title}")
+    return rest.partition("\n## ")[0]
+
+
+def test_the_protocol_names_every_operation_and_every_merge_rule() -> None:
+    assert set(OPS) <= set(re.findall(r"`(\w+)`", _chapter("Edits ·")))
+    told = re.findall(r"^\| `(\w+)` \|", _chapter("Merging and conflicts ·"), re.MULTILINE)
+    assert set(told) == {"rule", *(rule.value for rule in Rule)}
+
+
+def test_every_problem_that_the_protocol_names_is_in_the_catalogue(county: County) -> None:
+    rows = re.findall(r"^\| (.*?) \| ", _chapter("Problems ·"), re.MULTILINE)
+    codes = {code for row in rows for code in re.findall(r"`(\w+)`", row)} - {"code"}
+    assert len(codes) >= 20
+    assert codes <= CATALOGUE.keys()

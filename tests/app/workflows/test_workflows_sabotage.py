@@ -1,6 +1,7 @@
 """Planted bugs of the hand-over over HTTP: each must make the test fail that guards against it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,8 +97,8 @@ def whole_items_for_what_left(patch: pytest.MonkeyPatch) -> None:
     """Tell phones with whole items what has left a scope."""
     right = services.Phone.pull
 
-    def wrong(self: Any, cursor: Any, want_bytes: int, **_: Any) -> Any:
-        return right(self, cursor, want_bytes)
+    def wrong(self: Any, cursor: Any, wish: Any) -> Any:
+        return right(self, cursor, replace(wish, brief=False))
 
     patch.setattr(services.Phone, "pull", wrong)
 
