@@ -22,7 +22,7 @@ def _below(folder: Path) -> Iterator[Path]:
             hidden_cache = path.name.startswith(".") and path.name != ".ci"
             if path.name not in MADE_ON_THE_SPOT and not hidden_cache:
                 yield from _below(path)
-        elif path.is_file():
+        elif path.is_file() and path.name not in MADE_ON_THE_SPOT:
             yield path
 
 
