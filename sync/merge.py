@@ -128,7 +128,8 @@ def overtaken(merged: Merged, edit: Edit) -> bool:
 
 
 def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
-    return bool(record.written_since(edit.base, author.device))
+    """Tell whether the receipt should say ``merged``; here mere moves of the record count too."""
+    return any(one.rv > edit.base and one.device != author.device for one in record.marks.values())
 
 
 def _written(
