@@ -19,8 +19,9 @@ DATABASE_POISON, STUMBLE = "REFUSED BY TRIGGER", "STUMBLE"
 JUNK: tuple[Any, ...] = (
     None, True, False, 0, -1, 1.5, 1e300, 2**53, 2**62, 10**19 - 1, "", " ", "x" * 5000,
     "\u202eevil", "0000", "9999-99-99T99:99", "2026-01-01T00:00:00", "💩" * 30,
-    "'; DROP TABLE household;--", [], [[]], [None], [0, 0], [200, 100], ["x", "y"], [104.1, 36.5, 1], {},
-    {"a": {"b": []}}, {"$ne": 1}, list(range(400)), {f"k{n}": n for n in range(300)},
+    "'; DROP TABLE household;--", [], [[]], [None], [0, 0], [200, 100], ["x", "y"],
+    [104.1, 36.5, 1], {}, {"a": {"b": []}}, {"$ne": 1}, list(range(400)),
+    {f"k{n}": n for n in range(300)},
 )  # fmt: skip
 FIELDS = {
     "household": ("grid", "address_text", "building", "door_point", "door_accuracy_m",
