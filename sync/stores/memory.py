@@ -68,7 +68,7 @@ class MemoryStore:
             key: self.rows[key]
             for (kind, name), ids in asked.items()
             for one in ids
-            for key in self.links.get(one, ())
+            for key in self.links.get(one, set()) & self.rows.keys()
             if key[0] == kind and self.rows[key].values.get(name) == one
         }
         return dict(sorted(found.items()))

@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 
 from sync import push, replica_tables
 from sync.kinds import Kind
+from sync.replica import Replica
 from sync.stores.sql import SqlStore
 from tests.simulation.sabotage import _instead
 from tests.sync import test_sync_invariants as invariants
 from tests.sync import test_sync_invariants_more as more
+from tests.sync import test_sync_replica as replicas
 from tests.sync import test_sync_statements as counted
 from tests.sync.conftest import sqlite_engine
 from tests.sync.house import ALL_KINDS, MemoryStand, Phone, SqlStand
@@ -32,6 +34,13 @@ def taken_believed_contained() -> Iterator[None]:
         return right(self)
 
     with _instead((replica_tables.Memory, "renumber", wrong)):
+        yield
+
+
+@contextlib.contextmanager
+def fork_believed_to_be_me() -> Iterator[None]:
+    """Go on with a copied phone although another one has spoken under its name."""
+    with _instead((Replica, "_is_me", lambda self, last_n, last_id: True)):
         yield
 
 
@@ -131,6 +140,12 @@ def _erasure() -> None:
         more.test_invariant_17_erased_data_is_on_no_phone_that_has_pulled(stand, ann)
 
 
+def _copied_phone() -> None:
+    ann = Worker(Server(MemoryStand()), "ann", 1, (more.GRID,))
+    with contextlib.closing(ann.connection):
+        replicas.test_a_copied_phone_without_edits_is_noticed_by_the_pull(ann)
+
+
 def _counting() -> None:
     stand = SqlStand(sqlite_engine(), ALL_KINDS)
     counted.test_a_hundred_creations_take_as_many_statements_as_one(stand, Phone(stand, "ann"))
@@ -145,6 +160,7 @@ UNITS: Mapping[str, tuple[Bug, Test]] = {
         unknown_fields_dropped,
         _on_memory(more.test_invariant_15_a_push_in_any_schema_is_taken_or_parked, 2),
     ),
+    "fork_believed_to_be_me": (fork_believed_to_be_me, _copied_phone),
     "purge_leaves_the_log": (purge_leaves_the_log, _erasure),
     "stamps_as_claimed": (
         stamps_as_claimed,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from sync import erasure, push, replica_tables
 from sync.barring import Barring
-from sync.replica import Replica
 from sync.store import ERASED
 from sync.stores.memory_upkeep import MemoryUpkeep
 from tests.simulation import upkeep
@@ -161,11 +160,4 @@ def _unbounded(act: Any, *, base_ms: int, device_ms: int, **_: Any) -> int:
 def wiping_not_witnessed(world: "World") -> Iterator[None]:
     """Take a page that was sent for a page that was carried out, and note nothing."""
     with _instead((MemoryUpkeep, "wiped", lambda self, device, scopes, now_ms: None)):
-        yield
-
-
-@planted
-def fork_believed_to_be_me(world: "World") -> Iterator[None]:
-    """Go on with a copied phone although another one has spoken under its name."""
-    with _instead((Replica, "_is_me", lambda self, last_n, last_id: True)):
         yield
