@@ -18,10 +18,10 @@ from sync.parking import OPEN_STATES, as_record
 from sync.replica_tables import Row
 from tests.prove.wide import Bag, WideGrants, WideSim
 from tests.simulation.checks import Checks, Key
-from tests.simulation.checks import _scopes as scopes_of
 from tests.simulation.deeds import Office, Worker, new_id
 from tests.simulation.handset import Handset, Made
 from tests.simulation.joining import FEW
+from tests.simulation.rest import scopes_of
 from tests.simulation.stands import Stand, Watched
 from tests.simulation.world import START_MS, World
 

@@ -19,7 +19,7 @@ from typing import Any
 from tests.prove.country import Country, Plan, kinds_seen, silent
 from tests.prove.engines import PostgresSim
 from tests.prove.wide import WideSim
-from tests.simulation.checks import Violation
+from tests.simulation.demands import Violation
 from tests.simulation.run import DETAIL_MAX
 from tests.simulation.sabotage import SABOTAGES
 from tests.simulation.stands import SqlSim, Stand

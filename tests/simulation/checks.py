@@ -1,71 +1,45 @@
 """The invariants of the protocol, each under its name, checked while the world turns."""
 
 import json
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
-from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
 from sync.handover import former_scopes
 from sync.kinds import Kind
 from sync.merge import DELETION
-from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
+from sync.parking import OPEN_STATES
 from sync.store import ERASED, Batch
 from tests.simulation.deeds import PLACE_STEP
-from tests.simulation.gone import Gone
 from tests.simulation.handset import Handset, Made
 from tests.simulation.oracles import Oracles
-from tests.simulation.stands import Line
+from tests.simulation.rest import (
+    JOINED,
+    WRITING_OPS,
+    RestChecks,
+    values_scopes,
+)
 from tests.sync.house import JOB, KINDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 SLACK_MS = 61_000
-ALL = ("plot", "person", "job", "conflict", "parked")
-WRITING_OPS = ("create", "update", "event")
-JOINED = ("tags", "calls")
-"""What is joined has no loser; the oracles reckon it."""
-CLEAN = {"applied", "merged", "conflict", "noop"}
 Key = tuple[str, str]
 
 
-class Violation(AssertionError):
-    """An invariant does not hold."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(f"{name}: {detail}")
-        self.name = name
-
-
-class Checks:
+class Checks(RestChecks):
     """All checks of one world."""
 
     def __init__(self, world: "World") -> None:
+        super().__init__()
         self.world = world
-        self.done: Counter[str] = Counter()
         self.effects: set[str] = set()
         self.refused: set[str] = set()
         self.shadow: dict[Key, Record] = {}
         self.last_ms = 0
         self.oracles = Oracles(self)
-
-    def fail(self, name: str, detail: str) -> None:
-        """Report a violation.
-
-        Raises:
-            Violation: always.
-        """
-        raise Violation(name, detail)
-
-    def demand(self, name: str, truth: object, detail: object = "") -> None:
-        """Check one thing."""
-        self.done[name] += 1
-        if not truth:
-            self.fail(name, str(detail))
 
     # -- at each commit -----------------------------------------------------------------------
 
@@ -210,7 +184,7 @@ class Checks:
                    for slack in (-SLACK_MS, 0, SLACK_MS)}  # fmt: skip
             if len(lay) > 1:
                 return None
-            found |= {int(scope.removeprefix("grid:")) for scope in lay.pop() or _scopes_of(one)}
+            found |= {int(scope.removeprefix("grid:")) for scope in lay.pop() or values_scopes(one)}
         return found
 
     def _made(self, entry: LedgerEntry) -> Made | None:
@@ -302,144 +276,6 @@ class Checks:
                 shown = row is not None and _shows(row.values, made)
                 self.demand("own_edit_shown", shown or rec in gone, (made, row))
 
-    # -- at rest ------------------------------------------------------------------------------
-
-    def at_rest(self) -> None:
-        """Check what must hold when nothing moves any more."""
-        records, lines = self.world.stand.records(), self.world.stand.ledger()
-        self._ledger_whole(records, lines)
-        self._digests_agree(records)
-        self._latest_stands(records, lines)
-        seen = {**records, **self._parked()}
-        self._repaired_for_good(lines)
-        Gone(self).at_rest(records, lines)
-        self._lie_together(records)
-        for handset in self.world.handsets:
-            self._converged(handset, seen)
-            self._nothing_lost(handset, {line.edit for line in lines})
-
-    def _parked(self) -> dict[Key, Record]:
-        """Return the parked edits as the records that phones see, as JSON brings them."""
-        shown = [as_record(one) for one in self.world.stand.parked().values()]
-        return {
-            (one.kind, one.id): replace(one, values=json.loads(json.dumps(one.values)))
-            for one in shown if one
-        }  # fmt: skip
-
-    def _repaired_for_good(self, lines: Sequence[Line]) -> None:
-        """What counts as repaired has had its effect."""
-        receipts = {line.edit: line.receipt for line in lines}
-        for name, parked in self.world.stand.parked().items():
-            if parked.state == REPAIRED:
-                status = receipts[name]["status"]
-                self.demand("repaired_for_good", status not in OPEN_STATES, (parked, status))
-
-    def _ledger_whole(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
-        """Effect, ledger, feed and digest were committed together."""
-        known = Counter(line.edit for line in lines)
-        self.demand("one_effect", not known or max(known.values()) == 1, known.most_common(1))
-        for record in records.values():
-            if record.deleted == ERASED:
-                continue
-            strange = {mark.edit for mark in record.marks.values() if mark.edit not in known}
-            self.demand("all_or_nothing", not strange, (record, strange))
-        for line in lines:
-            there = (line.kind, line.rec) in records
-            made = line.op == "create" and line.receipt["status"] == "applied"
-            self.demand("all_or_nothing", there or not made, line)
-
-    def _digests_agree(self, records: Mapping[Key, Record]) -> None:
-        """The digest of a scope is that of its feed, and that of its records."""
-        shown = self.world.stand.shown()
-        truth: dict[str, list[tuple[str, str, int]]] = {}
-        for record in [*records.values(), *self._parked().values()]:
-            for scope in _scopes(record):
-                truth.setdefault(scope, []).append((record.kind, record.id, record.rv))
-        states = self.world.stand.states()
-        for scope in truth.keys() | states.keys():
-            state = states.get(scope)
-            wanted = sorted(truth.get(scope, []))
-            self.demand("feed_shows_records", sorted(shown.get(scope, [])) == wanted, scope)
-            digest, live = (state.digest, state.live) if state else (0, 0)
-            held = as_signed(digest) == as_signed(scope_digest(wanted)) and live == len(wanted)
-            self.demand("digests_agree", held, (scope, state))
-
-    def _lie_together(self, records: Mapping[Key, Record]) -> None:
-        """Conflicts and parked edits of a record are seen where the record is seen."""
-        for (kind, _), one in records.items():
-            if kind == "conflict" and not one.deleted:
-                target = records[one.values["kind"], one.values["record"]]
-                there = tuple(one.values["scopes"]) == _scopes_of(target)
-                self.demand("conflicts_lie_with_their_record", there, (one, target))
-        with self.world.stand.open() as store:
-            waiting = store.parked_for([], self.world.stand.waiting())
-        for parked in waiting.values():
-            about = records.get((parked.edit.kind, parked.edit.rec))
-            if about is None or parked.code == "unknown_record":
-                continue
-            there = parked.scope in _scopes_of(about) or self.world.regrid.ever
-            self.demand("parked_edits_lie_with_their_record", there, (parked, about))
-
-    def _latest_stands(self, records: Mapping[Key, Record], lines: Sequence[Line]) -> None:
-        """A joinable field ends with the latest stamp, in whatever order the edits came."""
-        if any(line.op == "resolve" and ("conflict", line.rec) not in records for line in lines):
-            return
-        by_record: dict[str, list[Line]] = {}
-        for line in lines:
-            by_record.setdefault(line.rec, []).append(line)
-        chosen = {
-            records["conflict", line.rec].values["record"]
-            for line in lines if line.op == "resolve" and ("conflict", line.rec) in records
-        }  # fmt: skip
-        for (kind, name), record in records.items():
-            found = by_record.get(name, [])
-            plain = all(
-                line.op in WRITING_OPS
-                and line.receipt["status"] in CLEAN
-                and "repaired" not in line.receipt.get("flags", ())
-                and line.values
-                for line in found
-            )
-            if kind != "plot" or name in chosen or not plain or record.deleted == ERASED:
-                continue
-            setting = [line for line in found if "owner" in line.values]
-            last = max(setting, key=lambda line: (line.ms, line.device, line.edit))
-            stands = record.values["owner"] == last.values["owner"]
-            self.demand("order_does_not_matter", stands, (record, last))
-
-    def _converged(self, handset: Handset, records: Mapping[Key, Record]) -> None:
-        """A phone holds what the server holds in its scopes, and nothing else.
-
-        The phone of somebody who has left holds nothing, not even what was parked of his.
-        """
-        scopes = self.world.grants.scopes(handset.user, self.world.now_ms)
-        granted = set() if handset.wiped else set(scopes)
-        wanted = {key: (record.rv, dict(record.values)) for key, record in records.items()
-                  if granted & set(_scopes(record))}  # fmt: skip
-        kept = {(kind, rec): row for kind in ALL
-                for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
-        differing = {key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)}
-        self.demand("phones_equal_server", not differing, differing)
-        waiting = {rec for (kind, rec), (_, values) in wanted.items()
-                   if kind == PARKING.name and values["state"] in OPEN_STATES}  # fmt: skip
-        offered = {row.rec for row in handset.phone.parked()}
-        self.demand("parked_is_shown", offered == waiting, (offered, waiting))
-        self.demand("no_alarm", handset.phone.alarms == [], handset.phone.alarms)
-        for scope in granted:
-            state = self.world.stand.states().get(scope)
-            own = as_hex(scope_digest(handset.phone.memory.shown(scope)))
-            self.demand("phone_digest", state is None or own == as_hex(state.digest), scope)
-
-    def _nothing_lost(self, handset: Handset, known: set[str]) -> None:
-        """No edit is left behind: bad ones block nobody, restored servers get all again."""
-        self.demand("bad_edit_blocks_nobody", not handset.phone.outbox(), handset.phone.outbox())
-        logged = {entry.id for entry in handset.phone.memory.entries("1 = 1")}
-        self.demand("acknowledged_survives", logged <= known, logged - known)
-        if not (handset.restored or handset.late):
-            gone = self.gone
-            lost = {name for name, one in handset.made.items() if one.rec not in gone} - known
-            self.demand("no_edit_lost", not lost, lost)
-
 
 def _woven_in(edit: Edit, pair: tuple[str, Any], story: Sequence[str]) -> bool:
     """Tell whether the lines that an edit brought stand in a text that was merged."""
@@ -455,22 +291,6 @@ def _shows(values: Mapping[str, Any], made: Made) -> bool:
         return made.values.items() <= values.items()
     held, said = set(values.get("tags") or ()), set(made.values.get("tags", ()))
     return said <= held if made.op == "add" else not said & held
-
-
-def _scopes(record: Record) -> tuple[str, ...]:
-    if record.deleted:
-        return ()
-    if record.kind == "conflict":
-        return tuple(record.values["scopes"])
-    if record.kind == PARKING.name:
-        return PARKING.scopes(record.values)
-    kind = KINDS.get(record.kind)
-    return kind.scopes(record.values) if kind else ()
-
-
-def _scopes_of(record: Record) -> tuple[str, ...]:
-    """Return the scopes of a record's values, whether it lives or not."""
-    return _scopes(replace(record, deleted=None))
 
 
 def _grids(kind: Kind, record: Record | None, values: Mapping[str, Any]) -> set[int]:

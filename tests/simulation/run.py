@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import tests.simulation
-from tests.simulation.checks import Violation
+from tests.simulation.demands import Violation
 from tests.simulation.sabotage import SABOTAGES
 from tests.simulation.stands import STANDS
 from tests.simulation.world import World

@@ -5,7 +5,7 @@ import itertools
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,6 @@ from sync.edits import Draft, Edit
 from sync.errors import Problem
 from sync.pull import Page, Pull, pull
 from sync.push import Push, push
-from sync.replica import Instant
 from sync.upkeep import Erasure
 from sync.wire import read_drafts
 from tests.simulation import upkeep
@@ -23,6 +22,7 @@ from tests.simulation.copies import MARK_EVERY, Copies
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
 from tests.simulation.gate import DatedGate, Grant, Grants
 from tests.simulation.handset import Handset
+from tests.simulation.parcel import Parcel
 from tests.simulation.regrid import Regrid
 from tests.simulation.stands import Crash, Stand, Watched
 from tests.sync.house import KINDS
@@ -41,21 +41,6 @@ WORLD_EVENTS = {
 }  # fmt: skip
 DRAIN_MS = 72 * 3_600_000
 SKEWS_MS = (0, 0, 40_000, -90_000, 30 * 86_400_000, -30 * 86_400_000, 50 * 365 * 86_400_000)
-
-
-@dataclass(order=True)
-class Parcel:
-    """A request or a reply on its way."""
-
-    due_ms: int
-    order: int
-    handset: Handset = field(compare=False)
-    life: int = field(compare=False)
-    sent: Instant = field(compare=False)
-    request: str = field(compare=False)
-    reply: str | None = field(compare=False, default=None)
-    granted: tuple[str, ...] = field(compare=False, default=())
-    lingering: frozenset[str] = field(compare=False, default=frozenset())
 
 
 class World:
