@@ -57,7 +57,7 @@ class World:
         ids = {"record": record, "conflict": self.conflict, "edit": self.parked,
                "user_id": str(self.county.ids["colleague"]), "area_id": str(GRID),
                "post_id": "999999", "device_id": new_id(), "scope": f"grid:{GRID}",
-               "grid": str(GRID), "household": self.home}  # fmt: skip
+               "grid": str(GRID), "household": self.home, "kind": "household"}  # fmt: skip
         return re.sub(r"<(?:[^>]*:)?(\w+)>", lambda found: ids[found[1]], rule)
 
     def send(self, operation: Operation, who: str, **more: Any) -> TestResponse:
