@@ -3,6 +3,7 @@
 import os
 
 from app.core.database import Database
+from app.core.jobs import work_beside
 from app.factory import create_app
 
 app = create_app()
@@ -11,3 +12,6 @@ app = create_app()
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
     database: Database = app.extensions["wangge_database"]
     database.check()
+    # The embedded engine has one process, which does its jobs itself; else `flask worker` does.
+    if database.is_sqlite:
+        work_beside(app)

@@ -6,8 +6,8 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import areas, demo, households, identity, incidents, phone, sync_api, tasks
-from app.core import docs, errors, health, web
+from app import areas, demo, households, identity, incidents, phone, photos, sync_api, tasks
+from app.core import docs, errors, health, jobs, web, worker
 from app.core.cipher import Cipher
 from app.core.database import Database
 from app.core.engine import build_engine
@@ -23,6 +23,7 @@ FEATURES: tuple[Feature, ...] = (
     households.feature,
     tasks.feature,
     incidents.feature,
+    photos.feature,
     sync_api.feature,
     demo.feature,
     phone.feature,
@@ -55,6 +56,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
         )
+    app.extensions[jobs.EXTENSION] = {
+        name: job for one in FEATURES for name, job in one.jobs.items()
+    }
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app
@@ -66,6 +70,7 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
     app.register_blueprint(health.blueprint)
     if settings.api_docs:
         app.register_blueprint(docs.blueprint)
+    app.cli.add_command(worker.command)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
         for blueprint in feature.blueprints:

@@ -30,6 +30,13 @@ class Settings:
     api_docs: bool
     pool_size: int
     trusted_proxies: int
+    s3_endpoint: str
+    s3_bucket: str
+    s3_region: str
+    s3_access_key: str
+    s3_secret_key: str
+    spool_mb: int
+    upload_mb_per_day: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -53,6 +60,13 @@ class Settings:
             api_docs=docs == "1",
             pool_size=_whole(environment, "POOL_SIZE", 16),
             trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0),
+            s3_endpoint=environment.get("S3_ENDPOINT", ""),
+            s3_bucket=environment.get("S3_BUCKET", "wangge"),
+            s3_region=environment.get("S3_REGION", "us-east-1"),
+            s3_access_key=_given(environment, "S3_ACCESS_KEY"),
+            s3_secret_key=_given(environment, "S3_SECRET_KEY"),
+            spool_mb=_whole(environment, "SPOOL_MB", 2_000),
+            upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
         )
 
 
@@ -64,13 +78,18 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _secret(environment: Mapping[str, str], name: str, profile: str, data_dir: Path) -> str:
-    value = environment.get(name, "")
-    if not value and (source := environment.get(f"{name}_FILE")):
-        value = Path(source).read_text(encoding="utf-8").strip()
+    value = _given(environment, name)
     if not value and profile == DEVELOPMENT:
         value = _kept_secret(data_dir / f"{name.lower()}.txt")
     if len(value) < 32:
         raise SettingsError(f"{name} (or {name}_FILE) must hold at least 32 characters")
+    return value
+
+
+def _given(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value and (source := environment.get(f"{name}_FILE")):
+        value = Path(source).read_text(encoding="utf-8").strip()
     return value
 
 

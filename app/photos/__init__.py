@@ -1,0 +1,67 @@
+"""Photos: facts first, bytes in a lane of their own, shown only to those who may see them."""
+
+from flask import Flask
+
+from app.core.feature import Feature
+from app.core.jobs import Job
+from app.core.moments import now_ms
+from app.photos import lane, tus, views
+from app.photos.commands import photos
+from app.photos.finishing import PICTURES, finish
+from app.photos.lane import current_lane
+from app.photos.pictures import draw_pending
+from app.photos.policies import PhotoPolicy
+from app.photos.problems import PROBLEMS
+from app.photos.tending import tend
+from app.photos.uploads import FINISH
+from sync.errors import Problem
+
+
+def _init_app(app: Flask) -> None:
+    lane.build(app)
+
+
+def _finish(photo: str) -> None:
+    """Decide about a photo whose request died; a photo that is refused has been decided about."""
+    try:
+        finish(current_lane(), photo)
+    except Problem as problem:
+        if problem.status != 422:
+            raise
+
+
+def _draw(_subject: str) -> None:
+    while draw_pending(current_lane()):
+        pass
+
+
+def _tend(_subject: str) -> None:
+    tend(current_lane(), now_ms())
+
+
+def _move(_subject: str) -> None:
+    while current_lane().shelf.move():
+        pass
+
+
+def _sweep(_subject: str) -> None:
+    current_lane().shelf.sweep(now_ms())
+
+
+JOBS = {
+    FINISH: Job(_finish),
+    PICTURES: Job(_draw, every_s=10),
+    "photos.tend": Job(_tend, every_s=60),
+    "blobs.move": Job(_move, every_s=10),
+    "blobs.sweep": Job(_sweep, every_s=3_600),
+}
+
+feature = Feature(
+    name="photos",
+    blueprints=(tus.blueprint, views.blueprint),
+    policies=(PhotoPolicy(),),
+    problems=PROBLEMS,
+    commands=(photos,),
+    jobs=JOBS,
+    init_app=_init_app,
+)
