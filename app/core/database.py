@@ -277,3 +277,10 @@ def insert_into(session: Session, table: Any) -> Any:
     """Return an insertion that knows ``ON CONFLICT``, in the dialect of the session."""
     is_sqlite = session.info["database"].is_sqlite
     return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+
+
+def table_of(model: type[Base]) -> sa.Table:
+    """Return the plain table of a model, for statements that need no objects."""
+    table = model.__table__
+    assert isinstance(table, sa.Table), "our models are tables, not joins"
+    return table

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.database import Base, BigInt, Database, Mode, insert_into
+from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
 from app.core.moments import now_ms
 from sync.errors import Problem
 
@@ -73,7 +73,7 @@ class Taken(NamedTuple):
     tries: int
 
 
-_jobs = JobRow.__table__
+_jobs = table_of(JobRow)
 
 
 def ask_for(

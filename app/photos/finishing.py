@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import jobs
-from app.core.database import Mode, insert_into
+from app.core.database import Mode, insert_into, table_of
 from app.core.engine import ATTEMPTS_MAX, write_as_office
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
@@ -30,7 +30,7 @@ PICTURES = "photos.pictures"
 HEAD_BYTES = 2 * 1024 * 1024
 """Far enough for the size of a JPEG that carries a megabyte of other things before it."""
 
-_photos, _files, _pictures = Photo.__table__, PhotoFile.__table__, PhotoPicture.__table__
+_photos, _files, _pictures = table_of(Photo), table_of(PhotoFile), table_of(PhotoPicture)
 Effect = Callable[[Session], None]
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.blobs.contract import Missing
-from app.core.database import Mode, insert_into
+from app.core.database import Mode, insert_into, table_of
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.decoder.headers import DAMAGED
@@ -21,8 +21,8 @@ from app.tasks.models import Task, TaskKind
 BATCH_MAX = 20
 TRIES_MAX = 3
 
-_photos, _files, _pictures = Photo.__table__, PhotoFile.__table__, PhotoPicture.__table__
-_tasks, _kinds = Task.__table__, TaskKind.__table__
+_photos, _files, _pictures = table_of(Photo), table_of(PhotoFile), table_of(PhotoPicture)
+_tasks, _kinds = table_of(Task), table_of(TaskKind)
 _PENDING = (
     sa.select(
         _photos.c.id, _photos.c.redactions, _files.c.id.label("file"), _files.c.size_bytes,

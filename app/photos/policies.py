@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
+from app.core.database import table_of
 from app.core.moments import as_text
 from app.incidents.models import IncidentCategory
 from app.photos import rules
@@ -25,8 +26,8 @@ CHANGEABLE = frozenset({"redactions"})
 FACTS = {"width": "width", "height": "height", "camera": "camera", "taken_at": "camera_taken_at"}
 
 # Plain tables, not models: they are read at every push that holds photos.
-_categories, _kinds = IncidentCategory.__table__, TaskKind.__table__
-_files, _pictures = PhotoFile.__table__, PhotoPicture.__table__
+_categories, _kinds = table_of(IncidentCategory), table_of(TaskKind)
+_files, _pictures = table_of(PhotoFile), table_of(PhotoPicture)
 _CATEGORIES = sa.select(_categories.c.code, _categories.c.photo).where(_categories.c.level == 2)
 _KINDS = sa.select(_kinds.c.code, _kinds.c.photo, _kinds.c.needs_location)
 _FILES = sa.select(_files.c.scope, _files.c.sha256, _files.c.id).where(
@@ -77,8 +78,10 @@ class PhotoPolicy:
             told, {(row[0], row[1]): row[2] for row in files}, {row.photo: row for row in pictures}
         )
 
-    def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
-        """Return the grid of the photo, or of the subject it names."""
+    def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...] | None:
+        """Return the grid of the photo, or of the subject it names; a photo of nothing has none."""
+        if work.edit.op == "create" and not any(values.get(one) for one in SUBJECTS):
+            return None
         records = [work.record] if work.record else [work.referred.get(one) for one in SUBJECTS]
         grids = {one.values.get("grid") for one in records if one}
         return tuple(grid for grid in grids if type(grid) is int)
@@ -148,10 +151,10 @@ def _standing(work: Work, values: Values, found: Found) -> Values:
         "state": rules.standing(file, fault, drawn, wanted), "fault": fault,
         "file": None if fault else file,
     }  # fmt: skip
-    return shown | (_facts(json.loads(picture.facts), merged) if picture else {})
+    return {**shown, **(_facts(json.loads(picture.facts)) if picture else {})}
 
 
-def _facts(facts: Values, merged: Values) -> Values:
+def _facts(facts: Values) -> Values:
     """Return what the camera said; where, only if the purpose needs to know."""
     lifted = {field: facts.get(name) for name, field in FACTS.items()}
     place = facts.get("point") if facts.get("place_needed") else None

@@ -15,6 +15,7 @@ from app.areas.services import paths_of
 from app.core import policy
 from app.core.actor import Actor
 from app.core.blobs.contract import Missing, Unreachable
+from app.core.database import table_of
 from app.core.moments import now_ms
 from app.core.policy import Answer
 from app.photos.finishing import file_key
@@ -32,7 +33,7 @@ HEADERS = {
 ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/heic": "heic"}
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
-_photos, _files, _pictures = Photo.__table__, PhotoFile.__table__, PhotoPicture.__table__
+_photos, _files, _pictures = table_of(Photo), table_of(PhotoFile), table_of(PhotoPicture)
 _SEEN = (
     sa.select(
         _photos.c.grid, _photos.c.taken_by, _photos.c.state, _files.c.id.label("file"),

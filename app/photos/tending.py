@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from app.core.database import Mode
+from app.core.database import Mode, table_of
 from app.core.engine import write_as_office
 from app.photos.finishing import file_key
 from app.photos.house import HOUSE
@@ -21,8 +21,8 @@ UNUSED_MS = timedelta(minutes=10) // timedelta(milliseconds=1)
 STRAY_MS = timedelta(hours=12) // timedelta(milliseconds=1)
 DAYS_KEPT = 7
 
-_photos, _files, _pictures = Photo.__table__, PhotoFile.__table__, PhotoPicture.__table__
-_uploads, _days, _tasks = Upload.__table__, UploadDay.__table__, Task.__table__
+_photos, _files, _pictures = table_of(Photo), table_of(PhotoFile), table_of(PhotoPicture)
+_uploads, _days, _tasks = table_of(Upload), table_of(UploadDay), table_of(Task)
 _in_use = sa.exists().where(_photos.c.file == _files.c.id, _photos.c.deleted.is_(None))
 
 

@@ -13,7 +13,7 @@ from app.areas.services import paths_of
 from app.core import jobs, policy
 from app.core.actor import Actor
 from app.core.blobs.shelf import MB, Shelf
-from app.core.database import Database, Mode, insert_into, lock_rows
+from app.core.database import Database, Mode, insert_into, lock_rows, table_of
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.photos.incoming import Incoming
@@ -27,7 +27,7 @@ KEPT_MS = timedelta(days=7) // timedelta(milliseconds=1)
 CHINA_MS = timedelta(hours=8) // timedelta(milliseconds=1)
 DAY_MS = timedelta(days=1) // timedelta(milliseconds=1)
 
-_uploads, _photos, _days = Upload.__table__, Photo.__table__, UploadDay.__table__
+_uploads, _photos, _days = table_of(Upload), table_of(Photo), table_of(UploadDay)
 _SEEN = (_photos.c.id, _photos.c.taken_by, _photos.c.grid, _photos.c.state, _photos.c.fault,
          _photos.c.size_bytes, _photos.c.sha256, _photos.c.registered_at)  # fmt: skip
 

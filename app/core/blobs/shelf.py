@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.core.blobs.contract import BlobStore, Missing
 from app.core.blobs.disk import DiskStore, make_folder
 from app.core.blobs.s3 import S3Settings, S3Store
-from app.core.database import Base, BigInt, Database, Mode, insert_into
+from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
 from app.core.identifiers import new_id
 from app.core.sealed import StreamCipher
 from app.core.settings import Settings
@@ -50,7 +50,7 @@ class Kept(NamedTuple):
     size: int
 
 
-_blobs = BlobRow.__table__
+_blobs = table_of(BlobRow)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,11 @@ class Shelf:
         if self.spool is None:
             return
         waiting = sa.select(sa.func.coalesce(sa.func.sum(_blobs.c.size), 0))
-        if session.scalar(waiting.where(_blobs.c.place == SPOOL)) >= self.spool_bytes_max:
+        waiting = waiting.where(_blobs.c.place == SPOOL)
+        if (
+            session.execute(waiting.where(_blobs.c.place == SPOOL)).scalar_one()
+            >= self.spool_bytes_max
+        ):
             raise Problem(503, "storage_busy", retry_after_s=60)
 
     def move(self) -> int:

@@ -20,7 +20,7 @@ BYTES = "application/offset+octet-stream"
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 48), form: str = "JPEG") -> bytes:
     """Return a small picture, another one for each seed."""
-    image = Image.new("RGB", size, (seed % 256, seed // 256 % 256, 120))
+    image = Image.new("RGB", size, (seed * 37 % 256, seed // 7 * 37 % 256, 120))
     out = io.BytesIO()
     image.save(out, form)
     return out.getvalue()
@@ -73,7 +73,9 @@ class Camera:
         record: str = made["rec"]
         return record
 
-    def ask(self, method: str, path: str, data: bytes | None = None, **headers: str) -> TestResponse:
+    def ask(
+        self, method: str, path: str, data: bytes | None = None, **headers: str
+    ) -> TestResponse:
         """Send one request of tus."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         more = {} if data is None else {"data": data}
