@@ -115,6 +115,7 @@ class Phone:
             raise SomebodyElse
         with self.replica.memory.whole():
             self.replica.memory.wipe()
+        self.home.drop_photos()
 
     def _take_tokens(self, tokens: Mapping[str, Any], **more: Any) -> None:
         self.home.keep(
@@ -126,7 +127,9 @@ class Phone:
 
     # -- asking -------------------------------------------------------------------------------
 
-    def ask(self, method: str, path: str, body: Any = None) -> Answer:
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send a request as this phone's user, with a fresh token if the old one has expired.
 
         A phone that is told to erase itself does so before anything else.
@@ -135,22 +138,24 @@ class Phone:
             NotEnrolled, Away, Refused: as the line says.
         """
         try:
-            return self._ask(method, path, body)
+            return self._ask(method, path, body, headers)
         except Refused as refused:
             if refused.code == WIPE:
                 self.close()
                 self.home.erase()
             raise
 
-    def _ask(self, method: str, path: str, body: Any) -> Answer:
+    def _ask(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None) -> Answer:
         line = self.line
         try:
-            return line.call(method, path, body, token=self.home.papers.get("access_token"))
+            token = self.home.papers.get("access_token")
+            return line.call(method, path, body, token=token, headers=headers)
         except Refused as refused:
             if refused.code not in WORN:
                 raise
         self._refresh(line)
-        return line.call(method, path, body, token=self.home.papers["access_token"])
+        token = self.home.papers["access_token"]
+        return line.call(method, path, body, token=token, headers=headers)
 
     def _refresh(self, line: Line) -> None:
         """Change the refresh token; a wrong clock is told the server's time and signs again."""

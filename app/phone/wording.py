@@ -6,6 +6,7 @@ from typing import Any
 from app.phone.acts import NotFound, WrongStep
 from app.phone.client import ENDED, WIPE, NotEnrolled, SomebodyElse
 from app.phone.home import Occupied
+from app.phone.lane import NoPicture
 from app.phone.line import BUSY, STRANGER, UNREACHED, Away, Refused
 from sync.wire import NotJson
 
@@ -23,6 +24,10 @@ INCIDENT_STATES: Mapping[str, str] = {
     "rejected": "不予受理 rejected", "appealed": "已申诉 appealed", "filed": "已立案 filed",
     "not_filed": "不予立案 not filed", "cancelled": "已作废 cancelled", "closed": "已结案 closed",
 }  # fmt: skip
+PHOTO_STATES: Mapping[str, str] = {
+    "expected": "待传 expected", "stored": "已到达 arrived", "ready": "可查看 ready",
+    "rejected": "不被接受 rejected",
+}  # fmt: skip
 CONFLICT_STATES: Mapping[str, str] = {
     "open": "待选择 open", "settled": "已自动取舍 settled by rule", "resolved": "已选定 resolved",
 }  # fmt: skip
@@ -30,6 +35,7 @@ FIELDS: Mapping[str, str] = {
     "occupancy": "居住状况 occupancy", "address": "地址 address", "door": "门的位置 door",
     "people": "人口 people", "category": "事件分类 category", "point": "位置 place",
     "progress": "进度 progress", "place": "位置 place", "text": "内容 text", "grid": "网格 grid",
+    "photo_count": "照片 photos",
 }  # fmt: skip
 FAULTS: Mapping[str, str] = {
     "unknown_code": "没有这个代码 no such code", "required": "必填 required",
@@ -41,6 +47,9 @@ FAULTS: Mapping[str, str] = {
     "not_a_phone": "不是电话号码 not a telephone number",
     "bands_exceed_total": "各年龄段之和超过总人数 age bands exceed the total",
     "unknown_record": "所指记录不存在 no such record",
+    "photo_required": "须附照片或说明原因 a photo, or why there is none",
+    "photo_forbidden": "此类事项不允许拍照 no photo may be taken of this",
+    "place_not_needed": "不需要位置 the place is not needed",
 }  # fmt: skip
 PARKED: Mapping[str, str] = {
     "invalid_fields": "字段有误 wrong fields", "out_of_scope": "不在您的网格内 outside your grids",
@@ -49,6 +58,11 @@ PARKED: Mapping[str, str] = {
     "record_deleted": "记录已删除 deleted", "malformed_edit": "格式有误 malformed",
     "waits_for_parked": "等待前一条更正 waits for an earlier one",
     "transition_not_allowed": "不能这样流转 no such step from here",
+    "photo_required": "须附照片 a photo is asked for",
+    "photo_forbidden": "不允许拍照 no photo may be taken",
+    "photo_type_refused": "照片格式不支持 no type of picture that we take",
+    "photo_damaged": "照片已损坏 damaged", "photo_too_large": "照片像素过多 too many pixels",
+    "too_large": "照片文件过大 the file is too large",
     "database_refused": "数据库拒绝 refused by the database", "erased": "已依法清除 erased",
 }  # fmt: skip
 
@@ -79,6 +93,8 @@ _PLAIN = {
 def trouble(trouble: Exception) -> str:
     """Return the words for any trouble of a phone."""
     match trouble:
+        case NoPicture():
+            return two(*_no_picture(trouble))
         case Away():
             return away(trouble)
         case Refused():
@@ -89,6 +105,12 @@ def trouble(trouble: Exception) -> str:
             return wrong_step(trouble)
         case _:
             return two(*_PLAIN[type(trouble)])
+
+
+def _no_picture(trouble: NoPicture) -> tuple[str, str, str]:
+    words = PARKED.get(trouble.code, trouble.code)
+    return (f"这不是可用的照片：{words}", "this is no picture that the server takes",
+            "换一张 JPEG、PNG 或 WebP / take a JPEG, PNG or WebP")  # fmt: skip
 
 
 def missing(trouble: NotFound) -> str:

@@ -114,12 +114,16 @@ def status(session: Session, actor: Actor, photo: str) -> Status:
 
 
 def _status(session: Session, actor: Actor, photo: str) -> Status:
-    row = _own_row(session, actor, photo)
+    row = _own_row(session, actor, _uploads_of(photo))
     return Status(photo, row.received, row.length, row.expires_ms)
 
 
-def _own_row(session: Session, actor: Actor, photo: str) -> Any:
-    row = session.execute(lock_rows(sa.select(_uploads).where(_uploads.c.photo == photo))).first()
+def _uploads_of(photo: str) -> sa.Select[Any]:
+    return sa.select(_uploads).where(_uploads.c.photo == photo)
+
+
+def _own_row(session: Session, actor: Actor, statement: sa.Select[Any]) -> Any:
+    row = session.execute(statement).first()
     if row is None or row.user_id != actor.user_id:
         raise Problem(404, "not_found")
     if row.expires_ms <= now_ms():
@@ -180,7 +184,7 @@ def hold(session: Session, lane: Lane, actor: Actor, photo: str, offset: int) ->
         Problem: 404, 410 as :func:`status`; 409 the offset is not where the bytes end;
             503 no room just now.
     """
-    row = _own_row(session, actor, photo)
+    row = _own_row(session, actor, lock_rows(_uploads_of(photo)))
     if offset != row.received:
         raise Problem(409, "wrong_offset", offset=row.received)
     lane.shelf.check_room(session)
@@ -224,7 +228,7 @@ def abort(session: Session, actor: Actor, photo: str) -> None:
     Raises:
         Problem: 404, 410 as :func:`status`.
     """
-    _own_row(session, actor, photo)
+    _own_row(session, actor, lock_rows(_uploads_of(photo)))
     session.execute(sa.delete(_uploads).where(_uploads.c.photo == photo))
 
 

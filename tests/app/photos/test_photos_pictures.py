@@ -1,4 +1,4 @@
-"""Every picture of the set gets its verdict, soon, in little memory; what is served tells nothing."""
+"""Every picture of the set gets its verdict soon, in little memory; served ones tell nothing."""
 
 import base64
 import csv

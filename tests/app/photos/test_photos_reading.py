@@ -6,8 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from app.core.blobs.shelf import BlobRow
+from app.core.moments import now_ms
 from app.identity.models import Post
 from app.photos import addresses
+from app.photos.tending import UNUSED_MS, tend
 from tests.app.core.county import County
 from tests.app.identity.town import outcome
 from tests.app.photos.camera import Camera, noise, picture
@@ -177,9 +179,6 @@ def test_bytes_that_were_changed_on_the_disk_are_never_shown(
 
 
 def test_a_deleted_photo_is_seen_no_more_and_its_bytes_go(camera: Camera, county: County) -> None:
-    from app.core.moments import now_ms
-    from app.photos.tending import UNUSED_MS, tend
-
     photo = camera.take(picture())
     camera.work()
     assert county.ask("gw", "DELETE", f"/photos/{photo}").status_code == 204

@@ -6,7 +6,10 @@ import hashlib
 import pytest
 import sqlalchemy as sa
 
+from app.core.actor import Actor
 from app.core.blobs.shelf import BlobRow
+from app.core.database import Mode
+from app.core.identifiers import new_id
 from app.photos import uploads
 from app.photos.models import PhotoFile, Upload, UploadDay
 from tests.app.core.county import County
@@ -93,7 +96,7 @@ def test_a_newer_request_takes_an_upload_over_from_a_dead_one(
     camera.open(photo, len(raw))
     half = len(raw) // 2
     actor = _actor(county)
-    with county.database.transaction(_write()) as session:
+    with county.database.transaction(Mode.WRITE) as session:
         dead = uploads.hold(session, camera.lane, actor, photo, 0)
     dead.keep(raw[:half])
     assert camera.add(photo, half, raw[half : half + 10]).status_code == 204
@@ -103,16 +106,8 @@ def test_a_newer_request_takes_an_upload_over_from_a_dead_one(
     assert camera.shown(photo)["state"] == "stored"
 
 
-def _actor(county: County):
-    from app.core.actor import Actor
-
+def _actor(county: County) -> Actor:
     return Actor(county.ids["gw"], ())
-
-
-def _write():
-    from app.core.database import Mode
-
-    return Mode.WRITE
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
@@ -243,8 +238,6 @@ def test_the_day_of_a_phone_is_counted_while_the_bytes_arrive(
 
 
 def test_a_photo_of_which_nobody_knows_has_no_upload(camera: Camera) -> None:
-    from app.core.identifiers import new_id
-
     assert camera.open(new_id(), 100).status_code == 404
 
 
@@ -273,7 +266,7 @@ def test_a_photo_whose_request_died_at_the_last_byte_is_decided_by_the_worker(
     raw = picture()
     photo = camera.register(raw)
     camera.open(photo, len(raw))
-    with county.database.transaction(_write()) as session:
+    with county.database.transaction(Mode.WRITE) as session:
         dying = uploads.hold(session, camera.lane, _actor(county), photo, 0)
     dying.keep(raw)
     assert camera.shown(photo)["state"] == "expected"
