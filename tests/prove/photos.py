@@ -59,6 +59,7 @@ class Uploader(kill9.Sender):
     again: list[int] = field(default_factory=list)
     cuts: int = 0
     quota: int = 0
+    largest: int = LARGEST
 
     def run(self) -> None:
         """Take and bring photos until so many are done, or the run is broken off."""
@@ -66,7 +67,7 @@ class Uploader(kill9.Sender):
             self._one_photo()
 
     def _one_photo(self) -> None:
-        size = int(SMALLEST * (LARGEST / SMALLEST) ** self.random.random())
+        size = int(SMALLEST * (self.largest / SMALLEST) ** self.random.random())
         raw = picture(self.random.randrange(40))
         raw += self.random.randbytes(size - len(raw))
         photo = self._register(raw)
@@ -248,6 +249,7 @@ def prove(
     seed: int,
     sabotage: str | None = None,
     seconds: int = 3600,
+    largest: int = LARGEST,
 ) -> dict[str, Any]:
     """Bring photos over bad lines to a server that is killed, and tell what was lost."""
     began, chance = time.monotonic(), random.Random(seed)
@@ -255,7 +257,7 @@ def prove(
     with open_ground(engine) as ground:
         environment = {**ground.environment, "UPLOAD_MB_PER_DAY": "1000000"}
         server = Server(environment, SABOTAGES.get(sabotage or "", "wsgi:app"))
-        uploaders = _uploaders(ground, server, uploads, seed)
+        uploaders = _uploaders(ground, server, uploads, seed, largest)
         server.start()
         threads = [threading.Thread(target=one.run) for one in uploaders]
         for thread in threads:
@@ -281,14 +283,24 @@ def prove(
     return _figures(uploaders, killed, violations, time.monotonic() - began)
 
 
-def _uploaders(ground: Ground, server: Server, uploads: int, seed: int) -> list[Uploader]:
+def _uploaders(
+    ground: Ground, server: Server, uploads: int, seed: int, largest: int
+) -> list[Uploader]:
     stopping, found = threading.Event(), []
     for number in range(PHONES):
         name = f"worker {number}"
         ground.county.person(name, "gw", GRID)
         quota = uploads // PHONES + (number < uploads % PHONES)
         found.append(
-            Uploader(ground, server, name, random.Random(f"{seed}/{number}"), stopping, quota=quota)
+            Uploader(
+                ground,
+                server,
+                name,
+                random.Random(f"{seed}/{number}"),
+                stopping,
+                quota=quota,
+                largest=largest,
+            )
         )
     return found
 
@@ -307,4 +319,6 @@ def _figures(
 
 
 if __name__ == "__main__":
-    run_as_command(prove, list(SABOTAGES), more={"uploads": 500, "kills": 20, "seconds": 7200})
+    run_as_command(prove, list(SABOTAGES), more={
+        "uploads": 500, "kills": 20, "seconds": 7200, "largest": LARGEST,
+    })  # fmt: skip
