@@ -17,6 +17,7 @@ from app.core.cipher import KEY_ID, derive_key
 CHUNK_BYTES = 64 * 1024
 SALT_BYTES = 16
 TAG_BYTES = 16
+CHUNKS_A_READ = 16
 HEAD_BYTES = len(KEY_ID) + SALT_BYTES
 LENGTH_BYTES = 4
 FRAME_NONCE_BYTES = 12
@@ -60,10 +61,8 @@ class StreamCipher:
         head = read(0, HEAD_BYTES)
         aead = self._aead(head[len(KEY_ID) :], place)
         last = max(0, (size - 1) // CHUNK_BYTES)
-        for number in range(start // CHUNK_BYTES, (max(start, end - 1)) // CHUNK_BYTES + 1):
-            first = HEAD_BYTES + number * (CHUNK_BYTES + TAG_BYTES)
-            length = min(CHUNK_BYTES, size - number * CHUNK_BYTES) + TAG_BYTES
-            sealed = read(first, first + length)
+        wanted = range(start // CHUNK_BYTES, max(start, end - 1) // CHUNK_BYTES + 1)
+        for number, sealed in _sealed_chunks(read, size, wanted):
             plain = aead.decrypt(_nonce(number, int(number == last)), sealed, head[:1])
             at = number * CHUNK_BYTES
             yield plain[max(0, start - at) : end - at]
@@ -88,6 +87,18 @@ def sealed_size(size: int) -> int:
     """Return how long a stream of so many plain bytes is when sealed."""
     chunks = max(1, -(-size // CHUNK_BYTES))
     return HEAD_BYTES + size + chunks * TAG_BYTES
+
+
+def _sealed_chunks(read: Read, size: int, wanted: range) -> Iterator[tuple[int, bytes]]:
+    """Yield sealed chunks with their numbers, reading some at a time: a store may be far away."""
+    whole = CHUNK_BYTES + TAG_BYTES
+    for first in wanted[::CHUNKS_A_READ]:
+        numbers = range(first, min(first + CHUNKS_A_READ, wanted.stop))
+        begin = HEAD_BYTES + first * whole
+        end = min(HEAD_BYTES + numbers.stop * whole, sealed_size(size))
+        sealed = read(begin, end)
+        for at, number in enumerate(numbers):
+            yield number, sealed[at * whole : (at + 1) * whole]
 
 
 def _nonce(number: int, last: int) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEVELOPMENT, PRODUCTION = "development", "production"
+BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
 
 
 class SettingsError(RuntimeError):
@@ -37,6 +38,7 @@ class Settings:
     s3_secret_key: str
     spool_mb: int
     upload_mb_per_day: int
+    jobs: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -67,6 +69,7 @@ class Settings:
             s3_secret_key=_given(environment, "S3_SECRET_KEY"),
             spool_mb=_whole(environment, "SPOOL_MB", 2_000),
             upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
+            jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
         )
 
 
@@ -75,6 +78,13 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal():
         raise SettingsError(f"{name}={text}: say a whole number")
     return int(text)
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = environment.get(name) or choices[0]
+    if value not in choices:
+        raise SettingsError(f"{name}={value}: say one of {', '.join(choices)}")
+    return value
 
 
 def _secret(environment: Mapping[str, str], name: str, profile: str, data_dir: Path) -> str:

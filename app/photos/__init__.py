@@ -2,14 +2,15 @@
 
 from flask import Flask
 
+from app.core.database import Mode
 from app.core.feature import Feature
-from app.core.jobs import Job
+from app.core.jobs import Job, ask_for
 from app.core.moments import now_ms
 from app.photos import lane, tus, views
 from app.photos.commands import photos
 from app.photos.finishing import PICTURES, finish
 from app.photos.lane import current_lane
-from app.photos.pictures import draw_pending
+from app.photos.pictures import BATCH_MAX, draw_pending
 from app.photos.policies import PhotoPolicy
 from app.photos.problems import PROBLEMS
 from app.photos.tending import tend
@@ -31,8 +32,14 @@ def _finish(photo: str) -> None:
 
 
 def _draw(_subject: str) -> None:
-    while draw_pending(current_lane()):
-        pass
+    if draw_pending(current_lane()) == BATCH_MAX:
+        _go_on(PICTURES)
+
+
+def _go_on(name: str) -> None:
+    """Ask for the same job again: there was more than one run should do."""
+    with current_lane().database.transaction(Mode.WRITE) as session:
+        ask_for(session, name, at_ms=now_ms())
 
 
 def _tend(_subject: str) -> None:
@@ -40,19 +47,20 @@ def _tend(_subject: str) -> None:
 
 
 def _move(_subject: str) -> None:
-    while current_lane().shelf.move():
-        pass
+    if current_lane().shelf.move():
+        _go_on(MOVE)
 
 
 def _sweep(_subject: str) -> None:
     current_lane().shelf.sweep(now_ms())
 
 
+MOVE = "blobs.move"
 JOBS = {
     FINISH: Job(_finish),
     PICTURES: Job(_draw, every_s=10),
     "photos.tend": Job(_tend, every_s=60),
-    "blobs.move": Job(_move, every_s=10),
+    MOVE: Job(_move, every_s=10),
     "blobs.sweep": Job(_sweep, every_s=3_600),
 }
 

@@ -1,9 +1,10 @@
 """Open the photos that have arrived, one at a time, and make what is shown of them."""
 
-from collections.abc import Iterator
+import logging
 from typing import Any
 
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
 from sqlalchemy.orm import Session
 
 from app.core.blobs.contract import Missing
@@ -18,8 +19,10 @@ from app.photos.rules import SIDE_OF, STORED
 from app.photos.uploads import Lane
 from app.tasks.models import Task, TaskKind
 
-BATCH_MAX = 20
+BATCH_MAX = 8
+"""So few that even the worst are done before another worker believes this one dead."""
 TRIES_MAX = 3
+log = logging.getLogger("wangge")
 
 _photos, _files, _pictures = table_of(Photo), table_of(PhotoFile), table_of(PhotoPicture)
 _tasks, _kinds = table_of(Task), table_of(TaskKind)
@@ -32,9 +35,10 @@ _PENDING = (
         _photos.join(_files, _files.c.id == _photos.c.file)
         .outerjoin(_tasks, _tasks.c.id == _photos.c.task)
         .outerjoin(_kinds, _kinds.c.code == _tasks.c.task_kind)
+        .outerjoin(_pictures, _pictures.c.photo == _photos.c.id)
     )
     .where(_photos.c.state == STORED, _photos.c.deleted.is_(None))
-    .order_by(_photos.c.id)
+    .order_by(sa.func.coalesce(_pictures.c.tries, 0), _photos.c.id)
     .limit(BATCH_MAX)
 )  # fmt: skip
 
@@ -57,16 +61,22 @@ def draw(lane: Lane, row: Any) -> None:
     """Open one photo and keep its derivatives, or the fault that speaks against it.
 
     Raises:
-        Missing: its bytes are gone, which nothing that we know explains.
+        Unreachable: the store does not answer.
     """
-    parts = row.redactions or []
-    raw = b"".join(_original(lane, row))
+    parts, key = row.redactions or [], file_key(row.file)
+    try:
+        raw = b"".join(lane.shelf.read(key, row.size_bytes, 0, row.size_bytes))
+    except (Missing, InvalidTag) as error:
+        # Not the photo's fault: it waits until somebody has put its bytes back.
+        log.error("bytes of photo %s: %s", row.id, type(error).__name__)
+        _count_try(lane, row.id)
+        return
     try:
         decoded = decode(raw, parts, now_ms())
     except Died:
-        decoded = _after_death(lane, row.id)
-        if not decoded.fault:
+        if _count_try(lane, row.id) < TRIES_MAX:
             return
+        decoded = Decoded({}, fault=DAMAGED)
     if decoded.fault:
         _enter_fault(lane, row.id, decoded.fault)
     else:
@@ -74,15 +84,8 @@ def draw(lane: Lane, row: Any) -> None:
         _enter_pictures(lane, row.id, parts, decoded)
 
 
-def _original(lane: Lane, row: Any) -> Iterator[bytes]:
-    try:
-        yield from lane.shelf.read(file_key(row.file), row.size_bytes, 0, row.size_bytes)
-    except Missing:
-        raise Missing(f"the bytes of photo {row.id}") from None
-
-
-def _after_death(lane: Lane, photo: str) -> Decoded:
-    """Count a death of the decoder; only a photo that kills it again and again is at fault."""
+def _count_try(lane: Lane, photo: str) -> int:
+    """Count a try that came to nothing; only a photo that kills the decoder thrice is at fault."""
     with lane.database.transaction(Mode.WRITE) as session:
         row = {"photo": photo, "version": None, "parts": "[]", "fault": None, "facts": "{}",
                "tries": 1}  # fmt: skip
@@ -90,8 +93,8 @@ def _after_death(lane: Lane, photo: str) -> Decoded:
         counted = counted.on_conflict_do_update(
             index_elements=["photo"], set_={"tries": _pictures.c.tries + 1}
         )
-        tries = session.execute(counted.returning(_pictures.c.tries)).scalar_one()
-    return Decoded({}, fault=DAMAGED if tries >= TRIES_MAX else None)
+        tries: int = session.execute(counted.returning(_pictures.c.tries)).scalar_one()
+    return tries
 
 
 def _enter_fault(lane: Lane, photo: str, fault: str) -> None:

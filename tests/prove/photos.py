@@ -28,7 +28,7 @@ from app.photos.finishing import file_key
 from app.photos.lane import EXTENSION
 from app.photos.models import Photo, PhotoFile, Upload
 from app.photos.rules import ARRIVED
-from app.photos.tending import UNUSED_MS, drop_files
+from app.photos.tending import UNUSED_MS, drop_files, expire_uploads
 from app.photos.uploads import Lane
 from tests.app.core.county import incident
 from tests.app.identity.town import GRID
@@ -44,6 +44,7 @@ CUTS_A_PHOTO = 3.0
 DAMAGED, GUESSED = 0.15, 0.3
 ANSWER_WITHIN_S = 60.0
 AGAIN_BYTES_MAX = 256 * 1024
+A_DAY_MS = 24 * 3_600_000
 SABOTAGES: Mapping[str, str] = {
     "unchecked_hash": "tests.prove.photo_faults:unchecked_hash",
     "clients_offset": "tests.prove.photo_faults:clients_offset",
@@ -202,10 +203,12 @@ def _answer(line: socket.socket) -> tuple[int, dict[str, str]]:
 
 
 def _check(ground: Ground, uploaders: list[Uploader]) -> list[str]:
-    """Compare what the phones believe to have brought with what is there."""
+    """Compare what the phones believe to have brought with what is there, and there in a day."""
     lane: Lane = ground.county.app.extensions[EXTENSION]
     drop_files(lane, now_ms())
     drop_files(lane, now_ms() + UNUSED_MS + 1)
+    expire_uploads(lane, now_ms() + A_DAY_MS)
+    lane.shelf.sweep(now_ms() + A_DAY_MS)
     photo, file = Photo.__table__, PhotoFile.__table__
     with ground.database.transaction(Mode.READ) as session:
         rows = {
@@ -225,6 +228,7 @@ def _check(ground: Ground, uploaders: list[Uploader]) -> list[str]:
         "rows without their bytes": len(list(lane.shelf.faults())),
         "bytes of uploads that are over": sum(1 for name, _ in lane.incoming.uploads()
                                               if name not in open_uploads),
+        "bytes without a row": len(list(lane.shelf.orphans())),
         "sent again after one cut": worst if worst > AGAIN_BYTES_MAX else 0,
     }  # fmt: skip
     return [f"{name}: {count}" for name, count in found.items() if count]

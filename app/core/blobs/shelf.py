@@ -7,6 +7,7 @@ that no upload waits for another server; a job moves them on.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.blobs.contract import BlobStore, Missing
+from app.core.blobs.contract import BlobStore, Missing, Unreachable
 from app.core.blobs.disk import DiskStore, make_folder
 from app.core.blobs.s3 import S3Settings, S3Store
 from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
@@ -101,9 +102,10 @@ class Shelf:
 
     def discard(self, keys: Iterable[str]) -> None:
         """Remove bytes that are in the books no more; what fails here is swept up later."""
-        for key in keys:
-            for store in self._stores():
-                store.delete(key)
+        with suppress(Unreachable):
+            for key in keys:
+                for store in self._stores():
+                    store.delete(key)
 
     def _stores(self) -> Iterator[BlobStore]:
         yield self.store

@@ -18,7 +18,7 @@ from PIL import Image
 from app.core.moments import now_ms
 from app.photos import decoding
 from app.photos.decoding import decode, heic_is_welcome
-from app.photos.pictures import draw_pending
+from app.photos.pictures import BATCH_MAX, draw_pending
 from app.photos.tending import UNUSED_MS, drop_files
 from sync.values import Moment
 from tests.app.core.county import County
@@ -249,3 +249,22 @@ def test_no_name_that_a_phone_sends_is_ever_used(camera: Camera, name: Any) -> N
     keys = [one.key for one in camera.lane.shelf.store.list()]
     assert len(keys) == 1 and keys[0].startswith("original/")
     assert facts(raw)["sha256"] not in keys[0]
+
+
+def test_a_photo_whose_bytes_are_gone_does_not_hold_up_the_others(camera: Camera) -> None:
+    lost = camera.take(picture(1))
+    (found,) = camera.lane.shelf.store.list()
+    camera.lane.shelf.store.delete(found.key)
+    good = camera.take(picture(2))
+    for _ in range(2):
+        camera.work()
+    assert camera.shown(good)["state"] == "ready"
+    assert camera.shown(lost)["state"] == "stored"
+
+
+def test_more_photos_than_one_run_opens_are_opened_one_run_after_the_other(
+    camera: Camera,
+) -> None:
+    photos = [camera.take(picture(seed)) for seed in range(BATCH_MAX + 1)]
+    camera.work()
+    assert {camera.shown(one)["state"] for one in photos} == {"ready"}

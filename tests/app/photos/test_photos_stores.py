@@ -1,5 +1,7 @@
 """Disk and S3 keep the same contract; when S3 is away, bytes wait here, up to a cap."""
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -216,3 +218,42 @@ def test_bytes_of_uploads_that_are_no_more_are_swept(camera: Camera) -> None:
     assert [name for name, _ in camera.lane.incoming.uploads()] == ["0190-stray"]
     expire_uploads(camera.lane, now_ms() + STRAY_MS + 60_000)
     assert list(camera.lane.incoming.uploads()) == []
+
+
+def test_the_check_command_reads_every_photo_and_names_the_broken_one(
+    camera: Camera, county: County
+) -> None:
+    camera.take(picture())
+    run = county.app.test_cli_runner().invoke
+    assert run(args=["photos", "check"]).exit_code == 0
+    (found,) = camera.lane.shelf.store.list()
+    (camera.lane.shelf.store.folder / found.key).write_bytes(b"changed")
+    done = run(args=["photos", "check"])
+    assert done.exit_code == 1 and found.key in done.output
+
+
+def test_the_worker_command_does_what_is_due(camera: Camera, county: County) -> None:
+    photo = camera.take(picture())
+    done = county.app.test_cli_runner().invoke(args=["worker", "--once"])
+    assert done.exit_code == 0, done.output
+    assert camera.shown(photo)["state"] == "ready"
+    assert county.app.test_cli_runner().invoke(args=["photos", "sweep"]).exit_code == 0
+
+
+def test_a_full_disk_is_told_as_such_and_what_was_safe_stays(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = noise()
+    photo = camera.register(raw)
+    camera.open(photo, len(raw))
+    camera.add(photo, 0, raw[:1000])
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        reply = camera.add(photo, 1000, raw[1000:])
+    assert outcome(reply) == (507, "storage_full") and "Retry-After" in reply.headers
+    assert camera.add(photo, 1000, raw[1000:]).status_code == 204
+    assert camera.shown(photo)["state"] == "stored"
