@@ -100,6 +100,8 @@ class PhotoPolicy:
             values = {**values, **self._registered(work, values, found, actor)}
         else:
             _refuse_changes(values)
+        if not rules.are_parts(values.get("redactions")):
+            raise Refusal("invalid_fields", FieldError("redactions", "wrong_form"))
         return {**values, **_standing(work, values, found)}
 
     def _registered(self, work: Work, values: Values, found: Found, actor: Actor) -> Values:

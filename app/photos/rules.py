@@ -16,6 +16,8 @@ ARRIVED = (STORED, READY)
 SIZE_BYTES_MAX = 20 * 1024 * 1024
 PHOTOS_MAX = 20
 PARTS_MAX = 20
+PARTS = 1000
+"""Parts of a picture are given in thousandths of its width and height."""
 CLOSED_TASKS = ("verified", "cancelled")
 """States of a task after which its documents have no purpose any more."""
 
@@ -23,6 +25,14 @@ THUMB, VIEW, ORIGINAL = "thumb", "view", "original"
 SIDE_OF = {THUMB: 256, VIEW: 1280}
 
 Values = Mapping[str, Any]
+
+
+def are_parts(value: Any) -> bool:
+    """Tell whether a value names parts of a picture: four numbers each, within its edges."""
+    return all(
+        len(part) == 4 and part[0] + part[2] <= PARTS and part[1] + part[3] <= PARTS
+        for part in value or ()
+    )
 
 
 def standing(

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -67,18 +68,24 @@ def _memory_kb(watched: list[int], stop: threading.Event) -> None:
         time.sleep(0.005)
 
 
+def _children_s() -> float:
+    """Return the processor time of all children that have ended: what a free machine needs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.parametrize("row", _rows())
 def test_every_picture_of_the_set_gets_its_verdict(row: dict[str, str]) -> None:
     raw = (SET / row["file"]).read_bytes()
     watched, stop = [0], threading.Event()
     watcher = threading.Thread(target=_memory_kb, args=(watched, stop))
     watcher.start()
-    began = time.process_time(), time.monotonic()
+    began_s = _children_s()
     decoded = decode(raw, [], now_ms())
-    took_s = time.monotonic() - began[1]
+    took_s = _children_s() - began_s
     stop.set()
     watcher.join()
-    assert took_s < WITHIN_S * 3, "three times, for machines with other work to do"
+    assert took_s < WITHIN_S
     assert max(watched) < MEMORY_KB_MAX
     verdict = _verdict(row)
     if verdict == "reject":

@@ -111,6 +111,25 @@ def test_what_a_photo_is_never_changes(camera: Camera) -> None:
     assert changed["errors"] == [{"field": "sha256", "code": "fixed"}]
 
 
+def test_the_author_hides_a_part_from_his_phone(camera: Camera) -> None:
+    photo = camera.take(picture())
+    camera.work()
+    seen = camera.shown(photo)["rv"]
+    hidden = {"redactions": [[0, 0, 500, 1000]]}
+    done = camera.phone.act("update", "photo", photo, base=seen, set=hidden)
+    assert done["status"] == "applied" and camera.shown(photo)["state"] == "stored"
+    camera.county.sql(sa.text("UPDATE job SET due_ms = 0"))
+    camera.work()
+    assert camera.shown(photo)["state"] == "ready"
+
+
+@pytest.mark.parametrize("parts", [[[0, 0, 5]], [[]], [[900, 0, 200, 10]], [[0, 999, 1, 2]]])
+def test_parts_that_are_no_parts_are_refused(camera: Camera, parts: list[list[int]]) -> None:
+    photo = camera.register(picture())
+    done = camera.phone.act("update", "photo", photo, base=1, set={"redactions": parts})
+    assert done["errors"] == [{"field": "redactions", "code": "wrong_form"}]
+
+
 def test_nobody_takes_photos_in_a_foreign_grid(camera: Camera, county: County) -> None:
     there = county.made("gw_other_township", "/incidents", {
         "category": "0401", "text": "x", "grid": OTHER_TOWNSHIP_GRID, "address_text": "路口",
