@@ -32,6 +32,8 @@ from tests.prove.server import Server
 CLIENT = Path(__file__).parents[2] / "photos"
 CHUNK_BYTES = 100_000
 KEPT_WITHIN_S = 10.0
+# One server for each engine, and one installation of the client.
+pytestmark = pytest.mark.xdist_group("tus clients")
 
 
 @dataclass
