@@ -15,6 +15,7 @@ from sync.values import Choice, Identity, Moment, Position, Text, Whole
 
 HANDLE = "have it dealt with / 办理事件"
 PLACE = "find the place / 到达现场"
+PROOF = "know which photos to await / 掌握应到照片"
 SETTLED_WITHIN_M = 50.0
 
 
@@ -88,6 +89,8 @@ class Incident(Record):
         Identity(), refers="household", follows=("grid",), index=True, privacy=P1,
         purpose="know whose matter it is / 关联住户",
     )  # fmt: skip
+    photo_count: Mapped[int | None] = synced(Whole(0, 20), privacy=P0, purpose=PROOF)
+    no_photo_reason: Mapped[str | None] = synced(Text(200), privacy=P1, purpose=PROOF)
     seen_at: Mapped[str | None] = synced(Moment(), privacy=P0, purpose=HANDLE)
     reported_at: Mapped[str | None] = synced(Moment(), rule=Rule.SERVER, privacy=P0, purpose=HANDLE)
 

@@ -123,6 +123,7 @@ class Phone:
             raise SomebodyElse
         with self.replica.memory.whole():
             self.replica.memory.wipe()
+        self.home.drop_photos()
 
     def _take_tokens(self, tokens: Mapping[str, Any], **more: Any) -> None:
         self.home.keep(
@@ -134,7 +135,9 @@ class Phone:
 
     # -- asking -------------------------------------------------------------------------------
 
-    def ask(self, method: str, path: str, body: Any = None) -> Answer:
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send a request as this phone's user, with a fresh token if the old one has expired.
 
         A phone that is told to erase itself does so before anything else, unless it may still
@@ -143,7 +146,10 @@ class Phone:
         Raises:
             NotEnrolled, Away, Refused: as the line says.
         """
-        came = self._asked(body, lambda line, token: line.call(method, path, body, token=token))
+        came = self._asked(
+            body,
+            lambda line, token: line.call(method, path, body, token=token, headers=headers),
+        )
         return came or Answer(None)
 
     def fetch(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Arrived:
