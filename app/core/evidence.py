@@ -8,8 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.errors import FieldError, Refusal
+from sync.upgrade import Step
 
 REQUIRED, FORBIDDEN = "required", "forbidden"
+REASON = "no_photo_reason"
+
+NOT_ASKED = "旧版应用未询问 / an older app did not ask"
+
+
+def asked_from(state: str) -> Step:
+    """Return the step from the schema before photos: apps of that age cannot say why there is none.
+
+    Args:
+        state: the one in which a photo is asked for.
+    """
+
+    def values(given: Mapping[str, Any]) -> Mapping[str, Any]:
+        told = given.get("photo_count") or given.get("no_photo_reason")
+        return given if told or given.get("state") != state else {**given, REASON: NOT_ASKED}
+
+    return Step(values)
 
 
 def check_photos(rule: str | None, values: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
+from app.core.evidence import asked_from
 from app.core.places import near
 from app.core.records import P0, P1, P2, Record, synced
 from app.incidents.rules import ORDINARY_RANK, STATES, URGENT_PRIORITY, URGENT_RANK, WORKFLOW
@@ -45,6 +46,7 @@ class Incident(Record):
 
     __tablename__ = "incident"
     kind = "incident"
+    upcasters = (asked_from("reported"),)
     workflow = WORKFLOW
     moved_by = frozenset({"grid", "point"})
 

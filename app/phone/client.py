@@ -19,6 +19,7 @@ Came = TypeVar("Came")
 
 APP = "wangge-phone-python 1"
 SCHEMA = 1
+SCHEMAS = {"incident": 2, "task": 2}
 FAULTS_MAX = 20
 LISTS = {"incident": "/incident-categories", "task": "/task-kinds"}
 LISTS_KEPT_MS = 86_400_000
@@ -60,7 +61,7 @@ class Phone:
         self.clock = clock
         self._last_sent: frozenset[str] = frozenset()
         self.connection = home.connect()
-        self.replica = Replica(self.connection, schema=SCHEMA)
+        self.replica = Replica(self.connection, schema=SCHEMA, schemas=SCHEMAS)
         self.copying = Copying(self.replica, self.fetch, self.ask)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
+from app.core.evidence import asked_from
 from app.core.records import P0, P1, P2, Record, synced
 from app.tasks.rules import STATES, WORKFLOW
 from sync.kinds import Rule
@@ -42,6 +43,7 @@ class Task(Record):
 
     __tablename__ = "task"
     kind = "task"
+    upcasters = (asked_from("done"),)
     workflow = WORKFLOW
 
     grid: Mapped[int | None] = synced(

@@ -21,6 +21,7 @@ HANDED_ON = {
     ("sync/push.py", "draft.code"): {wire.MALFORMED, wire.UNKNOWN_OP, upgrade.CANNOT,
                                      services.REFUSED},
     ("sync/kinds.py", "fault.code"): set(),
+    ("sync/joins.py", "fault.code"): set(),
     ("app/identity/appointments.py", "fault.code"): set(),
     ("app/workflows/regrid.py", "fault"): {"grid_stands_already", "not_a_part", "required"},
     ("app/identity/appointments.py", "code"): {"password_too_short", "password_too_long",

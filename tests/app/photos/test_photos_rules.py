@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app.core.evidence import NOT_ASKED
 from app.core.blobs.shelf import BlobRow
 from app.core.moments import now_ms
 from app.photos.tending import UNUSED_MS, tend
@@ -25,20 +26,27 @@ REQUIRED, OPTIONAL, FORBIDDEN = "0302", "0103", "0704"
 def test_a_report_has_the_photos_that_its_category_asks_for(
     camera: Camera, category: str, said: dict[str, Any], code: str | None
 ) -> None:
-    made = camera.phone.act("create", "incident", set=incident(category=category, **said))
+    made = camera.phone.act("create", "incident", schema=2, set=incident(category=category, **said))
     assert (made["status"], made.get("code")) == ("parked" if code else "applied", code)
 
 
 def test_a_draft_needs_no_photo_until_it_is_reported(camera: Camera) -> None:
     draft = incident(category=REQUIRED, state="draft")
-    made = camera.phone.act("create", "incident", set=draft)
+    made = camera.phone.act("create", "incident", schema=2, set=draft)
     assert made["status"] == "applied"
     report = {"state": "reported", "round": 0}
-    parked = camera.phone.act("event", "incident", made["rec"], base=1, set=report)
+    parked = camera.phone.act("event", "incident", made["rec"], base=1, schema=2, set=report)
     assert parked["code"] == "photo_required"
     report["photo_count"] = 1
-    done = camera.phone.act("event", "incident", made["rec"], base=1, set=report)
+    done = camera.phone.act("event", "incident", made["rec"], base=1, schema=2, set=report)
     assert done["status"] == "applied"
+
+
+def test_an_app_from_before_photos_is_not_asked_for_any(camera: Camera) -> None:
+    made = camera.phone.act("create", "incident", set=incident(category=REQUIRED))
+    assert made["status"] == "applied"
+    [item] = [one for one in camera.phone.pull() if one["rec"] == made["rec"]]
+    assert item["f"]["no_photo_reason"] == NOT_ASKED
 
 
 def test_the_office_is_told_the_same(county: County) -> None:
@@ -60,7 +68,8 @@ def test_a_task_is_done_with_the_photos_that_its_kind_asks_for(
     task, phone = county.task(task_kind=kind)["id"], camera.phone
     for rv, state in enumerate(("accepted", "started"), 1):
         phone.act("event", "task", task, base=rv, set={"state": state, "round": 0})
-    done = phone.act("event", "task", task, base=3, set={"state": "done", "round": 0, **said})
+    report = {"state": "done", "round": 0, **said}
+    done = phone.act("event", "task", task, base=3, schema=2, set=report)
     assert (done["status"], done.get("code")) == ("parked" if code else "applied", code)
 
 
