@@ -3,6 +3,8 @@
 import os
 
 from app.core.database import Database
+from app.core.jobs import work_beside
+from app.core.settings import BY_ENGINE, INSIDE
 from app.factory import create_app
 
 app = create_app()
@@ -11,3 +13,7 @@ app = create_app()
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
     database: Database = app.extensions["wangge_database"]
     database.check()
+    # The embedded engine has one process, which does its jobs itself; else `flask worker` does.
+    jobs = app.extensions["wangge_settings"].jobs
+    if jobs == INSIDE or (jobs == BY_ENGINE and database.is_sqlite):
+        work_beside(app)

@@ -14,11 +14,12 @@ from app import (
     identity,
     incidents,
     phone,
+    photos,
     sync_api,
     tasks,
     workflows,
 )
-from app.core import docs, errors, health, web
+from app.core import docs, errors, health, jobs, web, worker
 from app.core.cipher import Cipher
 from app.core.database import Database
 from app.core.engine import build_engine
@@ -36,6 +37,7 @@ FEATURES: tuple[Feature, ...] = (
     households.feature,
     tasks.feature,
     incidents.feature,
+    photos.feature,
     sync_api.feature,
     faces.feature,
     workflows.feature,
@@ -73,6 +75,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
         )
+    app.extensions[jobs.EXTENSION] = {
+        name: job for one in FEATURES for name, job in one.jobs.items()
+    }
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app
@@ -86,6 +91,7 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
         app.register_blueprint(docs.blueprint)
     policies = [one for feature in FEATURES for one in feature.policies]
     api.register_blueprint(history.build_blueprint(policies))
+    app.cli.add_command(worker.command)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
         FIELDS.update(feature.faults)

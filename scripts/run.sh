@@ -64,6 +64,7 @@ main() {
     check_port
     # The database, its log and the secrets beside it are nobody else's.
     umask 077
+    export JOBS="${JOBS:-inside}"
     export PUBLIC_URL="${PUBLIC_URL:-$(public_address)}"
     "$BIN/python" -m scripts.prepare
     allow_connections

@@ -261,7 +261,8 @@ class Memory:
         """Believe which edits the server has, in both directions."""
         self.ask("UPDATE replica_log SET taken_ms = ? WHERE n <= ? AND taken_ms IS NULL",
                  now_ms, last_n)  # fmt: skip
-        self.ask("UPDATE replica_log SET taken_ms = NULL WHERE n > ?", last_n)
+        self.ask("UPDATE replica_log SET taken_ms = NULL WHERE n > ? AND taken_ms IS NOT NULL",
+                 last_n)  # fmt: skip
 
     def renumber(self) -> int:
         """Number all that the log still holds from 1 and return the next number.
@@ -282,7 +283,8 @@ class Memory:
 
     def contain(self, last_n: int) -> None:
         """Believe which edits the pulled rows contain, in both directions."""
-        self.ask("UPDATE replica_log SET contained = (n <= ? OR filed)", last_n)
+        self.ask("UPDATE replica_log SET contained = (n <= ?1 OR filed) "
+                 "WHERE contained IS NOT (n <= ?1 OR filed)", last_n)  # fmt: skip
 
     def prune(self, *, before_ms: int, last_n: int) -> None:
         """Forget old edits that the server has and that the rows contain; never the last."""

@@ -22,6 +22,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import current_app, g
 from psycopg.types.string import TextLoader
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.core.driver import driver, load_spatialite
@@ -276,3 +277,16 @@ def lost_a_race(error: sa.exc.DBAPIError) -> bool:
 def lock_rows(statement: sa.Select[Any]) -> sa.Select[Any]:
     """Lock the rows that a statement reads, where the engine has row locks."""
     return statement.with_for_update()
+
+
+def insert_into(session: Session, table: Any) -> Any:
+    """Return an insertion that knows ``ON CONFLICT``, in the dialect of the session."""
+    is_sqlite = session.info["database"].is_sqlite
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+
+
+def table_of(model: type[Base]) -> sa.Table:
+    """Return the plain table of a model, for statements that need no objects."""
+    table = model.__table__
+    assert isinstance(table, sa.Table), "our models are tables, not joins"
+    return table

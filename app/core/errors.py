@@ -1,5 +1,6 @@
 """The outer door: every failure leaves as a problem with a stable code, and is logged once."""
 
+import errno
 import logging
 import traceback
 from pathlib import Path
@@ -31,6 +32,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(Stale, on_busy)
     app.register_error_handler(exc.DBAPIError, on_database)
     app.register_error_handler(exc.TimeoutError, on_busy)
+    app.register_error_handler(OSError, on_file)
     app.register_error_handler(Exception, on_bug)
 
 
@@ -65,6 +67,14 @@ def on_database(error: exc.DBAPIError) -> Response:
     if isinstance(error, exc.OperationalError | exc.InterfaceError):
         log.warning("database not available: %s", type(error.orig).__name__)
         return problem(503, "retry")
+    return on_bug(error)
+
+
+def on_file(error: OSError) -> Response:
+    """Tell a full disk from a bug."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        log.error("files: disk full", extra={"path": request.path})
+        return problem(507, "storage_full")
     return on_bug(error)
 
 

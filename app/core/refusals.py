@@ -22,8 +22,17 @@ class Advice(NamedTuple):
 _MEND = ("改正后放行", "Correct it and let it through.")
 _ASK = ("请有权的主管处理", "Ask a supervisor who may.")
 _LATER = ("服务器升级后自动重试", "It is tried again when the server has been upgraded.")
+_PHOTOS = {
+    "photo_required": Advice(
+        "此处须附照片", "A photo is asked for here",
+        "拍照，或说明为何没有照片", "Take one, or say why there is none."),
+    "photo_forbidden": Advice(
+        "此类事项不允许拍照", "No photo may be taken of this",
+        "放弃照片，改用文字说明", "Discard the photo and describe it in words."),
+}  # fmt: skip
 
 EDITS: dict[str, Advice] = {
+    **_PHOTOS,
     "invalid_fields": Advice("部分字段有误", "Some fields are wrong", *_MEND),
     "too_many_fields": Advice(
         "未知字段过多", "Too many or too large unknown fields",
@@ -88,6 +97,7 @@ EDITS: dict[str, Advice] = {
 }  # fmt: skip
 
 FIELDS: dict[str, Advice] = {
+    **_PHOTOS,
     "required": Advice("必填", "It is required", "填写该字段", "Fill it in."),
     "read_only": Advice(
         "只由系统填写", "Only the server writes it", "去掉该字段", "Leave it out."),

@@ -13,6 +13,7 @@ from pathlib import Path
 from flask import current_app
 
 DEVELOPMENT, PRODUCTION = "development", "production"
+BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
 
 
 class SettingsError(RuntimeError):
@@ -37,6 +38,14 @@ class Settings:
     tombstone_days: int
     history_days: int
     conflict_days: int
+    s3_endpoint: str
+    s3_bucket: str
+    s3_region: str
+    s3_access_key: str
+    s3_secret_key: str
+    spool_mb: int
+    upload_mb_per_day: int
+    jobs: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -66,6 +75,14 @@ class Settings:
             tombstone_days=_whole(environment, "TOMBSTONE_DAYS", 180),
             history_days=_whole(environment, "HISTORY_DAYS", 365),
             conflict_days=_whole(environment, "CONFLICT_DAYS", 365),
+            s3_endpoint=environment.get("S3_ENDPOINT", ""),
+            s3_bucket=environment.get("S3_BUCKET", "wangge"),
+            s3_region=environment.get("S3_REGION", "us-east-1"),
+            s3_access_key=_given(environment, "S3_ACCESS_KEY"),
+            s3_secret_key=_given(environment, "S3_SECRET_KEY"),
+            spool_mb=_whole(environment, "SPOOL_MB", 2_000),
+            upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
+            jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
         )
 
 
@@ -89,14 +106,26 @@ def _standby(environment: Mapping[str, str], database_url: str) -> str | None:
     return url
 
 
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = environment.get(name) or choices[0]
+    if value not in choices:
+        raise SettingsError(f"{name}={value}: say one of {', '.join(choices)}")
+    return value
+
+
 def _secret(environment: Mapping[str, str], name: str, profile: str, data_dir: Path) -> str:
-    value = environment.get(name, "")
-    if not value and (source := environment.get(f"{name}_FILE")):
-        value = Path(source).read_text(encoding="utf-8").strip()
+    value = _given(environment, name)
     if not value and profile == DEVELOPMENT:
         value = _kept_secret(data_dir / f"{name.lower()}.txt")
     if len(value) < 32:
         raise SettingsError(f"{name} (or {name}_FILE) must hold at least 32 characters")
+    return value
+
+
+def _given(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value and (source := environment.get(f"{name}_FILE")):
+        value = Path(source).read_text(encoding="utf-8").strip()
     return value
 
 

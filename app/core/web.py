@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, cast
 
@@ -166,14 +167,42 @@ def _may_enter(actor: Actor, action: str) -> bool:
     return policy.might(actor, action, now_ms())
 
 
-def enter(session: Session, action: str) -> Actor:
-    """Find out who asks, and refuse him if no post of his has any right to the action.
+def by_token(session: Session) -> Actor:
+    """Return the person behind the bearer token of the request.
 
     Raises:
         Problem: 401 or 403.
     """
     authenticate = cast(Authenticate, current_app.extensions["wangge_authenticate"])
-    actor = authenticate(session, bearer())
+    return authenticate(session, bearer())
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a caller shows who he is.
+
+    Attributes:
+        knock: refuses whoever has nothing to show, before his body is read.
+        actor: finds out who he is.
+        streams: the view reads the body itself, piece by piece; else the guard takes it whole.
+    """
+
+    knock: Callable[[], object] = bearer
+    actor: Callable[[Session], Actor] = by_token
+    streams: bool = False
+
+
+BY_TOKEN = Door()
+STREAMED = Door(streams=True)
+
+
+def enter(session: Session, action: str, door: Door = BY_TOKEN) -> Actor:
+    """Find out who asks, and refuse him if no post of his has any right to the action.
+
+    Raises:
+        Problem: 401 or 403.
+    """
+    actor = door.actor(session)
     if actor.draining:
         if action not in DRAINING_ACTIONS:
             raise Problem(403, "device_drain")
@@ -188,26 +217,30 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = StrictParser()
 
-    def guard(self, action: str, mode: Mode | None = Mode.READ) -> Callable[[View], View]:
+    def guard(
+        self, action: str, mode: Mode | None = Mode.READ, *, door: Door = BY_TOKEN
+    ) -> Callable[[View], View]:
         """Guard a view: authenticate, open its transaction, commit before the answer leaves.
 
         Args:
             action: an action of the authorisation table, or ``PUBLIC``.
             mode: the transaction; None when the view opens its own after the caller is known
                 (the sync endpoints).
+            door: how the caller shows who he is.
         """
 
         def decorate(view: View) -> View:
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
                 if action != PUBLIC:
-                    bearer()
+                    door.knock()
                 # A slow phone must hold neither a connection nor the write lock meanwhile.
-                request.get_data(cache=True)
+                if not door.streams:
+                    request.get_data(cache=True)
                 with current_database().transaction(mode or Mode.LOOK) as session:
                     g.session = session
                     if action != PUBLIC:
-                        enter(session, action)
+                        enter(session, action, door)
                     if mode is not None:
                         return view(*args, **kwargs)
                 return view(*args, **kwargs)

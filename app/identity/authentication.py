@@ -67,15 +67,25 @@ def authenticate(session: Session, token: str, keys: Keys, now: datetime) -> cor
         Problem: 401 ``invalid_token``, ``token_expired``, ``revoked``; 403 ``device_wipe``.
     """
     claims = read_access(token, keys, now)
-    rows = session.connection().execute(_ASKER, {"session_id": claims.session_id}).all()
-    if not rows or rows[0].user_id != claims.user_id:
+    actor = actor_of(session, claims.session_id, keys, now)
+    if actor.user_id != claims.user_id:
+        raise Problem(401, "invalid_token")
+    return actor
+
+
+def actor_of(session: Session, session_id: str, keys: Keys, now: datetime) -> core.Actor:
+    """Return the person who signed in to a session, if that still counts.
+
+    Raises:
+        Problem: 401 ``invalid_token``, ``revoked``; 403 ``device_wipe``.
+    """
+    rows = session.connection().execute(_ASKER, {"session_id": session_id}).all()
+    if not rows:
         raise Problem(401, "invalid_token")
     first = rows[0]
     draining = refuse_if_withdrawn(first, keys, now)
     posts = _as_posts(row for row in rows if row.role is not None)
-    return core.Actor(
-        first.user_id, posts, claims.session_id, first.enrolment_id, first.name, draining
-    )
+    return core.Actor(first.user_id, posts, session_id, first.enrolment_id, first.name, draining)
 
 
 def refuse_if_withdrawn(row: Any, keys: Keys, now: datetime) -> bool:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
+from app.core.evidence import asked_from
 from app.core.places import near
 from app.core.records import P0, P1, P2, Record, synced
 from app.incidents.rules import ORDINARY_RANK, STATES, URGENT_PRIORITY, URGENT_RANK, WORKFLOW
@@ -15,6 +16,7 @@ from sync.values import Choice, Identity, Moment, Position, Text, Whole
 
 HANDLE = "have it dealt with / 办理事件"
 PLACE = "find the place / 到达现场"
+PROOF = "know which photos to await / 掌握应到照片"
 SETTLED_WITHIN_M = 50.0
 
 
@@ -44,6 +46,7 @@ class Incident(Record):
 
     __tablename__ = "incident"
     kind = "incident"
+    upcasters = (asked_from("reported"),)
     workflow = WORKFLOW
     moved_by = frozenset({"grid", "point"})
 
@@ -88,6 +91,8 @@ class Incident(Record):
         Identity(), refers="household", follows=("grid",), index=True, privacy=P1,
         purpose="know whose matter it is / 关联住户",
     )  # fmt: skip
+    photo_count: Mapped[int | None] = synced(Whole(0, 20), privacy=P0, purpose=PROOF)
+    no_photo_reason: Mapped[str | None] = synced(Text(200), privacy=P1, purpose=PROOF)
     seen_at: Mapped[str | None] = synced(Moment(), privacy=P0, purpose=HANDLE)
     reported_at: Mapped[str | None] = synced(Moment(), rule=Rule.SERVER, privacy=P0, purpose=HANDLE)
 

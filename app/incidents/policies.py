@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.areas.places import AreaAt, areas_at
 from app.core.actor import Actor
+from app.core.evidence import check_photos
 from app.core.moments import as_text
 from app.incidents.models import Incident, IncidentCategory
 from app.incidents.rules import ACTION_OF_STATE, NEAREST_WITHIN_M
@@ -23,7 +24,7 @@ NEEDS_REASON = ("rejected", "cancelled", "not_filed", "appealed")
 
 # A plain table, not the model: it is read at every push that holds incidents.
 _categories = IncidentCategory.__table__
-_CATEGORIES = sa.select(_categories.c.code, _categories.c.priority).where(
+_CATEGORIES = sa.select(_categories.c.code, _categories.c.priority, _categories.c.photo).where(
     among(_categories.c.code, "codes"), _categories.c.level == 2
 )
 
@@ -33,6 +34,7 @@ class Found:
     """What the batch's incidents need: priorities by category, grids by position."""
 
     priorities: Mapping[str, int | None]
+    photos: Mapping[str, str | None]
     grids: Mapping[Place, AreaAt | None]
 
 
@@ -55,12 +57,13 @@ class IncidentPolicy:
 
     def prepare(self, session: Session, works: Sequence[Work]) -> Found:
         """Read the categories named and the grids of the positions."""
-        codes = {str(work.edit.set["category"]) for work in works if "category" in work.edit.set}
+        codes = {code for work in works for code in _codes(work)}
         run = session.connection().execute
-        rows = run(_CATEGORIES, {"codes": list(codes)}) if codes else ()
+        rows = run(_CATEGORIES, {"codes": list(codes)}).all() if codes else ()
         places = sorted({place for work in works if (place := _place(work.edit.set))})
         found = areas_at(session, places, within_m=NEAREST_WITHIN_M) if places else []
-        return Found({row[0]: row[1] for row in rows}, dict(zip(places, found, strict=True)))
+        return Found({row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows},
+                     dict(zip(places, found, strict=True)))  # fmt: skip
 
     def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...] | None:
         """Return the grid of the record, of the position, and the one that was named."""
@@ -89,6 +92,7 @@ class IncidentPolicy:
         added |= self._grid(work, values, found)
         self._check_household(work, {**values, **added})
         self._check_reason(work, values)
+        self._check_photos(work, values, found)
         if work.edit.op == "create":
             added["reporter"] = actor.user_id
         if values.get("state") == "reported":
@@ -115,6 +119,12 @@ class IncidentPolicy:
         if household is None or household.values.get("grid") != here:
             raise Refusal("invalid_fields", FieldError("household", "unknown_record"))
 
+    def _check_photos(self, work: Work, values: Values, found: Found) -> None:
+        """Ask for photos when it is reported; refuse them whenever they are forbidden."""
+        merged = {**(work.record.values if work.record else {}), **values}
+        if values.get("state") == "reported" or "photo_count" in values:
+            check_photos(found.photos.get(str(merged.get("category"))), merged)
+
     def _check_reason(self, work: Work, values: Values) -> None:
         merged = {**(work.record.values if work.record else {}), **values}
         state = values.get("state")
@@ -122,6 +132,13 @@ class IncidentPolicy:
             raise Refusal("invalid_fields", FieldError("state_reason", "required"))
         if state == "closed" and not merged.get("result_text"):
             raise Refusal("invalid_fields", FieldError("result_text", "required"))
+
+
+def _codes(work: Work) -> set[str]:
+    """Return the categories that an edit names or asks about."""
+    named = {"state", "photo_count"} & work.edit.set.keys()
+    known = work.record.values.get("category") if work.record and named else None
+    return {str(code) for code in (work.edit.set.get("category"), known) if code is not None}
 
 
 def _place(values: Values) -> Place | None:

@@ -73,6 +73,9 @@ def _typed(type_: v.ValueType, common: dict[str, Any], *, reading: bool) -> fiel
             return fields.Boolean(truthy={True}, falsy={False}, **common)
         case v.SetOf(most=most):
             return fields.List(fields.String(), validate=validate.Length(max=most), **common)
+        case v.Listing(item=item, most=most):
+            inner = _typed(item, {}, reading=reading)
+            return fields.List(inner, validate=validate.Length(max=most), **common)
         case v.Position():
             return fields.List(fields.Float(), validate=validate.Length(equal=2), **common)
         case _:

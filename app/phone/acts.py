@@ -1,10 +1,12 @@
 """What a worker does in the field, as edits of the phone: tasks, households, incidents, choices."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from app.core.identifiers import new_id
 from app.core.moments import as_text
+from app.phone import lane
 from app.phone.client import Phone
 from sync.replica_tables import Row
 
@@ -109,14 +111,31 @@ def change_occupancy(phone: Phone, household: str, occupancy: str) -> str:
     return phone.edit("update", "household", household, {"occupancy": occupancy})
 
 
-def report_incident(phone: Phone, *, category: str, text: str, place: Place) -> str:
-    """Report what was seen at a place, and return the incident's id."""
+def report_incident(
+    phone: Phone,
+    *,
+    category: str,
+    text: str,
+    place: Place,
+    photos: Sequence[Path] = (),
+    no_photo_reason: str | None = None,
+) -> str:
+    """Report what was seen at a place, with its photos, and return the incident's id.
+
+    Raises:
+        NoPicture: one of the files is none; nothing was reported.
+    """
+    for photo in photos:
+        lane.check(photo)
     incident = new_id()
+    reason = {"no_photo_reason": no_photo_reason} if no_photo_reason else {}
     phone.edit("create", "incident", incident, {
         "category": category, "text": text, "point": list(place), "accuracy_m": 10,
         "point_source": "gps", "state": "reported", "round": 0,
-        "seen_at": as_text(phone.clock().wall_ms),
+        "seen_at": as_text(phone.clock().wall_ms), "photo_count": len(photos), **reason,
     })  # fmt: skip
+    for photo in photos:
+        lane.take(phone, photo, incident=incident)
     return incident
 
 

@@ -19,6 +19,7 @@ Came = TypeVar("Came")
 
 APP = "wangge-phone-python 1"
 SCHEMA = 1
+SCHEMAS = {"incident": 2, "task": 2}
 FAULTS_MAX = 20
 LISTS = {"incident": "/incident-categories", "task": "/task-kinds"}
 LISTS_KEPT_MS = 86_400_000
@@ -60,7 +61,7 @@ class Phone:
         self.clock = clock
         self._last_sent: frozenset[str] = frozenset()
         self.connection = home.connect()
-        self.replica = Replica(self.connection, schema=SCHEMA)
+        self.replica = Replica(self.connection, schema=SCHEMA, schemas=SCHEMAS)
         self.copying = Copying(self.replica, self.fetch, self.ask)
 
     def close(self) -> None:
@@ -123,6 +124,7 @@ class Phone:
             raise SomebodyElse
         with self.replica.memory.whole():
             self.replica.memory.wipe()
+        self.home.drop_photos()
 
     def _take_tokens(self, tokens: Mapping[str, Any], **more: Any) -> None:
         self.home.keep(
@@ -134,7 +136,9 @@ class Phone:
 
     # -- asking -------------------------------------------------------------------------------
 
-    def ask(self, method: str, path: str, body: Any = None) -> Answer:
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send a request as this phone's user, with a fresh token if the old one has expired.
 
         A phone that is told to erase itself does so before anything else, unless it may still
@@ -143,7 +147,10 @@ class Phone:
         Raises:
             NotEnrolled, Away, Refused: as the line says.
         """
-        came = self._asked(body, lambda line, token: line.call(method, path, body, token=token))
+        came = self._asked(
+            body,
+            lambda line, token: line.call(method, path, body, token=token, headers=headers),
+        )
         return came or Answer(None)
 
     def fetch(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Arrived:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from app.phone import acts, screens, wording
+from app.phone import acts, lane, screens, wording
 from app.phone.acts import NotFound, WrongChoice, WrongStep
 from app.phone.client import NotEnrolled, Phone, SomebodyElse
 from app.phone.home import Home, Occupied
@@ -18,9 +18,11 @@ from sync.wire import NotJson, read_json
 
 HOME = Path("var/phone")
 SERVER = "http://127.0.0.1:8080"
-KINDS = ("task", "household", "contact", "incident", "conflict")
-TROUBLES = (NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, WrongStep,
-            WrongChoice, NotJson)  # fmt: skip
+KINDS = ("task", "household", "contact", "incident", "photo", "conflict")
+TROUBLES = (
+    NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, WrongStep, WrongChoice, NotJson,
+    lane.NoPicture,
+)  # fmt: skip
 
 group = click.Group("phone", help="网格员的手机（命令行） / A worker's phone at the terminal.")
 
@@ -86,10 +88,48 @@ def enrol(code: str, server: str, home: Path) -> None:
 
 
 @group.command()
+@click.option("--data-only", is_flag=True, help="照片稍后再传 / leave the photos for later")
 @on_phone
-def sync(phone: Phone) -> None:
-    """与服务器交换 / Exchange with the server until nothing is left to do."""
+def sync(phone: Phone, data_only: bool) -> None:
+    """与服务器交换，先数据后照片 / Exchange with the server: data first, then the photos."""
     screens.synced(phone, phone.sync())
+    if not data_only and lane.waiting(phone):
+        _send_photos(phone)
+
+
+@group.command()
+@on_phone
+def upload(phone: Phone) -> None:
+    """只传照片，从中断处续传 / Bring only the photos, from where they broke off."""
+    _send_photos(phone)
+
+
+def _send_photos(phone: Phone) -> None:
+    sent = lane.send_all(phone)
+    if sent.arrived:
+        phone.sync()
+    screens.uploaded(sent)
+
+
+@group.command()
+@on_phone
+def photos(phone: Phone) -> None:
+    """列出照片及到达情况 / List the photos, and which have arrived."""
+    screens.listing(phone, "photo", screens.photo)
+
+
+@group.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--incident", help="事件编号 / id of the incident")
+@click.option("--task", help="任务编号 / id of the task")
+@on_phone
+def photo(phone: Phone, file: Path, incident: str | None, task: str | None) -> None:
+    """为事件或任务拍照 / Take a photo (a file) of an incident or a task."""
+    if bool(incident) == bool(task):
+        raise click.UsageError("指明一个事件或任务 / name one incident or one task")
+    kind, name = ("incident", incident) if incident else ("task", task)
+    subject = acts.find(phone, kind, str(name)).rec
+    screens.kept(phone, lane.take(phone, file, **{kind: subject}))
 
 
 @group.command()
@@ -177,10 +217,22 @@ def start(phone: Phone, task: str) -> None:
 @group.command()
 @click.argument("task")
 @click.option("--text", required=True, help="办理情况 / what was done")
+@click.option("--photo", "photos", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              multiple=True, help="照片文件，可多次 / a photo, may be repeated")  # fmt: skip
+@click.option("--no-photo", "no_photo_reason", help="为何没有照片 / why there is no photo")
 @on_phone
-def report(phone: Phone, task: str, text: str) -> None:
-    """报告任务完成 / Report a task as done."""
-    _step(phone, task, "done", report_text=text)
+def report(
+    phone: Phone, task: str, text: str, photos: tuple[Path, ...], no_photo_reason: str | None
+) -> None:
+    """报告任务完成，可附照片 / Report a task as done, perhaps with photos."""
+    row, said = acts.find(phone, "task", task), {"photo_count": len(photos)} if photos else {}
+    reason = {"no_photo_reason": no_photo_reason} if no_photo_reason else {}
+    for one in photos:
+        lane.check(one)
+    acts.step_task(phone, row, "done", report_text=text, **said, **reason)
+    for one in photos:
+        lane.take(phone, one, task=row.rec)
+    screens.kept(phone)
 
 
 @group.command()
@@ -240,11 +292,13 @@ def set_occupancy(phone: Phone, household: str, occupancy: str) -> None:
 @click.option("--text", required=True, help="发生了什么 / what was seen")
 @click.option("--lon", type=click.FloatRange(-180, 180), required=True, help="经度 / longitude")
 @click.option("--lat", type=click.FloatRange(-90, 90), required=True, help="纬度 / latitude")
+@click.option("--photo", "photos", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              multiple=True, help="照片文件，可多次 / a photo, may be repeated")  # fmt: skip
+@click.option("--no-photo", "no_photo_reason", help="为何没有照片 / why there is no photo")
 @on_phone
-def report_incident(phone: Phone, category: str, text: str, lon: float, lat: float) -> None:
-    """上报事件 / Report an incident with its place."""
-    incident = acts.report_incident(phone, category=category, text=text, place=(lon, lat))
-    screens.kept(phone, incident)
+def report_incident(phone: Phone, lon: float, lat: float, **said: Any) -> None:
+    """上报事件，可附照片 / Report an incident with its place, perhaps with photos."""
+    screens.kept(phone, acts.report_incident(phone, place=(lon, lat), **said))
 
 
 @group.command()

@@ -4,6 +4,7 @@ import base64
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 REPLICA, KEY, PAPERS, LOCK = "replica.db", "key.pem", "papers.json", "lock"
+PHOTOS = "photos"
 
 
 class Occupied(Exception):
@@ -65,12 +67,18 @@ class Home:
         """Forget who this phone was, and everything it held."""
         for name in (PAPERS, KEY, REPLICA):
             (self.folder / name).unlink(missing_ok=True)
+        self.drop_photos()
+
+    def drop_photos(self) -> None:
+        """Remove the pictures that wait here."""
+        shutil.rmtree(self.folder / PHOTOS, ignore_errors=True)
 
     def erase_all_but(self, **values: Any) -> None:
         """Erase everything but these papers, which are written first."""
         self._write(PAPERS, json.dumps(values, ensure_ascii=False, indent=1).encode())
         for name in (KEY, REPLICA):
             (self.folder / name).unlink(missing_ok=True)
+        self.drop_photos()
 
     # -- the key ------------------------------------------------------------------------------
 
@@ -107,13 +115,13 @@ class Home:
         return connection
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other commands from syncing at the same time.
+    def alone(self, lock: str = LOCK) -> Iterator[None]:
+        """Keep other commands from doing the same at the same time.
 
         Raises:
             Occupied: one of them is doing so.
         """
-        handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        handle = os.open(self.folder / lock, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

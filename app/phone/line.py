@@ -50,6 +50,7 @@ class Answer:
 
     body: Any
     next_page: str | None = None
+    headers: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,30 @@ class Line:
     server: str
     timeout_s: float = TIMEOUT_S
 
-    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Send one request below ``/api/v1`` and return the answer.
+
+        Args:
+            body: what travels as JSON; bytes travel as they are.
 
         Raises:
             Away: there was no answer from the server, or it is busy.
             Refused: the server says no.
         """
         parts = urlsplit(self.server)
-        raw, headers = _packed(body, token)
+        raw, told = _packed(body, token)
         connection = _connection(self.server, self.timeout_s)
         try:
-            connection.request(method, f"{parts.path}/api/v1{path}", raw, headers)
+            told |= headers or {}
+            connection.request(method, f"{parts.path}/api/v1{path}", raw, told)
             with connection.getresponse() as response:
                 return _understood(response, _unpacked(response))
         except (OSError, HTTPException, zlib.error):
@@ -173,8 +186,8 @@ def _packed(body: Any, token: str | None) -> tuple[bytes | None, dict[str, str]]
     headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "Connection": "close"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
-    if body is None:
-        return None, headers
+    if body is None or isinstance(body, bytes):
+        return body, headers
     raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     headers["Content-Type"] = "application/json"
     if len(raw) < GZIP_FROM_BYTES:
@@ -205,8 +218,8 @@ def _understood(response: HTTPResponse, raw: bytes) -> Answer:
     """Sort an answer: good, busy, refused, or not from our server at all."""
     if response.status in BUSY_STATUSES:
         raise Away(BUSY, _retry_after_s(response))
-    if response.status == 204:
-        return Answer(None)
+    if response.status < 300 and not raw:
+        return Answer(None, headers=response.headers)
     body = _json(raw)
     if 200 <= response.status < 300 and body is not None:
         return Answer(body, _next_page(response.headers.get("Link", "")))

@@ -8,6 +8,7 @@ import click
 
 from app.phone import acts, wording
 from app.phone.client import Phone, Synced
+from app.phone.lane import Sent, ledger, waiting
 from sync.parking import WARNED_MS
 from sync.replica_tables import Row
 
@@ -35,6 +36,17 @@ def task(phone: Phone, values: Mapping[str, Any]) -> str:
     return f"{state}  {values['title']}  {_day(values.get('due_at'))}  {mine}".rstrip()
 
 
+def photo(phone: Phone, values: Mapping[str, Any]) -> str:
+    """Return the line of a photo: where it is, and how many of its siblings have arrived."""
+    state = wording.PHOTO_STATES[values.get("state") or "expected"]
+    subject = str(values.get("incident") or values.get("task"))
+    counted = ledger(phone, subject)
+    size_kb = -(-values["size_bytes"] // 1000)
+    of = f"{counted.arrived}/{counted.taken} 已到达 arrived" if counted else ""
+    fault = f"  {wording.PICTURES.get(values['fault'], '')}" if values.get("fault") else ""
+    return f"{state}  {acts.short(subject)}  {size_kb} kB  {of}{fault}"
+
+
 def household(phone: Phone, values: Mapping[str, Any]) -> str:
     """Return the line of a household."""
     where = " ".join(
@@ -46,7 +58,9 @@ def household(phone: Phone, values: Mapping[str, Any]) -> str:
 def incident(phone: Phone, values: Mapping[str, Any]) -> str:
     """Return the line of an incident."""
     state = wording.INCIDENT_STATES.get(values["state"], values["state"])
-    return f"{state}  {phone.called('incident', values['category'])}  {values['text']}"
+    line = f"{state}  {phone.called('incident', values['category'])}  {values['text']}"
+    taken = values.get("photo_count") or 0
+    return f"{line}  📷 {taken}" if taken else line
 
 
 def conflict(phone: Phone, values: Mapping[str, Any]) -> str:
@@ -112,6 +126,7 @@ def status(phone: Phone) -> None:
     click.echo(f"服务器 server         {phone.home.papers['server']}")
     click.echo(f"上次同步 last sync    {when}")
     click.echo(f"未发送 unsent         {len(replica.outbox())}")
+    click.echo(f"未传照片 photos       {len(waiting(phone))}")
     click.echo(f"搁置 parked           {len(phone.parked())}")
     click.echo(f"冲突 conflicts        {len(replica.conflicts())}")
     if replica.must_upgrade:
@@ -131,6 +146,13 @@ def synced(phone: Phone, done: Synced) -> None:
     if clashes:
         click.echo(f"→ {len(clashes)} 个冲突，见 conflicts / conflicts, see `conflicts`")
     noted(phone)
+
+
+def uploaded(sent: Sent) -> None:
+    """Print how many photos have arrived, and how many still wait."""
+    click.echo(f"照片 photos: 到达 arrived {sent.arrived} · 待传 waiting {sent.waiting}")
+    if sent.waiting:
+        click.echo("→ 其事实未被接受，见 parked / their facts were not taken, see `parked`")
 
 
 def kept(phone: Phone, record_id: str | None = None) -> None:

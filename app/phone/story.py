@@ -14,6 +14,7 @@ from app.phone.scene import Player, Scene, Untrue, expect
 NOWHERE = "http://127.0.0.1:9"
 """A server that is not there: a phone that talks to it is out of reach of the network."""
 BAD_CATEGORY = "9999"
+NO_PHOTO = "演示，未拍照 a demo, no photo taken"
 STEPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("accepted", {}), ("started", {}), ("done", {"report_text": "已走访，情况正常"}),
 )  # fmt: skip
@@ -88,7 +89,11 @@ def work_on_a(scene: Scene) -> None:
     scene.ids |= {"new": new, "contact": acts.add_contact(phone, new, name="安宁", number=number)}
     scene.say("A", "采集一户及联系人", "captures a household with a contact")
     scene.ids["lamp"] = acts.report_incident(
-        phone, category=scene.category, text=f"{title[3:]} 路灯不亮", place=place
+        phone,
+        category=scene.category,
+        text=f"{title[3:]} 路灯不亮",
+        place=place,
+        no_photo_reason=NO_PHOTO,
     )
     scene.say("A", "上报事件及位置", "reports an incident with its place")
     update_home(scene, scene.a, scene.choices[0])
@@ -99,11 +104,19 @@ def work_on_b(scene: Scene) -> None:
     phone, title, place = scene.b.phone, scene.title, scene.place
     update_home(scene, scene.b, scene.choices[1])
     scene.ids["bad"] = acts.report_incident(
-        phone, category=BAD_CATEGORY, text=f"{title[3:]} 井盖松动", place=place
+        phone,
+        category=BAD_CATEGORY,
+        text=f"{title[3:]} 井盖松动",
+        place=place,
+        no_photo_reason=NO_PHOTO,
     )
     scene.say("B", f"上报事件，误填分类 {BAD_CATEGORY}", "reports an incident under a wrong code")
     scene.ids["litter"] = acts.report_incident(
-        phone, category=scene.category, text=f"{title[3:]} 垃圾未清", place=place
+        phone,
+        category=scene.category,
+        text=f"{title[3:]} 垃圾未清",
+        place=place,
+        no_photo_reason=NO_PHOTO,
     )
     scene.say("B", "又上报一件，填写无误", "reports another one, without a fault")
 

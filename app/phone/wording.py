@@ -7,6 +7,7 @@ from app.core import refusals
 from app.phone.acts import NotFound, WrongChoice, WrongStep
 from app.phone.client import ENDED, WIPE, NotEnrolled, SomebodyElse
 from app.phone.home import Occupied
+from app.phone.lane import NoPicture
 from app.phone.line import BUSY, STRANGER, UNREACHED, Away, Refused
 from sync.wire import NotJson
 
@@ -24,6 +25,15 @@ INCIDENT_STATES: Mapping[str, str] = {
     "rejected": "不予受理 rejected", "appealed": "已申诉 appealed", "filed": "已立案 filed",
     "not_filed": "不予立案 not filed", "cancelled": "已作废 cancelled", "closed": "已结案 closed",
 }  # fmt: skip
+PHOTO_STATES: Mapping[str, str] = {
+    "expected": "待传 expected", "stored": "已到达 arrived", "ready": "可查看 ready",
+    "rejected": "不被接受 rejected",
+}  # fmt: skip
+PICTURES: Mapping[str, str] = {
+    "photo_type_refused": "照片格式不支持 no type of picture that we take",
+    "photo_damaged": "照片已损坏 damaged", "photo_too_large": "照片像素过多 too many pixels",
+    "too_large": "照片文件过大 the file is too large",
+}  # fmt: skip
 CONFLICT_STATES: Mapping[str, str] = {
     "open": "待选择 open", "settled": "已自动取舍 settled by rule", "resolved": "已选定 resolved",
 }  # fmt: skip
@@ -39,8 +49,9 @@ FIELDS: Mapping[str, str] = {
     "progress": "进度 progress", "place": "位置 place", "text": "内容 text", "grid": "网格 grid",
     "report_text": "反馈 report", "report_count": "数量 count", "result_text": "处理结果 result",
     "-": "整条记录 whole record", "due_at": "期限 due", "assignee": "承办人 assignee",
-    "title": "标题 title",
+    "title": "标题 title", "photo_count": "照片 photos",
 }  # fmt: skip
+
 _AWAY = {
     UNREACHED: ("连不上服务器，您的编辑都在手机上", "no answer from the server: your edits stay",
                 "有网络后再执行 sync / sync again when there is a network"),
@@ -70,6 +81,8 @@ _PLAIN = {
 def trouble(trouble: Exception) -> str:
     """Return the words for any trouble of a phone."""
     match trouble:
+        case NoPicture():
+            return two(*_no_picture(trouble))
         case Away():
             return away(trouble)
         case Refused():
@@ -80,6 +93,12 @@ def trouble(trouble: Exception) -> str:
             return wrong_step(trouble)
         case _:
             return two(*_PLAIN[type(trouble)])
+
+
+def _no_picture(trouble: NoPicture) -> tuple[str, str, str]:
+    words = PICTURES.get(trouble.code, trouble.code)
+    return (f"这不是可用的照片：{words}", "this is no picture that the server takes",
+            "换一张 JPEG、PNG 或 WebP / take a JPEG, PNG or WebP")  # fmt: skip
 
 
 def missing(trouble: NotFound) -> str:

@@ -7,12 +7,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
+from app.core.evidence import asked_from
 from app.core.records import P0, P1, P2, Record, synced
 from app.tasks.rules import STATES, WORKFLOW
 from sync.kinds import Rule
 from sync.values import Choice, Identity, Moment, Text, Whole
 
 WORK = "organise the work / 安排工作"
+PROOF = "know which photos to await / 掌握应到照片"
 RESULT = "know what was done / 了解办理结果"
 RANK = 30
 
@@ -41,6 +43,7 @@ class Task(Record):
 
     __tablename__ = "task"
     kind = "task"
+    upcasters = (asked_from("done"),)
     workflow = WORKFLOW
 
     grid: Mapped[int | None] = synced(
@@ -94,6 +97,8 @@ class Task(Record):
     report_count: Mapped[int | None] = synced(
         Whole(0, 100_000), rule=Rule.COUNTER, privacy=P0, purpose=RESULT
     )
+    photo_count: Mapped[int | None] = synced(Whole(0, 20), privacy=P0, purpose=PROOF)
+    no_photo_reason: Mapped[str | None] = synced(Text(200), privacy=P1, purpose=PROOF)
     decline_reason: Mapped[str | None] = synced(Text(500), privacy=P1, purpose=WORK)
     return_reason: Mapped[str | None] = synced(
         Text(500), rule=Rule.OFFICE, privacy=P1, purpose=WORK

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
+from app.core.evidence import check_photos
 from app.core.moments import as_text
 from app.identity.models import Post
 from app.tasks.models import Task, TaskKind
@@ -21,7 +22,7 @@ Values = Mapping[str, Any]
 
 # Plain tables, not models: they are read at every push that holds tasks.
 _kinds, _posts = TaskKind.__table__, Post.__table__
-_KINDS = sa.select(_kinds.c.code).where(among(_kinds.c.code, "codes"))
+_KINDS = sa.select(_kinds.c.code, _kinds.c.photo).where(among(_kinds.c.code, "codes"))
 _SERVING = sa.select(_posts.c.user_id, _posts.c.area_id).where(
     among(_posts.c.user_id, "users"),
     _posts.c.role == "gw",
@@ -32,9 +33,9 @@ _SERVING = sa.select(_posts.c.user_id, _posts.c.area_id).where(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the batch's tasks need: the known kinds, and who serves in which grid today."""
+    """What the batch's tasks need: kinds with their photo rules, and who serves where today."""
 
-    kinds: frozenset[str]
+    kinds: Mapping[str, str]
     serving: frozenset[tuple[int, int]]
 
 
@@ -55,18 +56,22 @@ class TaskPolicy:
             return ACTION_OF_STATE.get(str(values["state"]), "task.update")
         if "assignee" in values:
             return "task.assign"
-        reporting = {"report_text", "report_count", "decline_reason"}
+        reporting = {
+            "report_text", "report_count", "photo_count", "no_photo_reason", "decline_reason",
+        }  # fmt: skip
         return "task.report" if set(values) <= reporting else "task.update"
 
     def prepare(self, session: Session, works: Sequence[Work]) -> Found:
         """Read the kinds of task named and the posts of the assignees."""
-        wanted = {str(work.edit.set["task_kind"]) for work in works if "task_kind" in work.edit.set}
+        wanted = {code for work in works for code in _kinds_of(work)}
         people = {work.edit.set.get("assignee") for work in works}
         users = [user for user in people if type(user) is int and 0 < user < 2**53]
         run = session.connection().execute
-        kinds = run(_KINDS, {"codes": list(wanted)}).scalars() if wanted else ()
+        kinds = run(_KINDS, {"codes": list(wanted)}) if wanted else ()
         posts = run(_SERVING, {"users": users, "now": datetime.now(UTC)}) if users else ()
-        return Found(frozenset(kinds), frozenset((row[0], row[1]) for row in posts))
+        return Found(
+            {row[0]: row[1] for row in kinds}, frozenset((row[0], row[1]) for row in posts)
+        )
 
     def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
         """Return the grid of the task and the one it would move to."""
@@ -87,6 +92,8 @@ class TaskPolicy:
         reason = missing_reason(values.get("state"), merged)
         if reason:
             raise Refusal("invalid_fields", FieldError(reason, "required"))
+        if values.get("state") == "done" or "photo_count" in values:
+            check_photos(found.kinds.get(str(merged.get("task_kind"))), merged)
         added: dict[str, Any] = {}
         if work.edit.op == "create" or "assignee" in values:
             added["assigned_by"] = actor.user_id
@@ -110,3 +117,10 @@ class TaskPolicy:
         grid = values.get("grid") or (work.record.values.get("grid") if work.record else None)
         if (assignee, grid) not in found.serving:
             raise Refusal("invalid_fields", FieldError("assignee", "does_not_serve_grid"))
+
+
+def _kinds_of(work: Work) -> set[str]:
+    """Return the kinds of task that an edit names or asks about."""
+    asks = work.edit.set.get("state") == "done" or "photo_count" in work.edit.set
+    known = work.record.values.get("task_kind") if work.record and asks else None
+    return {str(code) for code in (work.edit.set.get("task_kind"), known) if code is not None}

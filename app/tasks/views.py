@@ -20,7 +20,9 @@ from app.tasks.rules import OPEN_STATES, STATES
 blueprint = Blueprint("tasks", __name__, url_prefix="/api/v1", description="Tasks of workers")
 
 TaskOut = out_schema(Task, "Task")
-PROGRESS = ("state", "round", "report_text", "report_count")
+PROGRESS = (
+    "state", "round", "report_text", "report_count", "photo_count", "no_photo_reason",
+)  # fmt: skip
 TaskNew = in_schema(Task, "TaskNew", creating=True, without=PROGRESS)
 TaskChange = in_schema(Task, "TaskChange", creating=False, without=PROGRESS)
 
@@ -43,6 +45,8 @@ class MoveBody(Schema):
     reason = fields.String(validate=validate.Length(1, 500))
     report_text = fields.String(validate=validate.Length(max=2000))
     report_count = fields.Integer(strict=True, validate=validate.Range(0, 100_000))
+    photo_count = fields.Integer(strict=True, validate=validate.Range(0, 20))
+    no_photo_reason = fields.String(validate=validate.Length(1, 200))
 
 
 class TaskKindOut(Schema):

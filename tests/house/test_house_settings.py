@@ -11,7 +11,7 @@ PAGE = tree.ROOT / "docs" / "settings.md"
 
 def _documented(heading: str) -> set[str]:
     part = PAGE.read_text(encoding="utf-8").split(heading)[1].split("\n## ")[0]
-    return set(re.findall(r"^\| `([A-Z_]+)` \|", part, re.MULTILINE))
+    return set(re.findall(r"^\| `([A-Z0-9_]+)` \|", part, re.MULTILINE))
 
 
 def test_every_setting_of_the_server_is_documented_and_no_other() -> None:

@@ -19,7 +19,7 @@ BODY_CODES = {
     "json_too_deep", "number_too_long", "not_json", "nul_character", "half_a_surrogate",
     "key_twice", "not_utf8", "text_too_long", "too_large", "bad_gzip", "unsupported_media_type",
     "invalid_fields", "malformed_request", "not_allowed", "token_missing", "precondition_required",
-    "too_many_requests", "not_found", "invalid_token",
+    "too_many_requests", "not_found", "invalid_token", "tus_version",
 }  # fmt: skip
 
 
@@ -38,6 +38,9 @@ class World:
         )
         report = {"category": "0401", "text": "x", **place(*centre(GRID))}
         self.incident = county.made("gw", "/incidents", report)["id"]
+        photo = {"incident": self.incident, "sha256": "0" * 64, "size_bytes": 1000,
+                 "media_type": "image/jpeg"}  # fmt: skip
+        self.photo = county.made("gw", "/photos", photo)["id"]
         self.home, self.parked, self.conflict = home, parked["id"], clash["conflicts"][0]
 
     def path(self, rule: str) -> str:
@@ -49,12 +52,14 @@ class World:
                     ("tasks", self.task),
                     ("households", self.home),
                     ("incidents", self.incident),
+                    ("photos", self.photo),
                 )
                 if f"/{word}/" in rule
             ),
             "",
         )
-        ids = {"record": record, "conflict": self.conflict, "edit": self.parked,
+        ids = {"photo": self.photo, "variant": "thumb", "record": record,
+               "conflict": self.conflict, "edit": self.parked,
                "user_id": str(self.county.ids["colleague"]), "area_id": str(GRID),
                "post_id": "999999", "device_id": new_id(), "scope": f"grid:{GRID}",
                "grid": str(GRID), "household": self.home, "kind": "household"}  # fmt: skip
@@ -135,6 +140,9 @@ def _bodies(world: World) -> Mapping[str, dict[str, Any]]:
         "POST /households": household(), "PATCH /households/": {"occupancy": "empty"},
         "POST /contacts": {"household": world.home, "name": "张三", "phone": "13800138000"},
         "POST /incidents": {"category": "0401", "text": "x", **place(*centre(GRID))},
+        "POST /photos": {"incident": world.incident, "sha256": "1" * 64, "size_bytes": 9,
+                         "media_type": "image/jpeg"},
+        "PUT /redactions": {"parts": [[0, 0, 1, 1]]}, "POST /addresses": {"variant": "thumb"},
         "PATCH /incidents/": {"text": "y"}, "POST /resolution": {"choice": "keep"},
         "POST /repair": {"set": {}}, "POST /sign-in": {"login": "x", "password": "y"},
         "POST /users": {"name": "x", "post": {"role": "gw", "area_id": GRID}},

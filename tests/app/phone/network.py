@@ -72,7 +72,7 @@ class Relay(BaseHTTPRequestHandler):
             return self._reply(status, headers, reply[: len(reply) // 2], len(reply))
         return self._reply(status, headers, reply[: len(reply) // 2] if fault == CUT else reply)
 
-    do_GET = do_DELETE = do_POST
+    do_GET = do_DELETE = do_PATCH = do_HEAD = do_POST
 
     def _forward(self, raw: bytes, fault: str) -> tuple[int, dict[str, str], bytes]:
         headers = dict(self.headers)

@@ -1,0 +1,248 @@
+"""What lies where: a row for everything that is kept, sealed, and moved on when it can be.
+
+Bytes come before their row: whoever sees a row finds the bytes, and bytes that never got a row
+are swept away. With a store elsewhere, bytes first lie on this machine's disk (the spool), so
+that no upload waits for another server; a job moves them on.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core.blobs.contract import BlobStore, Missing, Unreachable
+from app.core.blobs.disk import DiskStore, make_folder
+from app.core.blobs.s3 import S3Settings, S3Store
+from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
+from app.core.identifiers import new_id
+from app.core.sealed import StreamCipher
+from app.core.settings import Settings
+from sync.errors import Problem
+
+log = logging.getLogger("wangge")
+
+SPOOL, STORE = "spool", "store"
+MOVES_MAX = 50
+GRACE_MS = timedelta(hours=12) // timedelta(milliseconds=1)
+MB = 1_000_000
+
+
+class BlobRow(Base):
+    """One thing that is kept."""
+
+    __tablename__ = "blob"
+
+    key: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInt)
+    place: Mapped[str] = mapped_column(sa.String(5), index=True)
+
+
+class Kept(NamedTuple):
+    """Bytes that are safe on the disk, and not yet in the books."""
+
+    key: str
+    size: int
+
+
+_blobs = table_of(BlobRow)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The bytes of one installation.
+
+    Attributes:
+        store: where they end up.
+        spool: where they wait for it; None when the store is this disk.
+        fresh: folder for what is being written.
+    """
+
+    database: Database
+    cipher: StreamCipher
+    store: BlobStore
+    spool: DiskStore | None
+    fresh: Path
+    spool_bytes_max: int
+
+    # -- keeping ------------------------------------------------------------------------------
+
+    def keep(self, key: str, parts: Iterable[bytes], size: int) -> Kept:
+        """Seal bytes and keep them; they survive a power cut when this returns."""
+        make_folder(self.fresh)
+        fresh = self.fresh / new_id()
+        try:
+            with fresh.open("wb") as file:
+                for part in self.cipher.seal(parts, key):
+                    file.write(part)
+            (self.spool or self.store).put(key, fresh)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return Kept(key, size)
+
+    def enter(self, session: Session, kept: Sequence[Kept]) -> None:
+        """Write into the books what has been kept."""
+        place = SPOOL if self.spool else STORE
+        insertion = insert_into(session, _blobs)
+        insertion = insertion.on_conflict_do_update(
+            index_elements=["key"], set_={"size": insertion.excluded.size, "place": place}
+        )
+        rows = [{"key": one.key, "size": one.size, "place": place} for one in kept]
+        session.execute(insertion, rows)
+
+    def strike(self, session: Session, keys: Iterable[str]) -> None:
+        """Strike things out of the books; :meth:`discard` then removes the bytes."""
+        session.execute(sa.delete(_blobs).where(_blobs.c.key.in_(list(keys))))
+
+    def discard(self, keys: Iterable[str]) -> None:
+        """Remove bytes that are in the books no more; what fails here is swept up later."""
+        with suppress(Unreachable):
+            for key in keys:
+                for store in self._stores():
+                    store.delete(key)
+
+    def _stores(self) -> Iterator[BlobStore]:
+        yield self.store
+        if self.spool:
+            yield self.spool
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def size(self, session: Session, key: str) -> int | None:
+        """Return how many plain bytes are kept under a key, None when there are none."""
+        return session.scalars(sa.select(_blobs.c.size).where(_blobs.c.key == key)).first()
+
+    def read(self, key: str, size: int, start: int, end: int) -> Iterator[bytes]:
+        """Yield plain bytes from a position up to, not with, another one.
+
+        Raises:
+            Missing, Unreachable, InvalidTag: as their names say.
+        """
+
+        def sealed(first: int, last: int) -> bytes:
+            if self.spool:
+                try:
+                    return self.spool.read(key, first, last)
+                except Missing:
+                    pass  # it has been moved on
+            return self.store.read(key, first, last)
+
+        return self.cipher.open(sealed, size, key, start, end)
+
+    # -- the spool ----------------------------------------------------------------------------
+
+    def check_room(self, session: Session) -> None:
+        """Refuse more bytes for the moment when too many wait for the store.
+
+        Raises:
+            Problem: 503 ``storage_busy``.
+        """
+        if self.spool is None:
+            return
+        waiting = sa.select(sa.func.coalesce(sa.func.sum(_blobs.c.size), 0))
+        waiting = waiting.where(_blobs.c.place == SPOOL)
+        if (
+            session.execute(waiting.where(_blobs.c.place == SPOOL)).scalar_one()
+            >= self.spool_bytes_max
+        ):
+            raise Problem(503, "storage_busy", retry_after_s=60)
+
+    def move(self) -> int:
+        """Move what waits on to the store, some at a time; return how many were moved.
+
+        Raises:
+            Unreachable: the store does not answer; what was moved stays moved.
+        """
+        if self.spool is None:
+            return 0
+        with self.database.transaction(Mode.READ) as session:
+            keys = session.scalars(
+                sa.select(_blobs.c.key).where(_blobs.c.place == SPOOL).limit(MOVES_MAX)
+            ).all()
+        for key in keys:
+            self._move_one(self.spool, key)
+        return len(keys)
+
+    def _move_one(self, spool: DiskStore, key: str) -> None:
+        """Copy, note, and only then delete: a move that dies anywhere can be made again."""
+        try:
+            self.store.put(key, spool.folder / key)
+        except FileNotFoundError:
+            log.error("blob %s waits for the store and is not on the disk", key)
+            return
+        with self.database.transaction(Mode.WRITE) as session:
+            session.execute(sa.update(_blobs).where(_blobs.c.key == key).values(place=STORE))
+        spool.delete(key)
+
+    # -- order --------------------------------------------------------------------------------
+
+    def sweep(self, now_ms: int) -> int:
+        """Remove bytes that are in no book and not just being written; return how many."""
+        swept = 0
+        for store in self._stores():
+            old = [one.key for one in store.list() if one.written_ms < now_ms - GRACE_MS]
+            for keys in (old[first : first + 500] for first in range(0, len(old), 500)):
+                strangers = set(keys) - self._known(keys, store)
+                for key in strangers:
+                    store.delete(key)
+                swept += len(strangers)
+        return swept + self._sweep_fresh(now_ms)
+
+    def _known(self, keys: Sequence[str], store: BlobStore) -> set[str]:
+        """Return the keys that the books expect in a store; a copy left in the spool is none."""
+        wanted = sa.select(_blobs.c.key).where(_blobs.c.key.in_(keys))
+        if store is self.spool:
+            wanted = wanted.where(_blobs.c.place == SPOOL)
+        with self.database.transaction(Mode.READ) as session:
+            return set(session.scalars(wanted))
+
+    def _sweep_fresh(self, now_ms: int) -> int:
+        """Remove what a crash has left half-written."""
+        old = [
+            path for path in (self.fresh.iterdir() if self.fresh.exists() else ())
+            if path.stat().st_mtime * 1000 < now_ms - GRACE_MS
+        ]  # fmt: skip
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+    def faults(self) -> Iterator[str]:
+        """Yield the keys whose bytes are missing, cut off or changed; reads everything."""
+        with self.database.transaction(Mode.READ) as session:
+            rows = session.execute(sa.select(_blobs.c.key, _blobs.c.size)).all()
+        for key, size in rows:
+            if not self._is_whole(key, size):
+                yield key
+
+    def _is_whole(self, key: str, size: int) -> bool:
+        try:
+            return sum(map(len, self.read(key, size, 0, size))) == size
+        except (Missing, InvalidTag, ValueError):
+            return False
+
+    def orphans(self) -> Iterator[str]:
+        """Yield the keys of bytes that are in no book."""
+        for store in self._stores():
+            for one in store.list():
+                if not self._known([one.key], store):
+                    yield one.key
+
+
+def build_shelf(settings: Settings, database: Database) -> Shelf:
+    """Return the shelf that the settings ask for."""
+    cipher, spool = StreamCipher(settings.field_key), settings.data_dir / "spool"
+    here = not settings.s3_endpoint
+    store: BlobStore = DiskStore(settings.data_dir / "photos") if here else S3Store(
+        S3Settings(settings.s3_endpoint, settings.s3_bucket, settings.s3_region,
+                   settings.s3_access_key, settings.s3_secret_key)
+    )  # fmt: skip
+    return Shelf(
+        database, cipher, store, None if here else DiskStore(spool / "waiting"), spool / "fresh",
+        settings.spool_mb * MB,
+    )  # fmt: skip

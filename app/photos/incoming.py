@@ -1,0 +1,89 @@
+"""Where bytes lie while they arrive: one file for each request, sealed piece by piece.
+
+A request only ever adds to a file of its own. So one that was believed dead and wakes up can
+spoil nothing: which pieces count is written in the row of the upload, and nowhere else.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from app.core.blobs.contract import Missing
+from app.core.blobs.disk import FILE_MODE, flush_folder, make_folder
+from app.core.sealed import LENGTH_BYTES, StreamCipher
+
+Parts = Sequence[tuple[int, str]]
+"""First byte and holder of each file, in order; each counts up to where the next one begins."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """The folder of all uploads under way."""
+
+    folder: Path
+    cipher: StreamCipher
+
+    def append(self, upload: str, holder: str, at: int, piece: bytes) -> None:
+        """Add a piece to a request's file; it survives a power cut when this returns."""
+        path = self._path(upload, holder)
+        fresh = not path.exists()
+        if fresh:
+            make_folder(path.parent)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+        with os.fdopen(handle, "wb") as file:
+            file.write(self.cipher.seal_frame(piece, _place(upload, holder, at)))
+            file.flush()
+            os.fsync(file.fileno())
+        if fresh:
+            flush_folder(path.parent)
+
+    def read(self, upload: str, parts: Parts, received: int) -> Iterator[bytes]:
+        """Yield what counts of an upload, in order.
+
+        Raises:
+            Missing: a file is gone.
+            cryptography.exceptions.InvalidTag: it was changed.
+        """
+        ends = [start for start, _ in parts[1:]] + [received]
+        for (start, holder), end in zip(parts, ends, strict=True):
+            if start < end:
+                yield from self._pieces(upload, holder, start, end)
+
+    def _pieces(self, upload: str, holder: str, at: int, end: int) -> Iterator[bytes]:
+        try:
+            with self._path(upload, holder).open("rb") as file:
+                while at < end:
+                    piece = self.cipher.open_frame(_frame(file), _place(upload, holder, at))
+                    at += len(piece)
+                    yield piece
+        except FileNotFoundError:
+            raise Missing(upload) from None
+
+    def discard(self, upload: str) -> None:
+        """Remove all files of an upload."""
+        shutil.rmtree(self.folder / upload, ignore_errors=True)
+
+    def drop(self, upload: str, parts: Parts) -> None:
+        """Remove the files of some requests; a newer one may be writing already."""
+        for _, holder in parts:
+            self._path(upload, holder).unlink(missing_ok=True)
+
+    def uploads(self) -> Iterator[tuple[str, int]]:
+        """Yield the uploads that have files, and when they were touched last (ms since 1970)."""
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            touched = [path, *path.iterdir()] if path.is_dir() else [path]
+            yield path.name, max(one.stat().st_mtime_ns for one in touched) // 1_000_000
+
+    def _path(self, upload: str, holder: str) -> Path:
+        return self.folder / upload / holder
+
+
+def _frame(file: BinaryIO) -> bytes:
+    return file.read(int.from_bytes(file.read(LENGTH_BYTES)))
+
+
+def _place(upload: str, holder: str, at: int) -> str:
+    return f"upload/{upload}/{holder}/{at}"
