@@ -22,10 +22,7 @@ HANDED_ON = {
     ("sync/push.py", "draft.code"): {wire.MALFORMED, wire.UNKNOWN_OP, upgrade.CANNOT,
                                      services.REFUSED},
     ("sync/kinds.py", "fault.code"): set(),
-<<<<<<< HEAD
     ("sync/kinds.py", "f'cannot_{op}'"): {f"cannot_{op}" for op in JOIN_OPS},
-=======
->>>>>>> withphotos
     ("sync/joins.py", "fault.code"): set(),
     ("app/identity/appointments.py", "fault.code"): set(),
     ("app/workflows/regrid.py", "fault"): {"grid_stands_already", "not_a_part", "required"},

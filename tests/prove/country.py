@@ -9,13 +9,14 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sync import digest
 from sync.edits import Draft, LedgerEntry, Parked, Record
 from sync.parking import OPEN_STATES, as_record
 from sync.replica_tables import Row
+from tests.prove.plan import Plan, silent
 from tests.prove.wide import Bag, WideGrants, WideSim
 from tests.simulation.checks import Checks, Key
 from tests.simulation.deeds import Office, Worker, new_id
@@ -42,21 +43,6 @@ SESSIONS = (1, 2, 4, 8, 12, 20)
 DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
 # A hash of a version never changes; phones ask for those of all their rows at each pull.
 remembered_digest = functools.lru_cache(maxsize=1 << 19)(digest.record_digest)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How much happens."""
-
-    phones: int = 1000
-    edits: int = 1_000_000
-    days: int = 365
-    rests: int = 4
-    restores: int = 5
-
-
-def silent(_word: str) -> None:
-    """Tell nobody how far the year is."""
 
 
 class Walker(Worker):

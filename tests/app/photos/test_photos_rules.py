@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.core.evidence import NOT_ASKED
 from app.core.blobs.shelf import BlobRow
+from app.core.evidence import NOT_ASKED
 from app.core.moments import now_ms
 from app.photos.tending import UNUSED_MS, tend
 from tests.app.core.county import County, incident
