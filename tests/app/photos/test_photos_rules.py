@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.core.evidence import NOT_ASKED
 from app.core.blobs.shelf import BlobRow
+from app.core.evidence import NOT_ASKED
 from app.core.moments import now_ms
 from app.photos.tending import UNUSED_MS, tend
 from tests.app.core.county import County, incident
@@ -45,7 +45,7 @@ def test_a_draft_needs_no_photo_until_it_is_reported(camera: Camera) -> None:
 def test_an_app_from_before_photos_is_not_asked_for_any(camera: Camera) -> None:
     made = camera.phone.act("create", "incident", set=incident(category=REQUIRED))
     assert made["status"] == "applied"
-    [item] = [one for one in camera.phone.pull() if one["rec"] == made["rec"]]
+    [item] = [one for one in camera.phone.pull() if one["t"] == "incident"]
     assert item["f"]["no_photo_reason"] == NOT_ASKED
 
 
