@@ -74,7 +74,7 @@ def _told(batch: Batch, kind: Kind, story: Story, received_ms: int) -> Record:
 
 
 def _created(batch: Batch, kind: Kind, story: Story, act: Act, received_ms: int) -> merge.Merged:
-    edit = _edit(batch, story, act, "create", base=0)
+    edit = _edit(batch, kind, story, act, "create", base=0)
     author = merge.Author(act.ms, batch.device.id, office=True)
     merged = merge.create(kind, edit, {**act.values, **act.derived}, author)
     _enter(batch, edit, act, merged, received_ms)
@@ -85,7 +85,7 @@ def _changed(
     batch: Batch, kind: Kind, story: Story, act: Act, record: Record, received_ms: int
 ) -> merge.Merged:
     op = "event" if "state" in act.values else "update"
-    edit = _edit(batch, story, act, op, base=record.rv)
+    edit = _edit(batch, kind, story, act, op, base=record.rv)
     author = merge.Author(act.ms, batch.device.id, office=True)
     merged = merge.update(kind, record, edit, {**act.values, **act.derived}, author)
     assert merged.changed and not merged.clashes, "the acts of a story follow one another"
@@ -93,7 +93,7 @@ def _changed(
     return merged
 
 
-def _edit(batch: Batch, story: Story, act: Act, op: str, *, base: int) -> Edit:
+def _edit(batch: Batch, kind: Kind, story: Story, act: Act, op: str, *, base: int) -> Edit:
     """Return an act as the edit it was."""
     return Edit(
         n=batch.device_before.last_n + len(batch.ledger) + 1,
@@ -103,6 +103,7 @@ def _edit(batch: Batch, story: Story, act: Act, op: str, *, base: int) -> Edit:
         rec=story.record,
         base=base,
         set=act.values,
+        schema=kind.schema,
         at={"claimed": act.ms},
     )
 

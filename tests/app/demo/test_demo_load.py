@@ -167,7 +167,7 @@ class Replay:
         self.numbers[device] += 1
         edit = Edit(
             n=self.numbers[device], id=new_id(), op=op, kind=kind, rec=record, base=base,
-            set=act.values, at={"claimed": act.ms},
+            set=act.values, at={"claimed": act.ms}, schema=self.engine.tables[kind].kind.schema,
         )  # fmt: skip
         actor = Actor(act.user, posts_of(self.session, act.user))
         reply = self.engine.push(self.session, actor, device, [Draft(edit)], now_ms())

@@ -125,7 +125,7 @@ def test_a_category_that_asks_for_a_photo_takes_a_reason_instead(
     county.sql(sa.update(IncidentCategory).values(photo="required"))
     ready(*_report([]))
     assert "1 条被搁置" in ready("sync").output
-    assert "须附照片 a photo is asked for" in ready("parked").output
+    assert "须附照片 A photo is asked for" in ready("parked").output
     ready(*_report([], "--no-photo", "相机坏了"))
     assert "1 条被搁置" in ready("sync").output
     assert "井盖缺失" in ready("incidents").output

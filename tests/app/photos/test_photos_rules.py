@@ -6,11 +6,14 @@ import pytest
 import sqlalchemy as sa
 
 from app.core.blobs.shelf import BlobRow
+from app.core.database import Mode
 from app.core.evidence import NOT_ASKED
 from app.core.moments import now_ms
+from app.photos.finishing import look_again
+from app.photos.models import Photo
 from app.photos.tending import UNUSED_MS, tend
 from tests.app.core.county import County, incident
-from tests.app.identity.town import OTHER_TOWNSHIP_GRID, outcome
+from tests.app.identity.town import NEXT_VILLAGE_GRID, OTHER_TOWNSHIP_GRID, outcome
 from tests.app.photos.camera import Camera, facts, picture
 
 REQUIRED, OPTIONAL, FORBIDDEN = "0302", "0103", "0704"
@@ -45,7 +48,7 @@ def test_a_draft_needs_no_photo_until_it_is_reported(camera: Camera) -> None:
 def test_an_app_from_before_photos_is_not_asked_for_any(camera: Camera) -> None:
     made = camera.phone.act("create", "incident", set=incident(category=REQUIRED))
     assert made["status"] == "applied"
-    [item] = [one for one in camera.phone.pull() if one["rec"] == made["rec"]]
+    [item] = [one for one in camera.phone.pull() if one["t"] == "incident"]
     assert item["f"]["no_photo_reason"] == NOT_ASKED
 
 
@@ -186,3 +189,20 @@ def test_a_push_with_many_photos_needs_no_more_statements(camera: Camera, county
         return len(seen)
 
     assert push(20) == push(2) or county.database.is_sqlite
+
+
+def test_a_photo_moves_with_what_it_shows_and_keeps_its_bytes(
+    camera: Camera, county: County
+) -> None:
+    task, raw = county.task(task_kind="inspection")["id"], picture()
+    photo = camera.register(raw, task=task)
+    camera.upload(photo, raw)
+    [before] = county.sql(sa.select(Photo.file, Photo.state).where(Photo.id == photo))
+    lead = county.another_phone("ts")
+    moved = lead.act("update", "task", task, base=1, set={"grid": NEXT_VILLAGE_GRID})
+    assert moved["status"] == "applied"
+    with county.database.transaction(Mode.WRITE) as session:
+        look_again(session, photo)
+    [after] = county.sql(sa.select(Photo.grid, Photo.file, Photo.state).where(Photo.id == photo))
+    assert (after.grid, after.file, after.state) == (NEXT_VILLAGE_GRID, before.file, before.state)
+    assert before.file is not None
