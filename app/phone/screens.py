@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.core import refusals
 from app.phone import acts, wording
 from app.phone.client import Phone, Synced
 from app.phone.lane import Sent, ledger, waiting
@@ -80,7 +81,8 @@ def conflict(phone: Phone, values: Mapping[str, Any]) -> str:
 def noted(phone: Phone) -> None:
     """Print the choices that came to nothing, and why."""
     for entry in phone.noted():
-        conflict, reason = acts.short(entry.edit["rec"]), wording.reason(entry.receipt or {})
+        reason = wording.reason(refusals.explained(entry.receipt or {}))
+        conflict = acts.short(entry.edit["rec"])
         click.echo(f"→ 冲突 {conflict} 未能处理 / not settled: {reason}")
 
 

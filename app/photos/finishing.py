@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import jobs
-from app.core.database import Mode, insert_into, table_of
+from app.core.database import Mode, insert_into, lock_rows, table_of
 from app.core.engine import ATTEMPTS_MAX, write_as_office
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
@@ -116,8 +116,13 @@ def _store(lane: Lane, one: Whole, media_type: str) -> None:
 
 
 def _enter_file(session: Session, one: Whole, file: str, media_type: str) -> str:
-    """Enter a file and return its id, or that of the same bytes in the same scope."""
-    row = {"id": file, "scope": f"grid:{one.grid}", "sha256": one.sha256,
+    """Enter a file and return its id, or that of the same bytes in the same scope.
+
+    The photo is locked: moved between here and its own edit, it would not find its file.
+    """
+    here = lock_rows(sa.select(_photos.c.grid).where(_photos.c.id == one.photo))
+    grid = session.scalars(here).first() or one.grid
+    row = {"id": file, "scope": f"grid:{grid}", "sha256": one.sha256,
            "size_bytes": one.length, "media_type": media_type}  # fmt: skip
     entered = insert_into(session, _files).values(**row)
     entered = entered.on_conflict_do_update(

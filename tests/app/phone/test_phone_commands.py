@@ -275,7 +275,7 @@ def test_a_choice_over_something_newer_is_told_with_its_reason(county: County, r
               set={"occupancy": "business"})  # fmt: skip
     assert ready("resolve", conflict, "swap").exit_code == 0
     told = ready("sync").output
-    assert "未能处理 / not settled" in told and "newer content since" in told
+    assert "未能处理 / not settled" in told and "Something newer stands there since" in told
     assert _occupancy(county) == "business"
     assert ready("resolve", conflict, "swap").exit_code == 0
     assert "not settled" not in ready("sync").output
