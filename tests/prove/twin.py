@@ -19,15 +19,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from sync.edits import Draft
 from sync.errors import Problem
 from sync.pull import Page, Pull, pull
 from sync.push import Push, push
-from sync.stores import statements
+from sync.store import FeedRow, Window
 from tests.prove.country import Country, Plan
-from tests.prove.engines import EngineSim, open_schema
+from tests.prove.engines import EngineSim, PlainEpochs, open_schema
 from tests.prove.wide import WideSim
 from tests.simulation import upkeep
 from tests.simulation.gate import DatedGate
@@ -132,18 +130,18 @@ def _refused(problem: Problem) -> str:
 @contextmanager
 def scopes_sorted_naturally(stand: EngineSim) -> Iterator[None]:
     """Sort grid 10 after grid 9, as a collation for people does."""
-    right = statements.feed
+    right = PlainEpochs.feed
 
-    def wrong(tables: Any, windows: int) -> Any:
-        t = tables.feed.c
-        order = (t.rank, sa.func.length(t.scope), t.scope, t.ver)
-        return right(tables, windows).order_by(None).order_by(*order)
+    def wrong(self: Any, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
+        turns = {one.scope: one.turn for one in windows}
+        return sorted(right(self, windows, limit), key=lambda row: (
+            turns[row.scope], row.rank, len(row.scope), row.scope, row.ver))  # fmt: skip
 
-    statements.feed = wrong  # type: ignore[assignment]
+    PlainEpochs.feed = wrong  # type: ignore[method-assign]
     try:
         yield
     finally:
-        statements.feed = right
+        PlainEpochs.feed = right  # type: ignore[method-assign]
 
 
 class _Rounding(Envelope):
