@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy.orm import Session
 
 from app.core.database import Base, Database, Mode
@@ -24,6 +26,12 @@ from app.factory import create_app
 ENGINES = ("sqlite", "postgresql")
 POSTGRES_MISSING = "TEST_POSTGRES_URL is not set: run the tests with `make test`"
 SECRETS = {"SECRET_KEY": "test secret " * 4, "FIELD_KEY": "test field key " * 4}
+
+# A busy machine makes slow examples; how long one takes proves nothing here.
+hypothesis_settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("suite")
 
 
 def settings_for(url: str, data_dir: Path, **more: str) -> Settings:
