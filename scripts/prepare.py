@@ -6,7 +6,10 @@ import click
 from flask_migrate import upgrade
 
 from app.core.settings import DEVELOPMENT, Settings
-from wsgi import app
+from app.factory import create_app
+
+# Not wsgi.py's: that one is a server, with a worker that would ask for tables before they are made.
+app = create_app()
 
 
 def run_command(*words: str) -> None:
