@@ -5,6 +5,7 @@ import sys
 import click
 from flask_migrate import upgrade
 
+from app.core.database import Database, UnsafeEngine
 from app.core.settings import DEVELOPMENT, Settings
 from app.factory import create_app
 
@@ -32,6 +33,8 @@ def greet(settings: Settings) -> None:
 def main() -> None:
     """Prepare the database of the settings."""
     settings: Settings = app.extensions["wangge_settings"]
+    database: Database = app.extensions["wangge_database"]
+    database.check()
     with app.app_context():
         upgrade()
         if settings.profile == DEVELOPMENT:
@@ -45,3 +48,5 @@ if __name__ == "__main__":
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except UnsafeEngine as error:
+        sys.exit(f"数据库不可用 / the database will not do: {error}")
