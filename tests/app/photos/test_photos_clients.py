@@ -138,8 +138,9 @@ def client() -> Path:
 def _node(client: Path, office: Office, photo: str, path: Path, **order: Any) -> dict[str, Any]:
     told = {"endpoint": office.files, "token": office.token, "photo": photo, "path": str(path),
             **order}  # fmt: skip
-    done = subprocess.run(["node", "upload.mjs", json.dumps(told)], cwd=client, check=True,
+    done = subprocess.run(["node", "upload.mjs", json.dumps(told)], cwd=client,
                           capture_output=True, timeout=60)  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
     said: dict[str, Any] = json.loads(done.stdout)
     return said
 
