@@ -20,6 +20,7 @@ from app.areas.drawing import Origin
 from app.areas.flaws import FlawedFile
 from app.areas.imports import Prepared
 from app.areas.layers import read_layer
+from app.areas.options import DATUM, FILE, LAYER, SOURCE
 from app.core.database import Mode, current_database
 
 LINES_MAX = 200
@@ -58,7 +59,6 @@ def _day(_context: click.Context, _option: click.Parameter, value: datetime | No
     return day
 
 
-FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 DAY = click.DateTime(["%Y-%m-%d"])
 DRY_RUN = click.option("--dry-run", is_flag=True, help="只检查不写入 / check, write nothing")
 SKIP_BAD = click.option("--skip-bad", is_flag=True, help="跳过有错的行 / leave faulty rows out")
@@ -68,13 +68,12 @@ SMALLEST = click.option(
 )  # fmt: skip
 LAYER_OPTIONS = (
     FILE,
-    click.option("--datum", type=click.Choice([one.value for one in Datum]), required=True,
-                 help="文件坐标的基准 / the datum of the coordinates"),
-    click.option("--source", required=True, help="来源 / who made it, when and how"),
+    DATUM,
+    SOURCE,
     click.option("--accuracy-m", type=click.FloatRange(min=0), help="精度（米）/ in metres"),
     click.option("--edition-date", "edition", type=DAY, callback=_day,
                  help="生效日期，默认今天 / valid from this day; default: today"),
-    click.option("--layer", help="GeoPackage 图层 / the layer of a GeoPackage"),
+    LAYER,
     click.option("--code-field", default="code", show_default=True),
     click.option("--name-field", default="name", show_default=True),
     click.option("--parent-field", default="parent_code", show_default=True),

@@ -5,6 +5,7 @@ import json
 import ssl
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -118,18 +119,8 @@ class Line:
             Away: there was no answer from the server, or it is busy.
             Refused: the server says no.
         """
-        parts = urlsplit(self.server)
-        raw, told = _packed(body, token)
-        connection = _connection(self.server, self.timeout_s)
-        try:
-            told |= headers or {}
-            connection.request(method, f"{parts.path}/api/v1{path}", raw, told)
-            with connection.getresponse() as response:
-                return _understood(response, _unpacked(response))
-        except (OSError, HTTPException, zlib.error):
-            raise Away(UNREACHED) from None
-        finally:
-            connection.close()
+        with self._asked(method, path, body, token, headers) as response:
+            return _understood(response, _unpacked(response))
 
     def fetch(
         self,
@@ -145,17 +136,29 @@ class Line:
         Raises:
             Away, Refused: as for a call.
         """
-        parts = urlsplit(self.server)
+        with self._asked(method, path, body, token, headers) as response:
+            if response.status not in (200, 206):
+                _understood(response, _unpacked(response))
+                raise Away(STRANGER)
+            return Arrived(response.status, response.headers, _received(response))
+
+    @contextmanager
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        token: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> Iterator[HTTPResponse]:
+        """Send one request and give its answer to be read; a line that fails meanwhile is away."""
         raw, own = _packed(body, token)
         connection = _connection(self.server, self.timeout_s)
         try:
-            sent = {**own, **(headers or {})}
-            connection.request(method, f"{parts.path}/api/v1{path}", raw, sent)
+            target = f"{urlsplit(self.server).path}/api/v1{path}"
+            connection.request(method, target, raw, {**own, **(headers or {})})
             with connection.getresponse() as response:
-                if response.status not in (200, 206):
-                    _understood(response, _unpacked(response))
-                    raise Away(STRANGER)
-                return Arrived(response.status, response.headers, _received(response))
+                yield response
         except (OSError, HTTPException, zlib.error):
             raise Away(UNREACHED) from None
         finally:

@@ -18,6 +18,7 @@ from app.areas.datum import Datum
 from app.areas.drawing import Origin
 from app.areas.flaws import FlawedFile
 from app.areas.layers import read_layer
+from app.areas.options import DATUM, FILE, LAYER, SOURCE
 from app.areas.services import names_of
 from app.core.actor import Actor
 from app.core.database import Mode, current_database
@@ -33,7 +34,6 @@ from app.workflows.touched import counts, touched
 from sync.errors import Problem
 
 group = AppGroup("grids", help="网格拆分、合并、重画 / Split, merge and redraw grids.")
-FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 AS = click.option("--as", "login", required=True, help="经办人登录名 / login of who answers for it")
 DRY_RUN = click.option(
     "--dry-run", is_flag=True, help="只预览不写入 / show what it would do, write nothing"
@@ -44,10 +44,9 @@ POSTS = click.option(
 )  # fmt: skip
 LAYER_OPTIONS = (
     FILE,
-    click.option("--datum", type=click.Choice([one.value for one in Datum]), required=True,
-                 help="文件坐标的基准 / the datum of the coordinates"),
-    click.option("--source", required=True, help="来源 / who made it, when and how"),
-    click.option("--layer", help="GeoPackage 图层 / the layer of a GeoPackage"),
+    DATUM,
+    SOURCE,
+    LAYER,
     AS,
     DRY_RUN,
 )  # fmt: skip

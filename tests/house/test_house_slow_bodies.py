@@ -1,13 +1,11 @@
 """A phone on a bad line sends its body for minutes: nobody else may wait for it meanwhile."""
 
-import io
-from typing import Any
-
 from flask import Flask
 from marshmallow import Schema, fields
 
 from app.core.database import Database, Mode
 from app.core.web import PUBLIC, Blueprint
+from tests.app.core.trickle import Trickle
 
 BODY = b'{"text": "late"}'
 
@@ -16,26 +14,6 @@ class Note(Schema):
     """Something with a body."""
 
     text = fields.String(required=True)
-
-
-class Trickle(io.BytesIO):
-    """A body that looks, whenever it is read, how many connections are in use."""
-
-    def __init__(self, body: bytes, database: Database) -> None:
-        super().__init__(body)
-        self.database = database
-        self.in_use: list[int] = []
-
-    def _look(self) -> None:
-        self.in_use.append(self.database.engine.pool.checkedout())  # type: ignore[attr-defined]
-
-    def read(self, size: int | None = -1) -> bytes:
-        self._look()
-        return super().read(size)
-
-    def readinto(self, buffer: Any) -> int:
-        self._look()
-        return super().readinto(buffer)
 
 
 def _door() -> Blueprint:

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL of a prover's own, and a standby that follows it by streaming.
+"""A throw-away PostgreSQL of a prover's own, and standbys: one follows it, one takes its place.
 
 The server's programs are found as ``scripts/postgres.sh`` finds them; as root they run as the
 user ``postgres``, because PostgreSQL refuses to run as root.
@@ -45,6 +45,7 @@ class Cluster:
 
     folder: Path
     port: int
+    name: str = "primary"
 
     @property
     def url(self) -> str:
@@ -54,7 +55,7 @@ class Cluster:
     @property
     def data(self) -> str:
         """Return where it keeps its files."""
-        return str(self.folder / f"data-{self.port}")
+        return str(self.folder / self.name)
 
     def create(self) -> None:
         """Make the files of a new server."""
@@ -76,8 +77,14 @@ class Cluster:
              "-t", START_WITHIN_S, "-o", f"-p {self.port} {words}", "start")  # fmt: skip
 
     def stop(self) -> None:
-        """Stop the server at once."""
+        """Pull the plug of the server, if it runs."""
+        if not Path(self.data, "postmaster.pid").exists():
+            return
         _run(str(_programs() / "pg_ctl"), "-D", self.data, "-m", "immediate", "-w", "stop")
+
+    def promote(self) -> None:
+        """Let a standby become the primary."""
+        _run(str(_programs() / "pg_ctl"), "-D", self.data, "-w", "promote")
 
 
 @contextmanager
@@ -101,10 +108,21 @@ def open_cluster() -> Iterator[Cluster]:
 @contextmanager
 def open_standby(primary: Cluster, *, delay_ms: int = 0) -> Iterator[Cluster]:
     """Run a standby that applies what it is sent, late by some milliseconds."""
-    standby = Cluster(primary.folder, free_port())
+    port = free_port()
+    standby = Cluster(primary.folder, port, f"standby-{port}")
     standby.copy(primary)
     standby.start(recovery_min_apply_delay=f"{delay_ms}ms")
     try:
         yield standby
     finally:
         standby.stop()
+
+
+@contextmanager
+def prepare_successor(primary: Cluster) -> Iterator[Cluster]:
+    """Give a server that can take the primary's place under its address; it is empty and stands."""
+    successor = Cluster(primary.folder, primary.port, "successor")
+    try:
+        yield successor
+    finally:
+        successor.stop()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from sync.stores.sql import SqlStore
 from sync.stores.tables import EPOCH
 from tests.conftest import POSTGRES_MISSING
-from tests.simulation.stands import Crash, SqlSim, Watched
+from tests.simulation.stands import SqlSim, nothing_to_end
 from tests.sync.house import ALL_KINDS, Envelope, SqlStand
 
 
@@ -37,22 +37,8 @@ class EngineSim(SqlSim):
         self.keeps_torn_writes = False
         SqlStand.__init__(self, engine, ALL_KINDS)
 
-    @contextmanager
-    def open(self, *, dies: bool = False) -> Iterator[Watched]:  # type: ignore[override]
-        """Open a transaction; it is rolled back when the server dies."""
-        with Session(self.engine) as session:
-            store = PlainEpochs(session, self.tables, self.kinds, self.seal, _nothing_to_end)
-            try:
-                yield Watched(store, dies)
-            except Crash:
-                if self.keeps_torn_writes:
-                    session.commit()
-                raise
-            session.commit()
-
-
-def _nothing_to_end(_session: Session) -> None:
-    """Reading and writing are one transaction here."""
+    def _store(self, session: Session) -> PlainEpochs:
+        return PlainEpochs(session, self.tables, self.kinds, self.seal, nothing_to_end)
 
 
 class PostgresSim(EngineSim):

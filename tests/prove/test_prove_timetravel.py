@@ -3,9 +3,7 @@
 import pytest
 
 from tests.conftest import ENGINES
-from tests.prove import clusters, timetravel
-
-NO_SERVER = "no PostgreSQL server with PostGIS on this machine to make a standby of"
+from tests.prove import timetravel
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -15,7 +13,6 @@ def test_a_server_back_in_time_costs_nobody_any_work(engine: str) -> None:
     assert found["edits"] > 30
 
 
-@pytest.mark.skipif(clusters.server_folder() is None, reason=NO_SERVER)
 def test_a_promoted_standby_that_lost_the_tail_costs_nobody_any_work() -> None:
     found = timetravel.failover(seed=1)
     assert found["violations"] == []

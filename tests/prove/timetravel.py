@@ -8,13 +8,12 @@ server. In the end every edit ever made is there once, and all phones equal the 
     python -m tests.prove.timetravel --engine sqlite --rounds 3 --seed 1 [--sabotage blind]
 """
 
-import os
 import random
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from app.sync_api.epochs import EXTENSION
 from app.sync_api.restore_command import postgres_environment
 from scripts.backup import backup
 from sync import replica_tables
-from tests.prove import clusters
+from tests.prove.cluster import Cluster, open_cluster, prepare_successor
 from tests.prove.crew import Member, crew_of, epoch_of, parked, settle, violations
 from tests.prove.ground import Ground, open_ground, run_as_command
 from tests.prove.server import Server
@@ -41,7 +40,7 @@ def prove(engine: str, rounds: int, seed: int, sabotage: str | None = None) -> d
     began = time.monotonic()
     with planted(sabotage):
         found = restores(engine, rounds, seed, sabotage)
-        if engine == "postgresql" and clusters.server_folder():
+        if engine == "postgresql":
             after = failover(seed, sabotage)
             found["failovers"] = 1
             found["violations"] += after["violations"]
@@ -184,41 +183,32 @@ def _load_dump(ground: Ground, copy: Path) -> None:
 def failover(seed: int, sabotage: str | None = None) -> dict[str, Any]:
     """Promote a standby in the place of its primary, under the running server."""
     chance = random.Random(seed)
-    with clusters.pair() as (primary, standby), _address(primary.url):
-        with open_ground("postgresql") as ground:
-            server = _server(ground, sabotage)
-            server.start()
-            try:
-                members = crew_of(ground, server, seed, size=CREW)
-                found = _promoted(ground, primary, standby, members, chance)
-                edits = sum(len(one.made) for one in members)
-                return {"edits": edits, "violations": found}
-            finally:
-                server.kill()
-
-
-@contextmanager
-def _address(url: str) -> Iterator[None]:
-    before: Mapping[str, str] = dict(os.environ)
-    os.environ["TEST_POSTGRES_URL"] = url
-    with nullcontext():
+    with (
+        open_cluster() as primary,
+        prepare_successor(primary) as standby,
+        open_ground("postgresql", primary.url) as ground,
+    ):
+        server = _server(ground, sabotage)
+        server.start()
         try:
-            yield
+            members = crew_of(ground, server, seed, size=CREW)
+            found = _promoted(ground, primary, standby, members, chance)
+            edits = sum(len(one.made) for one in members)
+            return {"edits": edits, "violations": found}
         finally:
-            os.environ.clear()
-            os.environ.update(before)
+            server.kill()
 
 
 def _promoted(
     ground: Ground,
-    primary: clusters.Cluster,
-    standby: clusters.Cluster,
+    primary: Cluster,
+    standby: Cluster,
     members: list[Member],
     chance: random.Random,
 ) -> list[str]:
     _work(members, chance)
     settle(members)
-    standby.copy_of(primary)
+    standby.copy(primary)
     _work(members, chance)
     settle(members)
     before = epoch_of(ground.database)

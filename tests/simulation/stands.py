@@ -188,7 +188,7 @@ class SqlSim(SqlStand):
     def open(self, *, dies: bool = False) -> Iterator[Watched]:  # type: ignore[override]
         """Open a transaction; it is rolled back when the server dies."""
         with Session(self.engine) as session:
-            store = SqlStore(session, self.tables, self.kinds, Envelope(), _nothing_to_end)
+            store = self._store(session)
             try:
                 yield Watched(store, dies)
             except Crash:
@@ -196,6 +196,9 @@ class SqlSim(SqlStand):
                     session.commit()
                 raise
             session.commit()
+
+    def _store(self, session: Session) -> SqlStore:
+        return SqlStore(session, self.tables, self.kinds, Envelope(), nothing_to_end)
 
     def backup(self) -> Any:
         """Return a copy."""
@@ -273,7 +276,7 @@ class SqlSim(SqlStand):
         self.engine.dispose()
 
 
-def _nothing_to_end(_session: Session) -> None:
+def nothing_to_end(_session: Session) -> None:
     """Reading and writing are one transaction here."""
 
 

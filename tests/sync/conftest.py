@@ -1,7 +1,7 @@
 """Stores for the engine's tests: in memory, SQLite, and PostgreSQL."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -9,7 +9,10 @@ from sqlalchemy.pool import StaticPool
 
 from app.core.driver import driver
 from tests.sync.house import ALL_KINDS, MemoryStand, Phone, SqlStand, Stand
+from tests.sync.server import Server
+from tests.sync.worker import Worker
 
+GRID = "grid:7"
 POSTGRES_URL = "TEST_POSTGRES_URL"
 POSTGRES_MISSING = "TEST_POSTGRES_URL is not set: run the tests with `make test`"
 
@@ -55,6 +58,26 @@ def stand(lasting: MemoryStand | SqlStand) -> Stand:
     """Return each store in turn, empty."""
     lasting.empty()
     return lasting
+
+
+@pytest.fixture
+def server(stand: Stand) -> Server:
+    """Return a server on each store in turn."""
+    return Server(stand)
+
+
+@pytest.fixture
+def worker(server: Server) -> Iterator[Callable[[str], Worker]]:
+    """Return a maker of workers in one grid."""
+    workers: list[Worker] = []
+
+    def make(word: str) -> Worker:
+        workers.append(Worker(server, word, len(workers) + 1, (GRID,)))
+        return workers[-1]
+
+    yield make
+    for one in workers:
+        one.connection.close()
 
 
 @pytest.fixture

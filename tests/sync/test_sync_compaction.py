@@ -1,6 +1,6 @@
 """Old tombstones and old content go; phones that missed them start anew and lose nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from sync.digest import as_signed, scope_digest
 from sync.store import DEL, OUT, PUT, ScopeState
 from sync.upkeep import Age
 from tests.sync.house import NOW_MS, Phone, Stand, name_of, upkeep
-from tests.sync.server import Server
 from tests.sync.worker import Worker
 
 GRID = "grid:7"
@@ -43,21 +42,6 @@ def _state(stand: Any, scope: str = GRID) -> ScopeState:
     with stand.open() as store:
         found: ScopeState = store.scopes([scope])[scope]
         return found
-
-
-@pytest.fixture
-def worker(stand: Stand) -> Iterator[Callable[[str], Worker]]:
-    """Return a maker of workers in one grid."""
-    workers: list[Worker] = []
-    server = Server(stand)
-
-    def make(word: str) -> Worker:
-        workers.append(Worker(server, word, len(workers) + 1, (GRID,)))
-        return workers[-1]
-
-    yield make
-    for one in workers:
-        one.connection.close()
 
 
 def test_a_plan_never_deletes_without_a_floor_and_never_lowers_one() -> None:

@@ -20,11 +20,6 @@ from tests.sync.worker import Worker, copy_of
 GRID, OTHER = "grid:7", "grid:8"
 
 
-@pytest.fixture
-def server(stand: Stand) -> Server:
-    return Server(stand)
-
-
 def _worker(server: Server, word: str, *scopes: str) -> Iterator[Worker]:
     worker = Worker(server, word, 1, scopes)
     yield worker

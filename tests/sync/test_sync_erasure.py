@@ -1,7 +1,7 @@
 """What the law erases is nowhere any more: in no table, feed, phone or log; and stays away."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +16,6 @@ from sync.stores.memory_upkeep import MemoryUpkeep
 from sync.stores.sql_upkeep import SqlUpkeep
 from sync.upkeep import Erasure
 from tests.sync.house import KINDS, NOW_MS, Phone, Stand, name_of, upkeep
-from tests.sync.server import Server
 from tests.sync.worker import Worker
 
 GRID, OTHER = "grid:7", "grid:8"
@@ -43,21 +42,6 @@ def traces(stand: Any, word: str = CANARY) -> list[str]:
             text = repr(connection.execute(sa.select(table)).all())
             found += [name] if word in text or word[::-1] in text else []
     return found
-
-
-@pytest.fixture
-def worker(stand: Stand) -> Iterator[Callable[[str], Worker]]:
-    """Return a maker of workers in one grid."""
-    workers: list[Worker] = []
-    server = Server(stand)
-
-    def make(word: str) -> Worker:
-        workers.append(Worker(server, word, len(workers) + 1, (GRID,)))
-        return workers[-1]
-
-    yield make
-    for one in workers:
-        one.connection.close()
 
 
 def _settle(ann: Phone, bob: Phone) -> None:

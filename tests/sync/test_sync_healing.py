@@ -25,11 +25,6 @@ ROWS = st.lists(
 
 
 @pytest.fixture
-def server(stand: Stand) -> Server:
-    return Server(stand)
-
-
-@pytest.fixture
 def ann(server: Server) -> Iterator[Worker]:
     worker = Worker(server, "ann", 1, (GRID,))
     for number in range(80):

@@ -16,11 +16,6 @@ GRID, OTHER = "grid:7", "grid:8"
 
 
 @pytest.fixture
-def server(stand: Stand) -> Server:
-    return Server(stand)
-
-
-@pytest.fixture
 def ann(server: Server) -> Iterator[Worker]:
     worker = Worker(server, "ann", 1, (GRID,))
     yield worker

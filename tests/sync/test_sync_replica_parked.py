@@ -6,17 +6,12 @@ from typing import Any
 import pytest
 
 from sync.replica import Replica
-from tests.sync.house import NOW_MS, Stand, name_of
+from tests.sync.house import NOW_MS, name_of
 from tests.sync.server import Server, moment
 from tests.sync.worker import Worker
 
 PLOT = name_of("plot")
 TOO_OLD = {"status": 426, "code": "upgrade_required", "min_schema": 3}
-
-
-@pytest.fixture
-def server(stand: Stand) -> Server:
-    return Server(stand)
 
 
 @pytest.fixture

@@ -169,6 +169,19 @@ class County(Town):
         return bool(replies[0].get_data() == replies[1].get_data())
 
 
+def fill(county: County, count: int = 3) -> SyncPhone:
+    """Let a worker capture homes, each with a contact; return his phone."""
+    phone = county.phone("gw")
+    for _ in range(count):
+        home = new_id()
+        phone.push(
+            phone.edit("create", "household", home, set=household()),
+            phone.edit("create", "contact", set={"household": home, "name": "张三丰",
+                                                 "phone": "13812345678"}),
+        )  # fmt: skip
+    return phone
+
+
 def draw_borders(session: Session) -> None:
     """Give the grids their squares."""
     for grid, number in SQUARES.items():

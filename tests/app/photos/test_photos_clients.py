@@ -24,7 +24,7 @@ from tusclient.exceptions import TusCommunicationError
 from app.core.identifiers import new_id
 from tests.app.core.county import incident
 from tests.app.identity.town import TestPhone
-from tests.app.photos.camera import facts, noise
+from tests.app.photos.camera import BYTES, facts, noise
 from tests.conftest import ENGINES
 from tests.prove.ground import Ground, open_ground
 from tests.prove.server import Server
@@ -105,6 +105,13 @@ class Office:
         with socket.create_connection(("127.0.0.1", self.server.port), 10) as door:
             door.sendall(head)
             assert b" 201 " in door.recv(4096)
+
+    def patch_head(self, photo: str, offset: int, length: int) -> bytes:
+        """Return the head of a request that brings all that is missing from a place on."""
+        return _head("PATCH", f"/api/v1/files/{photo}", self.token, {
+            "Upload-Offset": str(offset), "Content-Length": str(length - offset),
+            "Content-Type": BYTES,
+        })  # fmt: skip
 
 
 def _head(method: str, path: str, token: str, headers: dict[str, str]) -> bytes:
@@ -230,10 +237,7 @@ def test_what_arrived_of_a_cut_request_is_kept(office: Office, shot: Path, end: 
     photo = office.register(raw)
     office.open(photo, len(raw))
     sent = 300_000
-    head = _head("PATCH", f"/api/v1/files/{photo}", office.token, {
-        "Upload-Offset": "0", "Content-Length": str(len(raw)),
-        "Content-Type": "application/offset+octet-stream",
-    })  # fmt: skip
+    head = office.patch_head(photo, 0, len(raw))
     line = socket.create_connection(("127.0.0.1", office.server.port), 10)
     line.sendall(head + raw[:sent])
     time.sleep(2)
@@ -244,10 +248,7 @@ def test_what_arrived_of_a_cut_request_is_kept(office: Office, shot: Path, end: 
     while office.offset(photo) < sent and time.monotonic() - began < KEPT_WITHIN_S:
         time.sleep(0.05)
     assert office.offset(photo) == sent
-    rest = _head("PATCH", f"/api/v1/files/{photo}", office.token, {
-        "Upload-Offset": str(sent), "Content-Length": str(len(raw) - sent),
-        "Content-Type": "application/offset+octet-stream",
-    })  # fmt: skip
+    rest = office.patch_head(photo, sent, len(raw))
     with socket.create_connection(("127.0.0.1", office.server.port), 10) as line:
         line.sendall(rest + raw[sent:])
         assert b" 204 " in line.recv(4096)
@@ -258,10 +259,7 @@ def test_a_request_that_hangs_is_taken_over_without_waiting(office: Office, shot
     raw = shot.read_bytes()
     photo = office.register(raw)
     office.open(photo, len(raw))
-    head = _head("PATCH", f"/api/v1/files/{photo}", office.token, {
-        "Upload-Offset": "0", "Content-Length": str(len(raw)),
-        "Content-Type": "application/offset+octet-stream",
-    })  # fmt: skip
+    head = office.patch_head(photo, 0, len(raw))
     with socket.create_connection(("127.0.0.1", office.server.port), 10) as hanging:
         hanging.sendall(head + raw[:200_000])
         time.sleep(2.5)
@@ -279,10 +277,7 @@ def test_a_server_killed_in_the_middle_goes_on_at_the_last_durable_byte(
     raw = shot.read_bytes()
     photo = office.register(raw)
     office.open(photo, len(raw))
-    head = _head("PATCH", f"/api/v1/files/{photo}", office.token, {
-        "Upload-Offset": "0", "Content-Length": str(len(raw)),
-        "Content-Type": "application/offset+octet-stream",
-    })  # fmt: skip
+    head = office.patch_head(photo, 0, len(raw))
     with socket.create_connection(("127.0.0.1", office.server.port), 10) as line:
         line.sendall(head + raw[:300_000])
         time.sleep(2.5)

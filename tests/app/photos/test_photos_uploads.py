@@ -2,19 +2,18 @@
 
 import base64
 import hashlib
-import io
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app.core.actor import Actor
 from app.core.blobs.shelf import BlobRow
-from app.core.database import Database, Mode
+from app.core.database import Mode
 from app.core.identifiers import new_id
 from app.photos import uploads
 from app.photos.models import PhotoFile, Upload, UploadDay
 from tests.app.core.county import County
+from tests.app.core.trickle import Trickle
 from tests.app.identity.town import outcome
 from tests.app.photos.camera import BYTES, TUS, Camera, facts, noise, picture
 
@@ -277,38 +276,19 @@ def test_a_photo_whose_request_died_at_the_last_byte_is_decided_by_the_worker(
     assert camera.shown(photo)["state"] == "ready"
 
 
-class Trickle(io.BytesIO):
-    """A body that looks, whenever it is read, how many connections are in use."""
-
-    in_use: set[int]
-    database: Database
-
-    def _look(self) -> None:
-        self.in_use.add(self.database.engine.pool.checkedout())  # type: ignore[attr-defined]
-
-    def read(self, size: int | None = -1) -> bytes:
-        self._look()
-        return super().read(size)
-
-    def readinto(self, buffer: Any) -> int:
-        self._look()
-        return super().readinto(buffer)
-
-
 def test_no_transaction_is_open_while_the_bytes_of_a_photo_arrive(
     camera: Camera, county: County
 ) -> None:
     raw = noise((2000, 1500))
     photo = camera.register(raw)
     camera.open(photo, len(raw))
-    body = Trickle(raw)
-    body.in_use, body.database = set(), county.database
+    body = Trickle(raw, county.database)
     reply = county.client.open(
         f"/api/v1/files/{photo}", method="PATCH", input_stream=body, content_type=BYTES,
         headers={**county.headers[camera.phone.who], **TUS, "Upload-Offset": "0",
                  "Content-Length": str(len(raw))},
     )  # fmt: skip
-    assert reply.status_code == 204 and body.in_use == {0}
+    assert reply.status_code == 204 and set(body.in_use) == {0}
 
 
 def test_an_office_user_uploads_with_his_own_account(county: County) -> None:

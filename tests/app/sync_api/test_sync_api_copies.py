@@ -16,25 +16,13 @@ from sync import snapshot
 from sync.digest import bucket_digests
 from sync.lines import NDJSON, pages, whole_lines
 from sync.snapshot import read
-from tests.app.core.county import County, SyncPhone, household
+from tests.app.core.county import County, SyncPhone, fill, household
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID, outcome
 from tests.app.sync_api import full_grid
 
 SCOPE = f"grid:{GRID}"
 FIRST_SYNC_BYTES_MAX = 300_000
 BUDGET = 10_240
-
-
-def _fill(county: County, count: int = 3) -> SyncPhone:
-    phone = county.phone("gw")
-    for _ in range(count):
-        home = new_id()
-        phone.push(
-            phone.edit("create", "household", home, set=household()),
-            phone.edit("create", "contact", set={"household": home, "name": "张三丰",
-                                                 "phone": "13812345678"}),
-        )  # fmt: skip
-    return phone
 
 
 def _copy(county: County, who: str, scope: str = SCOPE, **headers: str) -> Any:
@@ -51,7 +39,7 @@ def _room(county: County) -> CopyRoom:
 
 
 def test_a_worker_takes_a_copy_of_his_grid_and_goes_on_with_a_pull(county: County) -> None:
-    phone = _fill(county)
+    phone = fill(county)
     reply = _copy(county, "gw")
     assert (reply.status_code, reply.content_type) == (200, "application/gzip")
     copy = read(reply.data)
@@ -63,7 +51,7 @@ def test_a_worker_takes_a_copy_of_his_grid_and_goes_on_with_a_pull(county: Count
 
 
 def test_a_scope_of_others_an_absent_one_and_an_empty_one_are_the_same_404(county: County) -> None:
-    _fill(county)
+    fill(county)
     county.phone("colleague").act("create", "household",
                                   set=household(grid=SAME_VILLAGE_GRID))  # fmt: skip
     scopes = (f"grid:{SAME_VILLAGE_GRID}", "grid:99999", "nonsense", "ref", "me:1", "area:1")
@@ -74,14 +62,14 @@ def test_a_scope_of_others_an_absent_one_and_an_empty_one_are_the_same_404(count
 
 
 def test_without_a_token_or_a_right_or_a_phone_there_is_no_copy(county: County) -> None:
-    _fill(county)
+    fill(county)
     assert county.ask(None, "GET", f"/sync/snapshot/{SCOPE}").status_code == 401
     assert outcome(county.ask("cm", "GET", f"/sync/snapshot/{SCOPE}")) == (403, "not_allowed")
     assert outcome(county.ask("ts", "GET", f"/sync/snapshot/{SCOPE}")) == (404, "unknown_device")
 
 
 def test_each_role_gets_its_own_copy_and_never_anothers(county: County) -> None:
-    _fill(county)
+    fill(county)
     copies = {who: _copy(county, who) for who in ("gw", "ts", "vl", "gw")}
     again = {who: _copy(county, who) for who in ("ts", "gw")}
     whole, masked = (gzip.decompress(copies[who].data).decode() for who in ("gw", "ts"))
@@ -164,7 +152,7 @@ def test_an_exchange_in_lines_begins_with_the_receipts(county: County) -> None:
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "", "text/html, */*;q=0.1"])
 def test_who_does_not_ask_for_lines_gets_one_object(county: County, accept: str) -> None:
-    phone = _fill(county, 1)
+    phone = fill(county, 1)
     reply = county.ask(phone.who, "POST", "/sync/pull", {"device": phone.device, "cursor": None},
                        headers={"Accept": accept})  # fmt: skip
     assert reply.content_type == "application/json" and reply.get_json()["complete"]
@@ -174,7 +162,7 @@ def test_who_does_not_ask_for_lines_gets_one_object(county: County, accept: str)
 
 
 def test_a_copy_is_resumed_at_any_byte(county: County) -> None:
-    _fill(county)
+    fill(county)
     whole = _copy(county, "gw")
     tag, size = whole.headers["ETag"], len(whole.data)
     for start in (1, 57, size // 2, size - 1):
@@ -190,7 +178,7 @@ def test_a_range_of_an_older_copy_is_of_that_very_copy_or_a_new_whole_one(
     county: County, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "CHANGES_MAX", 2)
-    phone = _fill(county)
+    phone = fill(county)
     old = _copy(county, "gw")
     phone.push(*(phone.edit("create", "household", set=household()) for _ in range(5)))
     new = _copy(county, "gw")
@@ -216,7 +204,7 @@ def test_a_range_of_an_older_copy_is_of_that_very_copy_or_a_new_whole_one(
 def test_a_range_that_is_not_for_sure_of_this_copy_is_answered_with_the_whole(
     county: County, headers: dict[str, str]
 ) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     whole = _copy(county, "gw")
     sent = {name: whole.headers["ETag"] if value == "SAME" else value
             for name, value in headers.items()}  # fmt: skip
@@ -225,7 +213,7 @@ def test_a_range_that_is_not_for_sure_of_this_copy_is_answered_with_the_whole(
 
 
 def test_a_range_beyond_the_end_is_a_problem_that_tells_the_size(county: County) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     whole = _copy(county, "gw")
     reply = _copy(county, "gw", If_Range=whole.headers["ETag"], Range=f"bytes={len(whole.data)}-")
     assert outcome(reply) == (416, "range_not_satisfiable")
@@ -233,14 +221,14 @@ def test_a_range_beyond_the_end_is_a_problem_that_tells_the_size(county: County)
 
 
 def test_who_has_the_copy_already_gets_no_bytes(county: County) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     tag = _copy(county, "gw").headers["ETag"]
     reply = _copy(county, "gw", If_None_Match=tag)
     assert (reply.status_code, reply.data, reply.headers["ETag"]) == (304, b"", tag)
 
 
 def test_a_copy_is_not_packed_twice(county: County) -> None:
-    _fill(county, 30)
+    fill(county, 30)
     reply = _copy(county, "gw", Accept_Encoding="gzip")
     assert "Content-Encoding" not in reply.headers and len(read(reply.data).items) == 60
 
@@ -262,7 +250,7 @@ def _alarms(county: County) -> list[Any]:
 
 
 def test_a_right_copy_differs_in_no_bucket_and_raises_no_alarm(county: County) -> None:
-    phone = _fill(county)
+    phone = fill(county)
     reply = phone.send("verify", _question(phone)[0])
     assert reply.status_code == 200
     assert (reply.get_json()["buckets"], reply.get_json()["items"]) == ({}, [])
@@ -270,7 +258,7 @@ def test_a_right_copy_differs_in_no_bucket_and_raises_no_alarm(county: County) -
 
 
 def test_the_wrong_bucket_is_told_and_counted_and_the_row_can_be_fetched(county: County) -> None:
-    phone = _fill(county)
+    phone = fill(county)
     question, rows = _question(phone)
     lost = rows[2]
     question["buckets"] = bucket_digests((o["t"], o["id"], o["rv"]) for o in rows if o != lost)
@@ -291,7 +279,7 @@ def test_without_alarms_the_command_says_so(county: County) -> None:
 
 
 def test_wanted_rows_are_masked_like_all_others(county: County) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     lead = county.phone("ts")
     question, rows = _question(lead)
     asked = {**question, "buckets": [], "want": [one["id"] for one in rows]}
@@ -300,7 +288,7 @@ def test_wanted_rows_are_masked_like_all_others(county: County) -> None:
 
 
 def test_a_scope_that_has_moved_on_is_told_apart(county: County) -> None:
-    phone = _fill(county, 1)
+    phone = fill(county, 1)
     question, _ = _question(phone)
     phone.act("create", "household", set=household())
     reply = phone.send("verify", question)
@@ -309,7 +297,7 @@ def test_a_scope_that_has_moved_on_is_told_apart(county: County) -> None:
 
 
 def test_verify_answers_for_foreign_and_absent_scopes_and_devices_alike(county: County) -> None:
-    phone = _fill(county, 1)
+    phone = fill(county, 1)
     county.phone("colleague").act("create", "household",
                                   set=household(grid=SAME_VILLAGE_GRID))  # fmt: skip
     question, _ = _question(phone)
@@ -329,7 +317,7 @@ def test_verify_answers_for_foreign_and_absent_scopes_and_devices_alike(county: 
 
 
 def test_receipts_are_read_again_page_by_page_and_only_ones_own(county: County) -> None:
-    phone = _fill(county, 2)
+    phone = fill(county, 2)
     given = [*phone.push(phone.edit("create", "incident", set={"category": "9999"}))]
     path = f"/sync/outcomes?device={phone.device}"
     first = county.ask(phone.who, "GET", f"{path}&limit=3").get_json()

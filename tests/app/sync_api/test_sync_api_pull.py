@@ -9,23 +9,12 @@ from flask.testing import FlaskCliRunner
 from app.core.database import Mode
 from app.core.identifiers import new_id
 from app.identity.models import Post
-from tests.app.core.county import GAS_LEAK, County, household, incident
+from tests.app.core.county import GAS_LEAK, County, fill, household, incident
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID, outcome
 
 
-def _fill(county: County, count: int) -> None:
-    phone = county.phone("gw")
-    for _ in range(count):
-        home = new_id()
-        phone.push(
-            phone.edit("create", "household", home, set=household()),
-            phone.edit("create", "contact", set={"household": home, "name": "张三丰",
-                                                 "phone": "13812345678"}),
-        )  # fmt: skip
-
-
 def test_the_most_urgent_comes_first(county: County) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     phone = county.phone("gw")
     phone.act("create", "incident", set=incident())
     county.task()
@@ -36,7 +25,7 @@ def test_the_most_urgent_comes_first(county: County) -> None:
 
 
 def test_small_pages_end_where_one_big_page_ends(county: County) -> None:
-    _fill(county, 10)
+    fill(county, 10)
     phone = county.another_phone("gw")
     whole = phone.send("pull", {"cursor": None}).get_json()
     assert whole["complete"] and len(whole["items"]) == 20
@@ -78,7 +67,7 @@ def test_a_second_phone_of_the_grid_sees_what_the_first_did(county: County) -> N
 
 
 def test_a_supervisors_phone_gets_masked_bodies(county: County) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     pulled = {who: county.phone(who).pull() for who in ("gw", "vl", "ts")}
     texts = {who: {item["t"]: item["f"] for item in items} for who, items in pulled.items()}
     assert texts["gw"]["contact"]["name"] == "张三丰"
@@ -123,7 +112,7 @@ def _move_to(county: County, who: str, grid: int) -> None:
 
 
 def test_a_scope_that_was_left_is_dropped_and_the_new_one_comes(county: County) -> None:
-    _fill(county, 2)
+    fill(county, 2)
     county.phone("colleague").act(
         "create", "household", new_id(), set=household(grid=SAME_VILLAGE_GRID)
     )
@@ -137,7 +126,7 @@ def test_a_scope_that_was_left_is_dropped_and_the_new_one_comes(county: County) 
 
 
 def test_a_cursor_that_makes_no_sense_starts_again_and_is_no_error(county: County) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     phone = county.phone("gw")
     good = phone.send("pull", {"cursor": None}).get_json()
     for cursor in ("", "x", "AAAA", "W10", good["to"][:-3], "=" * 40, "é漢字", "A" * 20_000,
@@ -148,7 +137,7 @@ def test_a_cursor_that_makes_no_sense_starts_again_and_is_no_error(county: Count
 
 
 def test_a_new_epoch_makes_every_phone_start_again(county: County) -> None:
-    _fill(county, 1)
+    fill(county, 1)
     phone = county.phone("gw")
     before = phone.send("pull", {"cursor": None}).get_json()
     result = FlaskCliRunner(county.app).invoke(args=["sync", "new-epoch"])
