@@ -12,10 +12,10 @@ from typing import NamedTuple
 from sync.conflicts import CONFLICT, RESOLVED, SETTLED
 from sync.digest import record_digest
 from sync.edits import BASE_UNIT, Record
+from sync.parking import DAY_MS
 from sync.store import DEL, Batch, FeedChange, ScopeState
 from sync.upkeep import FIRST_ID, NOBODY, Age, Upkeep
 
-DAY_MS = 86_400_000
 AGE_EVERY_MS = 7 * DAY_MS
 SCOPES_PER_PORTION = 50
 TOMBSTONES_PER_PORTION = 2_000

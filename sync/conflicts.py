@@ -1,6 +1,6 @@
 """Conflicts are records like any other: both values, both authors, and a choice to make."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -115,7 +115,7 @@ def swap(
         raise Refusal("consent_ask_again")
     if target.deleted and values["unit"] != merge.DELETION:
         raise Refusal("record_deleted")
-    if any(_is_news(mark, conflict, edit, author) for mark in _standing(kind, target, conflict)):
+    if any(_is_news(mark, conflict, edit, author) for mark in _standing(target, conflict)):
         raise Refusal("changed_since")
     lost: Mapping[str, Any] = values["lost"]["values"]
     seen = replace(edit, op="update", base=target.rv, was=target.values)
@@ -145,7 +145,7 @@ def _unwritten(kind: Kind, target: Record, conflict: Record) -> dict[str, Any]:
     return kept
 
 
-def _standing(kind: Kind, target: Record, conflict: Record) -> list[Mark]:
+def _standing(target: Record, conflict: Record) -> list[Mark]:
     """Return the marks of what a swap would write over."""
     unit = conflict.values["unit"]
     if unit != merge.DELETION:
@@ -275,16 +275,3 @@ def resolved_here(values: Mapping[str, Any], choice: str) -> dict[str, Any]:
         state = (values.get("before") or {}).get("state", OPEN)
         return {**values, "state": state, "choice": None}
     return {**values, "state": RESOLVED, "choice": choice}
-
-
-def moved(conflict: Record, scopes: Sequence[str], mark: Mark) -> Record:
-    """Return the conflict where its record now is: in these scopes, or in none.
-
-    A record that moves takes its conflicts along; of a deleted one they leave with it, and come
-    back when it is restored. The conflict about a deletion itself stays where it is.
-    """
-    here = list(scopes)
-    if not here and conflict.values["unit"] == merge.DELETION:
-        here = list(conflict.values["scopes"])
-    rv = conflict.rv + 1
-    return conflict.written({"scopes": here}, {BASE_UNIT: mark._replace(rv=rv)}, rv)

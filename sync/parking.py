@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sync.edits import Device, Edit, Parked, Receipt, Record
+from sync.edits import Edit, Parked, Receipt, Record
 from sync.kinds import Kind
 from sync.publish import publish
 from sync.store import ERASED, Batch, Store
+from sync.upkeep import NOBODY
 
 PARKED, HELD, REPAIRED, DISCARDED = "parked", "held", "repaired", "discarded"
 OPEN_STATES = (PARKED, HELD)
@@ -23,7 +24,6 @@ KEPT_MS = 180 * DAY_MS
 WARNED_MS = 14 * DAY_MS
 RANK = 26
 EXPIRED_AT_ONCE = 500
-_NOBODY = Device("", 0)
 
 
 def _scopes(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def expire(store: Store, before_ms: int, limit: int = EXPIRED_AT_ONCE) -> int:
     overdue = store.parked_before(before_ms, limit)
     gone = {one.edit.id for one in overdue}
     roots = {one.edit.rec for one in overdue if one.edit.op == "create"}
-    batch = Batch(_NOBODY, _NOBODY)
+    batch = Batch(NOBODY, NOBODY)
     waiting = store.parked_for(roots, ()) if roots else {}
     for held in followers(roots, waiting.values()):
         if held.edit.id not in gone:

@@ -127,20 +127,23 @@ def pull(store: Store, request: Pull) -> Page:
     states = store.scopes(request.scopes)
     places, reset = _places(given, epoch, request, states)
     rows, exhausted = _rows(store, request, places, states)
-    brief = [row for row in rows if request.brief and row.op == OUT]
-    full = [row for row in rows if not (request.brief and row.op == OUT)]
+    brief = [row for row in rows if _is_brief(row, request)]
+    full = [row for row in rows if not _is_brief(row, request)]
     items = [item_of(row, request.project) for row in full]
     moved = _moved(places, rows, states, exhausted=exhausted)
-    known = given if given and given.epoch == epoch and given.purged else None
+    usable = given if given and given.epoch == epoch else None
+    known = usable if usable and usable.purged else None
     between = known is not None and any(place.between for place in known.places.values())
     purged = between or any(row.op == PURGE for row in rows)
     complete = exhausted and all(
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
     left = [scope for scope in (given.places if given else ()) if scope not in places]
-    usable = given if given and given.epoch == epoch else None
     kept = _kept(usable, left, request, complete=complete)
-    begun = Cursor(epoch, {**_moved(places, (), states, exhausted=False), **kept}, purged)
+    marks: list[tuple[int, str]] = []
+    if request.mark_every:
+        begun = Cursor(epoch, {**_moved(places, (), states, exhausted=False), **kept}, purged)
+        marks = list(_marks(begun, request, full))
     reached = {s: states.get(s, ScopeState(0, 0, 0, 0)) for s in places} if complete else {}
     return Page(
         request.cursor,
@@ -155,7 +158,7 @@ def pull(store: Store, request: Pull) -> Page:
         _wiped(known) if known and not between else {},
         {scope: state.ver for scope, state in reached.items()},
         () if exhausted else [s for s in places if _is_large(moved[s], states.get(s))],
-        list(_marks(begun, request, full)),
+        marks,
         _brief_outs(brief),
     )
 
@@ -177,7 +180,7 @@ def _marks(begun: Cursor, request: Pull, rows: Sequence[FeedRow]) -> Iterator[tu
     """
     step = request.mark_every * max(1, len(begun.places) // SCOPES_PER_MARK)
     moved = dict(begun.places)
-    for count, row in enumerate(rows if step else (), start=1):
+    for count, row in enumerate(rows, start=1):
         moved[row.scope] = moved[row.scope]._replace(rank=row.rank, position=row.ver)
         if count % step == 0 and count < len(rows):
             yield count, replace(begun, places=moved).write()
@@ -260,9 +263,13 @@ def turn_of(scope: str) -> int:
     return 0 if scope.startswith("me:") else 1 if scope == "ref" else 2
 
 
+def _is_brief(row: FeedRow, request: Pull) -> bool:
+    return request.brief and row.op == OUT
+
+
 def _cost(row: FeedRow, request: Pull) -> int:
     """Return about how many bytes a row takes."""
-    if request.brief and row.op == OUT:
+    if _is_brief(row, request):
         return BRIEF_LENGTH
     return FRAME_BYTES + len((row.body or "").encode())
 

@@ -114,9 +114,7 @@ class Memory:
         self.ask("INSERT INTO replica_row VALUES (?, ?, ?, ?) ON CONFLICT (kind, rec) "
                  "DO UPDATE SET rv = excluded.rv, body = excluded.body",
                  kind, rec, rv, json.dumps(values, ensure_ascii=False))  # fmt: skip
-        self.ask("INSERT INTO replica_member VALUES (?, ?, ?, 0) "
-                 "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
-                 scope, kind, rec)  # fmt: skip
+        self._show(scope, kind, rec)
 
     def put_older(
         self, scope: str, kind: str, rec: str, *, rv: int, values: Mapping[str, Any]
@@ -128,11 +126,14 @@ class Memory:
             kind, rec, rv, scope,
         )  # fmt: skip
         if newer:
-            self.ask("INSERT INTO replica_member VALUES (?, ?, ?, 0) "
-                     "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
-                     scope, kind, rec)  # fmt: skip
+            self._show(scope, kind, rec)
         else:
             self.put(scope, kind, rec, rv=rv, values=values)
+
+    def _show(self, scope: str, kind: str, rec: str) -> None:
+        self.ask("INSERT INTO replica_member VALUES (?, ?, ?, 0) "
+                 "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
+                 scope, kind, rec)  # fmt: skip
 
     def leave(self, scope: str, kind: str, rec: str) -> None:
         """Forget that a scope shows a row; the row itself stays until the pull is complete."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache, partial
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,15 +13,12 @@ from app.areas.places import areas_at
 from app.areas.rules import path_ids
 from app.areas.services import paths_of
 from app.core.ground import Ground, Heir, Moved, Place
+from sync.stores.many import among
 
 # As many positions as one statement looks up.
 PLACES_MAX = 100
 _old, _new = Area.__table__.alias("old"), Area.__table__.alias("new")
 _heir = AreaHeir.__table__
-
-
-def _many(name: str) -> Any:
-    return sa.bindparam(name, expanding=True)
 
 
 _HEIRS = (
@@ -32,7 +28,7 @@ _HEIRS = (
     )
     .join(_old, _old.c.id == _heir.c.old_id)
     .join(_new, _new.c.id == _heir.c.new_id)
-    .where(sa.or_(_heir.c.old_id.in_(_many("olds")), _heir.c.new_id.in_(_many("news"))))
+    .where(sa.or_(among(_heir.c.old_id, "olds"), among(_heir.c.new_id, "news")))
     .order_by(_heir.c.at, _heir.c.old_id, _heir.c.new_id)
 )  # fmt: skip
 

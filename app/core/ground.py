@@ -73,10 +73,11 @@ class Ground:
         here = self.placed.get(place) if place else None
         if here is not None and any(one.new == here for one in heirs):
             return here
-        return min(heirs, key=_main_first).new if heirs else grid
+        return min(heirs, key=main_first).new if heirs else grid
 
 
-def _main_first(heir: Heir) -> tuple[bool, int, int]:
+def main_first(heir: Heir) -> tuple[bool, int, int]:
+    """Return the order of heirs of one grid: who is the least of them is the main one."""
     return (not heir.main, -heir.at_ms, heir.new)
 
 

@@ -6,7 +6,6 @@ the hold has run out, so a job must come to the same end however often it runs.
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -76,19 +75,13 @@ class Taken(NamedTuple):
 _jobs = table_of(JobRow)
 
 
-def ask_for(
-    session: Session, name: str, subject: str = "", *, at_ms: int, delay_ms: int = 0
-) -> None:
+def ask_for(session: Session, name: str, subject: str = "", *, at_ms: int) -> None:
     """Write a job down; it stands or falls with the caller's transaction."""
-    session.execute(_wish(session, name, subject, at_ms + delay_ms))
-
-
-def _wish(session: Session, name: str, subject: str, due_ms: int) -> Any:
-    wish = insert_into(session, _jobs).values(name=name, subject=subject, due_ms=due_ms)
-    sooner = sa.case((_jobs.c.due_ms < due_ms, _jobs.c.due_ms), else_=due_ms)
-    return wish.on_conflict_do_update(
+    wish = insert_into(session, _jobs).values(name=name, subject=subject, due_ms=at_ms)
+    sooner = sa.case((_jobs.c.due_ms < at_ms, _jobs.c.due_ms), else_=at_ms)
+    session.execute(wish.on_conflict_do_update(
         index_elements=["name", "subject"], set_={"asked": _jobs.c.asked + 1, "due_ms": sooner}
-    )
+    ))  # fmt: skip
 
 
 def take(session: Session, at_ms: int) -> Taken | None:
@@ -208,12 +201,3 @@ def work_beside(app: Flask) -> None:
 def current_worker() -> Worker:
     """Return a worker for the running application."""
     return worker_of(current_app._get_current_object())  # type: ignore[attr-defined]
-
-
-def wait_for_work(worker: Worker, seconds: float) -> int:
-    """Work until nothing is due, waiting at most so long for what comes; return the jobs done."""
-    ends, done = time.monotonic() + seconds, 0
-    while time.monotonic() < ends:
-        done += worker.work_off()
-        time.sleep(0.01)
-    return done

@@ -22,6 +22,9 @@ class Words(NamedTuple):
 
 
 CATALOGUE: dict[str, Words] = {
+    "range_not_satisfiable": Words(
+        "There are fewer bytes than that", "所请求的字节超出范围", "Start again without Range."
+    ),
     "bad_request": Words("The request cannot be read", "请求无法读取", "Compare it with /docs."),
     "not_json": Words("The body is not JSON", "正文不是 JSON", "Send UTF-8 JSON."),
     "not_utf8": Words("The body is not UTF-8", "正文不是 UTF-8", "Send UTF-8 JSON."),

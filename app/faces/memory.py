@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.cipher import BodySeal
 from app.core.records import sync_tables
-from sync.parking import DISCARDED, HELD, PARKED
+from sync.parking import DISCARDED, OPEN_STATES
 
 IN_FLIGHT_MS = 5_000
 # What the law or the years have taken out of the ledger says nothing any more, but it was said.
@@ -70,7 +70,7 @@ class Said:
     @property
     def refused(self) -> bool:
         """Tell whether it waits for a human or has been laid aside."""
-        return self.receipt["status"] in (PARKED, HELD)
+        return self.receipt["status"] in OPEN_STATES
 
     @property
     def known_until(self) -> int:
@@ -103,7 +103,7 @@ def _waiting(
     """Return state and first values of those edits that have been parked."""
     edits = [
         name for name, receipt in receipts.items()
-        if receipt["status"] in (PARKED, HELD) or "repaired" in receipt.get("flags", ())
+        if receipt["status"] in OPEN_STATES or "repaired" in receipt.get("flags", ())
     ]  # fmt: skip
     rows = session.connection().execute(_WAITING, {"edits": edits}).all() if edits else []
     return {

@@ -34,13 +34,13 @@ def kinds_of(engine: Engine) -> dict[str, Kind]:
     return ordered
 
 
-def kind_named(engine: Engine, name: str) -> Kind:
+def kind_named(kinds: Mapping[str, Kind], name: str) -> Kind:
     """Return the kind of a name.
 
     Raises:
         Problem: 404 when there is none.
     """
-    kind = kinds_of(engine).get(name)
+    kind = kinds.get(name)
     if kind is None:
         raise Problem(404, "unknown_kind", kind=name[:60])
     return kind

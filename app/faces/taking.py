@@ -18,6 +18,7 @@ from app.sync_api.services import Phone
 from sync.conflicts import CONFLICT
 from sync.edits import Draft, Edit
 from sync.kinds import Kind
+from sync.parking import OPEN_STATES
 from sync.push import PushReply
 from sync.values import as_identity
 from sync.wire import EDITS_MAX, FIELDS_MAX, NAME_MAX, WHOLE_MAX
@@ -43,7 +44,7 @@ class Fate:
     @property
     def refused(self) -> bool:
         """Tell whether it waits for a human."""
-        waits = self.receipt is not None and self.receipt["status"] in ("parked", "held")
+        waits = self.receipt is not None and self.receipt["status"] in OPEN_STATES
         return waits and not self.laid_aside
 
     @property

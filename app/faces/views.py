@@ -108,7 +108,7 @@ def _json(shape: dict[str, Any]) -> Response:
 def watermelon_pull(query: dict[str, Any]) -> Response:
     """Receive what is new, for ``pullChanges`` of WatermelonDB."""
     phone = _phone(query)
-    kinds = watermelon.tables_of(phone.engine, query["tables"])
+    kinds = watermelon.tables_of(phone.kinds, query["tables"])
     migrated = [name for name in _migrated(query["migration"]) if name in kinds]
     ask = watermelon.Ask(query["last_pulled_at"] or None, kinds, migrated, query["unsent"])
     return _json(watermelon.pull(phone, ask))
@@ -151,7 +151,7 @@ def rxdb_pull(query: dict[str, Any], kind: str) -> Response:
     """Receive documents of one kind, for the pull handler of RxDB."""
     phone = _phone(query)
     number = query["number"] or None
-    return _json(rxdb.pull(phone, kind_named(phone.engine, kind), number, query["limit"]))
+    return _json(rxdb.pull(phone, kind_named(phone.kinds, kind), number, query["limit"]))
 
 
 @blueprint.route("/rxdb/<kind>/push", methods=["POST"])
@@ -163,4 +163,4 @@ def rxdb_push(query: dict[str, Any], kind: str) -> Response:
     """Send changed documents of one kind, for the push handler of RxDB."""
     phone = _phone(query)
     with unread.kept():
-        return _json(rxdb.push(phone, kind_named(phone.engine, kind), read_json_body()))
+        return _json(rxdb.push(phone, kind_named(phone.kinds, kind), read_json_body()))

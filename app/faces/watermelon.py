@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.database import Mode
-from app.core.engine import Engine
 from app.core.moments import now_ms
+from app.core.sight import Sight
 from app.faces.cursors import Key, Numbers, Standing
-from app.faces.shapes import flat, fresh, hidden_of, kinds_of, unflat, whole_units
+from app.faces.shapes import flat, fresh, hidden_of, unflat, whole_units
 from app.faces.showing import Shown, Window
 from app.faces.taking import CREATE, DELETE, FacePhone, Fate, change, op_of
 from sync.edits import Draft
@@ -170,7 +170,7 @@ def push(phone: FacePhone, number: int, changes: Mapping[str, Any]) -> dict[str,
         place = Numbers(session, phone.device, FACE).find(number)
     phone = replace(phone, seen_ms=place.seen_ms if place else 0)
     fates = phone.take([one.draft for one in sent])
-    again = [one.key for one, fate in zip(sent, fates, strict=True) if _shows_again(one, fate)]
+    again = [one.key for one, fate in zip(sent, fates, strict=True) if _shows_again(fate)]
     if place:
         with phone.database.transaction(Mode.WRITE) as session:
             numbers = Numbers(session, phone.device, FACE)
@@ -183,7 +183,7 @@ def push(phone: FacePhone, number: int, changes: Mapping[str, Any]) -> dict[str,
     return {"experimentalRejectedIds": rejected, "receipts": receipts}
 
 
-def _shows_again(sent: Sent, fate: Fate) -> bool:
+def _shows_again(fate: Fate) -> bool:
     """Tell whether the phone's row may differ from the record without another version of it."""
     return not (fate.refused or fate.stands)
 
@@ -194,10 +194,11 @@ def _sent(phone: FacePhone, changes: Mapping[str, Any]) -> Iterator[Sent]:
               *(name for name in changes if name not in phone.kinds)]  # fmt: skip
     for name in tables:
         _check_table(name, changes[name])
+    sight = phone.engine.sight(phone.actor, now_ms())
     for part in LISTS:
         for name in tables:
             for row in changes[name].get(part, ()):
-                yield _one(phone, name, part, row)
+                yield _one(phone, sight, name, part, row)
 
 
 def _check_table(name: str, table: Any) -> None:
@@ -212,7 +213,7 @@ def _check_table(name: str, table: Any) -> None:
             raise Problem(400, "malformed_request", pointer=f"/{name[:60]}/{part}")
 
 
-def _one(phone: FacePhone, table: str, part: str, row: Any) -> Sent:
+def _one(phone: FacePhone, sight: Sight, table: str, part: str, row: Any) -> Sent:
     device, kind = phone.device, phone.kinds.get(table)
     if part == "deleted":
         return Sent(table, row, change(device, DELETE, table, row, {}, None))
@@ -222,10 +223,10 @@ def _one(phone: FacePhone, table: str, part: str, row: Any) -> Sent:
     plain = unflat(kind, row)
     if part == "created":
         return Sent(table, record, change(device, CREATE, table, record, fresh(kind, plain), 0))
-    return Sent(table, record, _updated(phone, kind, plain))
+    return Sent(table, record, _updated(phone, sight, kind, plain))
 
 
-def _updated(phone: FacePhone, kind: Kind, row: Mapping[str, Any]) -> Draft:
+def _updated(phone: FacePhone, sight: Sight, kind: Kind, row: Mapping[str, Any]) -> Draft:
     """Return the edit in a changed row: only the columns that ``_changed`` names are meant."""
     record, base, names = row.get("id"), row.get("rv"), row.get("_changed")
     if not isinstance(names, str):
@@ -233,21 +234,16 @@ def _updated(phone: FacePhone, kind: Kind, row: Mapping[str, Any]) -> Draft:
         return replace(draft, code="malformed_edit",
                        errors=({"field": "_changed", "code": "required"},))  # fmt: skip
     changed = [name for name in names.split(",") if name and name not in ("id", "rv")]
-    values = whole_units(kind, changed, row, _hidden(phone, kind))
+    values = whole_units(kind, changed, row, hidden_of(phone.engine, sight, kind))
     return change(phone.device, op_of(kind.name), kind.name, record, values, base)
 
 
-def _hidden(phone: FacePhone, kind: Kind) -> frozenset[str]:
-    return hidden_of(phone.engine, phone.engine.sight(phone.actor, now_ms()), kind)
-
-
-def tables_of(engine: Engine, named: str | None) -> list[str]:
+def tables_of(kinds: Mapping[str, Kind], named: str | None) -> list[str]:
     """Return the tables that a phone has: those named with commas, or all.
 
     Raises:
         Problem: 404 when one is not known.
     """
-    kinds = kinds_of(engine)
     wanted = [name for name in (named or "").split(",") if name] or list(kinds)
     for name in wanted:
         if name not in kinds:

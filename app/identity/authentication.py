@@ -14,6 +14,7 @@ from app.identity.models import AuthSession, Enrolment, Post, User
 from app.identity.orders import is_draining, wipe_order
 from app.identity.rules import ms_of
 from sync.errors import Problem
+from sync.stores.many import among
 
 # Plain tables, not models: half of the work, at every request.
 _sessions, _users, _phones = AuthSession.__table__, User.__table__, Enrolment.__table__
@@ -45,7 +46,7 @@ _ASKERS = (
     .order_by(_posts.c.id)
 )
 _ASKER = _ASKERS.where(_sessions.c.id == sa.bindparam("session_id"))
-_SOME_ASKERS = _ASKERS.where(_sessions.c.id.in_(sa.bindparam("session_ids", expanding=True)))
+_SOME_ASKERS = _ASKERS.where(among(_sessions.c.id, "session_ids"))
 _POSTS = (
     sa.select(*_POST_COLUMNS)
     .select_from(_posts.join(_areas, _areas.c.id == _posts.c.area_id))
@@ -55,7 +56,7 @@ _POSTS = (
 _POSTS_OF_MANY = (
     sa.select(_posts.c.user_id, *_POST_COLUMNS)
     .select_from(_posts.join(_areas, _areas.c.id == _posts.c.area_id))
-    .where(_posts.c.user_id.in_(sa.bindparam("users", expanding=True)))
+    .where(among(_posts.c.user_id, "users"))
     .order_by(_posts.c.id)
 )
 
@@ -136,7 +137,7 @@ def actors_of(session: Session, users: Iterable[int]) -> dict[int, core.Actor]:
     """Return some users as those who act, with all their posts; they need no session for it."""
     found: dict[int, list[Any]] = {user: [] for user in users}
     rows = session.connection().execute(_POSTS_OF_MANY, {"users": sorted(found)})
-    for row in rows if found else ():
+    for row in rows:
         found[row.user_id].append(row)
     return {user: core.Actor(user, _as_posts(posts)) for user, posts in found.items()}
 

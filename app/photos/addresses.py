@@ -10,13 +10,13 @@ import hmac
 import re
 from datetime import UTC, datetime, timedelta
 
-from flask import current_app, request
+from flask import request
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
 from app.core.cipher import derive_key
 from app.core.moments import now_ms
-from app.core.settings import Settings
+from app.core.settings import current_settings
 from app.core.web import Door, by_token
 from app.identity.authentication import actor_of
 from app.identity.gatehouse import current_gatehouse
@@ -28,8 +28,7 @@ _FORM = re.compile(r"(\d{13})\.([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})")
 
 
 def _mac(photo: str, variant: str, expires_ms: int, session_id: str) -> str:
-    settings: Settings = current_app.extensions["wangge_settings"]
-    key = derive_key(settings.secret_key, "wangge photo addresses")
+    key = derive_key(current_settings().secret_key, "wangge photo addresses")
     text = f"{photo}/{variant}/{expires_ms}/{session_id}"
     mac = hmac.digest(key, text.encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(mac).decode().rstrip("=")

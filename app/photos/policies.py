@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
 from app.core.database import table_of
+from app.core.evidence import FORBIDDEN
 from app.core.moments import as_text
 from app.incidents.models import IncidentCategory
 from app.photos import rules
@@ -53,6 +54,13 @@ class Found:
     pictures: Mapping[str, Any]
 
 
+def _rules(session: Session) -> dict[tuple[str, str], Asked]:
+    run = session.connection().execute
+    told = {("incident", code): Asked(photo or rules.OPTIONAL, True)
+            for code, photo in run(_CATEGORIES)}  # fmt: skip
+    return told | {("task", code): Asked(photo, place) for code, photo, place in run(_KINDS)}
+
+
 class PhotoPolicy:
     """Rights and rules of photos: they follow their subject."""
 
@@ -66,11 +74,9 @@ class PhotoPolicy:
         return self._ACTIONS.get(work.edit.op, "photo.delete")
 
     def prepare(self, session: Session, works: Sequence[Work]) -> Found:
-        """Read the rules, and the files and pictures of the photos named."""
+        """Read the rules, if a photo is new, and the files and pictures of the photos named."""
         run = session.connection().execute
-        told = {("incident", code): Asked(photo or rules.OPTIONAL, True)
-                for code, photo in run(_CATEGORIES)}  # fmt: skip
-        told |= {("task", code): Asked(photo, place) for code, photo, place in run(_KINDS)}
+        told = _rules(session) if any(work.edit.op == "create" for work in works) else {}
         hashes = {_value(work, "sha256") for work in works}
         files = run(_FILES, {"hashes": sorted(one for one in hashes if isinstance(one, str))})
         pictures = run(_PICTURES, {"photos": sorted({work.edit.rec for work in works})})
@@ -109,7 +115,7 @@ class PhotoPolicy:
         code = subject.get("category" if name == "incident" else "task_kind")
         asked = found.rules.get((name, str(code)), Asked(rules.OPTIONAL, False))
         purpose = values.get("purpose") or rules.EVIDENCE
-        if asked.photo == rules.FORBIDDEN:
+        if asked.photo == FORBIDDEN:
             raise Refusal("photo_forbidden", FieldError(name, "photo_forbidden", {"code": code}))
         if values.get("point") is not None and not asked.place:
             raise Refusal("invalid_fields", FieldError("point", "place_not_needed"))

@@ -48,7 +48,4 @@ PROBLEMS = {
     "address_expired": Words(
         "This address has expired", "地址已失效", "Ask for a new one; it is good for 5 minutes."
     ),
-    "range_not_satisfiable": Words(
-        "The range lies outside of the picture", "范围超出", "See Content-Range."
-    ),
 }  # fmt: skip

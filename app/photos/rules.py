@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-REQUIRED, OPTIONAL, FORBIDDEN = "required", "optional", "forbidden"
+OPTIONAL = "optional"
 EVIDENCE, DOCUMENT = "evidence", "document"
 PURPOSES = (EVIDENCE, DOCUMENT)
 """Evidence of a state of things, or a paper that an errand needs for as long as it runs."""
@@ -14,7 +14,6 @@ STATES = (EXPECTED, STORED, READY, REJECTED)
 ARRIVED = (STORED, READY)
 
 SIZE_BYTES_MAX = 20 * 1024 * 1024
-PHOTOS_MAX = 20
 PARTS_MAX = 20
 PARTS = 1000
 """Parts of a picture are given in thousandths of its width and height."""

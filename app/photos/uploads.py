@@ -16,6 +16,7 @@ from app.core.blobs.shelf import MB, Shelf
 from app.core.database import Database, Mode, insert_into, lock_rows, table_of
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
+from app.identity.rules import ms_of
 from app.photos.incoming import Incoming
 from app.photos.models import Photo, Upload, UploadDay
 from app.photos.rules import ARRIVED, REJECTED
@@ -28,8 +29,8 @@ CHINA_MS = timedelta(hours=8) // timedelta(milliseconds=1)
 DAY_MS = timedelta(days=1) // timedelta(milliseconds=1)
 
 _uploads, _photos, _days = table_of(Upload), table_of(Photo), table_of(UploadDay)
-_SEEN = (_photos.c.id, _photos.c.taken_by, _photos.c.grid, _photos.c.state, _photos.c.fault,
-         _photos.c.size_bytes, _photos.c.sha256, _photos.c.registered_at)  # fmt: skip
+_SEEN = (_photos.c.taken_by, _photos.c.grid, _photos.c.state, _photos.c.fault,
+         _photos.c.size_bytes, _photos.c.registered_at)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _own_photo(session: Session, actor: Actor, photo: str) -> Any:
 def _check_right(session: Session, actor: Actor, seen: Any) -> None:
     """Whoever had the right when he registered the photo may still bring its bytes."""
     path = paths_of(session, [seen.grid]).get(seen.grid)
-    moments = (now_ms(), int(seen.registered_at.timestamp() * 1000))
+    moments = (now_ms(), ms_of(seen.registered_at))
     for at_ms in moments:
         if policy.decide(actor, "upload.create", path=path, own=True, at_ms=at_ms).allowed:
             return

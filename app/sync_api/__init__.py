@@ -20,9 +20,6 @@ PROBLEMS = {
     "scope_moved": Words(
         "The scope has changed meanwhile", "范围已有更新", "Pull first, then verify again."
     ),
-    "range_not_satisfiable": Words(
-        "The copy has fewer bytes than that", "所请求的字节超出副本", "Start again without Range."
-    ),
 }
 
 

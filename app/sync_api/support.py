@@ -112,7 +112,7 @@ def _read(number: str, event: str) -> tuple[Any, bytes]:
     with current_database().transaction(Mode.WRITE) as session:
         row = _found(session, number)
         _note(session, event, row.id)
-        return row, unread.opened(unread.current_cipher(), row)
+        return row, unread.opened(current_engine().cipher, row)
 
 
 def _found(session: Session, number: str) -> Any:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from flask import current_app, request
+from flask import request
 from sqlalchemy import exc
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.actor import Actor, current_actor
 from app.core.cipher import Cipher
 from app.core.database import Base, BigInt, Database, Mode, current_database
+from app.core.engine import current_engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.web import INFLATED_BYTES_MAX, inflated
@@ -84,14 +85,8 @@ def kept() -> Iterator[None]:
             request.get_data(cache=True), request.headers.get("Content-Encoding", "")[:20],
             request.path[:60], fault.code,
         )  # fmt: skip
-        number = keep(current_database(), current_cipher(), actor, what, now_ms())
+        number = keep(current_database(), current_engine().cipher, actor, what, now_ms())
         raise Problem(fault.status, fault.code, **fault.extra, support=number) from None
-
-
-def current_cipher() -> Cipher:
-    """Return the cipher of the running application."""
-    cipher: Cipher = current_app.extensions["wangge_cipher"]
-    return cipher
 
 
 def keep(database: Database, cipher: Cipher, actor: Actor, what: Unreadable, now: int) -> str:

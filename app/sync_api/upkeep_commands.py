@@ -5,30 +5,25 @@ from typing import TypeVar
 
 import click
 import sqlalchemy as sa
-from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.core.database import Mode, current_database, lost_a_race
 from app.core.engine import ATTEMPTS_MAX, current_engine
 from app.core.moments import as_text, now_ms
-from app.core.settings import Settings
+from app.core.settings import Settings, current_settings
 from app.sync_api import erasures
 from app.sync_api.copying import current_copies
 from app.sync_api.epochs import ORDERED, current_epochs, place_of
-from sync.compaction import DAY_MS, STEPS, Keeping, Portion
+from sync.compaction import STEPS, Keeping, Portion
 from sync.erasure import Erased
 from sync.errors import Stale
+from sync.parking import DAY_MS
 from sync.values import as_identity
 
 REASON_MAX = 200
 NAMES = {"scopes": "删除标记 / tombstones", "ledger": "历史内容 / history",
          "conflicts": "已处理冲突 / settled conflicts"}  # fmt: skip
 Result = TypeVar("Result")
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["wangge_settings"]
-    return settings
 
 
 def keeping_of(settings: Settings) -> Keeping:
@@ -60,7 +55,7 @@ def compact() -> None:
     """
     current_epochs().look()
     for name in STEPS:
-        gone = compact_step(name, now_ms(), keeping_of(_settings()))
+        gone = compact_step(name, now_ms(), keeping_of(current_settings()))
         click.echo(f"{NAMES[name]}: {gone}")
 
 
@@ -120,7 +115,7 @@ def carry_out(kind: str, record: str, reason: str, also: Sequence[str]) -> list[
     engine, order = current_engine(), erasures.order(kind, record, reason)
 
     def work(session: Session) -> Erased:
-        return erasures.erase(session, engine, place_of(_settings()), [order], also=also)
+        return erasures.erase(session, engine, place_of(current_settings()), [order], also=also)
 
     done = [_written(work), _written(work)]
     current_copies().forget(frozenset().union(*(one.scopes for one in done)))

@@ -64,9 +64,9 @@ class Moving:
         parents = store.records(_followed(kind, found.values()))
         free = [one for one in found.values() if not _stays_with(kind, one, parents, grid)]
         targets = self._targets(session, kind, free)
-        moves = [(one, target) for one, target in targets if target not in (None, grid)]
+        moves = [(one, to) for one, to in targets if to is not None and to != grid]
         if moves:
-            self._push(session, [(one, int(target or 0)) for one, target in moves])
+            self._push(session, moves)
 
     def _targets(
         self, session: Session, kind: Kind, records: Sequence[Record]

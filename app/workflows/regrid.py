@@ -25,7 +25,7 @@ from app.areas.services import paths_of
 from app.core import audit
 from app.core.actor import Actor
 from app.core.engine import Engine
-from app.core.ground import Heir
+from app.core.ground import Heir, main_first
 from app.identity import policies
 from app.identity.rules import ms_of
 from app.workflows import shapes
@@ -92,7 +92,7 @@ def begin_split(
         Problem: 404, 403, 409, 422.
         FlawedFile: a later border stands.
     """
-    path = _demand_grid(session, desk, grid, "org_unit.update")
+    path = _demand_grid(session, desk, grid)
     prepared = _prepared(session, desk, layer)
     code = _code_of(session, grid)
     parts = [unit.code for unit in prepared.plan.added]
@@ -128,9 +128,9 @@ def begin_merge(
     sources = sorted(set(grids) - {into})
     if not sources:
         raise _wrong("grids", "required")
-    _demand_grid(session, desk, into, "org_unit.update")
+    _demand_grid(session, desk, into)
     for grid in sources:
-        _demand_grid(session, desk, grid, "org_unit.update", orphaned=True)
+        _demand_grid(session, desk, grid, orphaned=True)
     drawn = shapes.of(session, [*sources, into])
     if into in drawn and len(drawn) > 1:
         origin = Origin("wgs84", f"merged: {', '.join(map(str, sources))}")
@@ -155,7 +155,7 @@ def begin_redraw(session: Session, desk: Desk, layer: Layer, origin: Origin) -> 
     known = {code: prepared.plan.known[code] for code in prepared.shapes
              if code in prepared.plan.known}  # fmt: skip
     for grid in known.values():
-        _demand_grid(session, desk, grid, "org_unit.update")
+        _demand_grid(session, desk, grid)
     before = shapes.of(session, known.values())
     written = imports.write(session, prepared, desk.now.date().isoformat(), origin)
     after = shapes.of(session, written.area_ids)
@@ -177,24 +177,22 @@ def move(session: Session, desk: Desk, begun: Begun) -> Iterator[int]:
         yield from mover(session, desk, grid, begun.assigned).run(session, grid)
 
 
-def mover(
-    session: Session, desk: Desk, grid: int, assigned: Mapping[str, int] | None = None
-) -> Moving:
+def mover(session: Session, desk: Desk, grid: int, assigned: Mapping[str, int]) -> Moving:
     """Return what moves the records of a grid to its heirs, or of a standing one by their place."""
-    heirs = [one for one in heirs_of(session, [grid]) if one.old == grid and one.stands]
+    heirs = _standing_heirs(session, grid)
     gone = any(one.gone for one in heirs)
     places = {one.new for one in heirs}
-    rest = min(heirs, key=_main_first).new if gone else None
+    rest = min(heirs, key=main_first).new if gone else None
 
     def choose(record: Record, here: int | None) -> int | None:
-        told = (assigned or {}).get(record.id)
+        told = assigned.get(record.id)
         return told or (here if here in places else rest)
 
     return Moving(desk.engine, desk.actor, choose, NEAREST_WITHIN_M if gone else 0.0)
 
 
-def _main_first(heir: Heir) -> tuple[bool, int, int]:
-    return (not heir.main, -heir.at_ms, heir.new)
+def _standing_heirs(session: Session, grid: int) -> list[Heir]:
+    return [one for one in heirs_of(session, [grid]) if one.old == grid and one.stands]
 
 
 def unswept(session: Session, engine: Engine) -> dict[int, int]:
@@ -216,9 +214,7 @@ def unswept(session: Session, engine: Engine) -> dict[int, int]:
 # -- parts ------------------------------------------------------------------------------------
 
 
-def _demand_grid(
-    session: Session, desk: Desk, grid: int, action: str, *, orphaned: bool = False
-) -> str:
+def _demand_grid(session: Session, desk: Desk, grid: int, *, orphaned: bool = False) -> str:
     """Return the path of a standing grid that the actor may change.
 
     Args:
@@ -227,13 +223,13 @@ def _demand_grid(
     row = session.execute(
         sa.select(Area.path, Area.level, Area.valid_until).where(Area.id == grid)
     ).first()
-    policies.demand_place(desk.actor, action, row.path if row else None, ms_of(desk.now))
+    policies.demand_place(desk.actor, "org_unit.update", row.path if row else None, ms_of(desk.now))
     if row is None:
         raise Problem(404, "not_found")
     if row.level != GRID_LEVEL:
         raise Problem(422, "not_a_grid", area=grid)
     if row.valid_until is not None:
-        heirs = [one for one in heirs_of(session, [grid]) if one.old == grid and one.stands]
+        heirs = _standing_heirs(session, grid)
         if heirs or not orphaned:
             raise Problem(409, "grid_has_ended", area=grid, heirs=[one.new for one in heirs])
     return str(row.path)

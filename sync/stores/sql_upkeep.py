@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync.edits import Edit, Parked, Past, Record
-from sync.store import DEL, OUT, PURGE, Batch, ScopeState
+from sync.store import DEL, ERASED, OUT, PURGE, Batch, ScopeState
 from sync.stores.encoding import load
 from sync.stores.sql import SqlStore
 from sync.stores.tables import SyncTables
@@ -119,7 +119,7 @@ class SqlUpkeep:
     def referring(self, kind: str, field: str, records: Collection[str]) -> Sequence[str]:
         """Return the ids of the records of a kind whose field names one of these records."""
         t = self.store.kinds[kind].table.c
-        query = sa.select(t.id).where(t[field].in_(records), t.deleted.is_distinct_from("erased"))
+        query = sa.select(t.id).where(t[field].in_(records), t.deleted.is_distinct_from(ERASED))
         return list(self._run(query.order_by(t.id)).scalars())
 
     def parked_about(self, records: Collection[str], kinds: Collection[str]) -> Sequence[Parked]:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from sync import compaction
-from sync.compaction import AGE_EVERY_MS, DAY_MS, LEDGER, SCOPES, STEPS, Keeping, plan
+from sync.compaction import AGE_EVERY_MS, LEDGER, SCOPES, STEPS, Keeping, plan
 from sync.digest import as_signed, scope_digest
+from sync.parking import DAY_MS
 from sync.store import DEL, OUT, PUT, ScopeState
 from sync.upkeep import Age
 from tests.sync.house import NOW_MS, Phone, Stand, name_of, upkeep

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from sync import conflicts, merge
+from sync import conflicts
 from sync.conflicts import CONFLICT
-from sync.edits import Mark
 from tests.sync.house import NOW_MS, Phone, Stand, name_of
 
 PLOT = name_of(1)
@@ -295,16 +294,6 @@ def test_a_choice_and_its_undoing_are_shown_on_the_phone_at_once() -> None:
     assert (chosen["state"], chosen["choice"]) == ("resolved", "swap")
     pulled = {**chosen, "before": {"state": "settled"}}
     assert conflicts.resolved_here(pulled, "undo")["state"] == "settled"
-
-
-def test_a_conflict_goes_where_its_record_goes(desk: Desk) -> None:
-    one = desk.record(CONFLICT.name, desk.clash(*FAR))
-    mark = Mark(0, NOW_MS, desk.office.device, name_of("move"))
-    gone = conflicts.moved(one, ("grid:8",), mark)
-    assert (gone.values["scopes"], gone.rv, gone.marks["*"].rv) == (["grid:8"], 2, 2)
-    assert conflicts.moved(one, (), mark).values["scopes"] == []
-    about = one.written({"unit": merge.DELETION}, {"*": mark._replace(rv=2)}, 2)
-    assert conflicts.moved(about, (), mark).values["scopes"] == ["grid:7"]
 
 
 # -- planted ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ that no upload waits for another server; a job moves them on.
 """
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ log = logging.getLogger("wangge")
 
 SPOOL, STORE = "spool", "store"
 MOVES_MAX = 50
+KEYS_MAX = 500
 GRACE_MS = timedelta(hours=12) // timedelta(milliseconds=1)
 MB = 1_000_000
 
@@ -147,10 +149,7 @@ class Shelf:
             return
         waiting = sa.select(sa.func.coalesce(sa.func.sum(_blobs.c.size), 0))
         waiting = waiting.where(_blobs.c.place == SPOOL)
-        if (
-            session.execute(waiting.where(_blobs.c.place == SPOOL)).scalar_one()
-            >= self.spool_bytes_max
-        ):
+        if session.execute(waiting).scalar_one() >= self.spool_bytes_max:
             raise Problem(503, "storage_busy", retry_after_s=60)
 
     def move(self) -> int:
@@ -186,13 +185,17 @@ class Shelf:
         """Remove bytes that are in no book and not just being written; return how many."""
         swept = 0
         for store in self._stores():
-            old = [one.key for one in store.list() if one.written_ms < now_ms - GRACE_MS]
-            for keys in (old[first : first + 500] for first in range(0, len(old), 500)):
-                strangers = set(keys) - self._known(keys, store)
-                for key in strangers:
-                    store.delete(key)
-                swept += len(strangers)
+            for key in self._strangers(store, before_ms=now_ms - GRACE_MS):
+                store.delete(key)
+                swept += 1
         return swept + self._sweep_fresh(now_ms)
+
+    def _strangers(self, store: BlobStore, *, before_ms: float = math.inf) -> Iterator[str]:
+        """Yield the keys of a store that are in no book; some hundred are asked for at once."""
+        keys = [one.key for one in store.list() if one.written_ms < before_ms]
+        for first in range(0, len(keys), KEYS_MAX):
+            some = keys[first : first + KEYS_MAX]
+            yield from set(some) - self._known(some, store)
 
     def _known(self, keys: Sequence[str], store: BlobStore) -> set[str]:
         """Return the keys that the books expect in a store; a copy left in the spool is none."""
@@ -229,9 +232,7 @@ class Shelf:
     def orphans(self) -> Iterator[str]:
         """Yield the keys of bytes that are in no book."""
         for store in self._stores():
-            for one in store.list():
-                if not self._known([one.key], store):
-                    yield one.key
+            yield from self._strangers(store)
 
 
 def build_shelf(settings: Settings, database: Database) -> Shelf:

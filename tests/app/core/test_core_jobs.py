@@ -27,7 +27,7 @@ class Bench:
 
     def ask(self, subject: str, delay_ms: int = 0) -> None:
         with self.database.transaction(Mode.WRITE) as session:
-            jobs.ask_for(session, "note", subject, at_ms=self.now, delay_ms=delay_ms)
+            jobs.ask_for(session, "note", subject, at_ms=self.now + delay_ms)
 
     def rows(self) -> list:
         with self.database.transaction(Mode.READ) as session:

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from flask.testing import FlaskCliRunner
 from werkzeug.test import TestResponse
 
+from app.core.engine import current_engine
 from app.core.identifiers import new_id
 from app.sync_api import unread
 from tests.app.core.county import County, household
@@ -61,7 +62,7 @@ def test_an_unreadable_body_is_kept_and_the_phone_told_the_number(
     assert outcome(reply) == (400, code)
     [row] = county.sql(sa.select(_t))
     assert (row.id, row.code, row.times) == (reply.get_json()["support"], code, 1)
-    assert unread.opened(unread.current_cipher(), row) == UNREADABLE[code]
+    assert unread.opened(current_engine().cipher, row) == UNREADABLE[code]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_an_edit_that_can_get_no_receipt_is_kept_with_its_neighbours(
     reply = _send(county, _body(county, good, edit))
     assert outcome(reply) == (400, "malformed_edit")
     [row] = county.sql(sa.select(_t))
-    content = json.loads(unread.opened(unread.current_cipher(), row))
+    content = json.loads(unread.opened(current_engine().cipher, row))
     assert content["edits"] == [good, edit]
 
 
@@ -184,7 +185,7 @@ def test_neither_database_nor_log_holds_it_in_the_open(
     [row] = county.sql(sa.select(_t))
     assert SECRET.encode() not in row.body and "13812345678" not in caplog.text
     with pytest.raises(InvalidTag):
-        unread.current_cipher().open_bytes(row.body, "sync_unread/body/another")
+        current_engine().cipher.open_bytes(row.body, "sync_unread/body/another")
 
 
 def test_every_reading_is_written_down(county: County, tmp_path: Path) -> None:

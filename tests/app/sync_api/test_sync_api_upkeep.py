@@ -20,8 +20,9 @@ from app.sync_api import erasures
 from app.sync_api.epochs import EXTENSION
 from app.sync_api.upkeep_commands import carry_out, compact_step, keeping_of
 from scripts.backup import backup
-from sync.compaction import DAY_MS, STEPS, Keeping
+from sync.compaction import STEPS, Keeping
 from sync.digest import as_hex, scope_digest
+from sync.parking import DAY_MS
 from sync.pull import PAGE_BYTES_MAX
 from tests.app.core.county import County, SyncPhone, centre, household
 from tests.app.identity.town import GRID, now_ms
