@@ -140,10 +140,7 @@ def pull(store: Store, request: Pull) -> Page:
     )
     left = [scope for scope in (given.places if given else ()) if scope not in places]
     kept = _kept(usable, left, request, complete=complete)
-    marks: list[tuple[int, str]] = []
-    if request.mark_every:
-        begun = Cursor(epoch, {**_moved(places, (), states, exhausted=False), **kept}, purged)
-        marks = list(_marks(begun, request, full))
+    begun = Cursor(epoch, {**_moved(places, (), states, exhausted=False), **kept}, purged)
     reached = {s: states.get(s, ScopeState(0, 0, 0, 0)) for s in places} if complete else {}
     return Page(
         request.cursor,
@@ -158,7 +155,7 @@ def pull(store: Store, request: Pull) -> Page:
         _wiped(known) if known and not between else {},
         {scope: state.ver for scope, state in reached.items()},
         () if exhausted else [s for s in places if _is_large(moved[s], states.get(s))],
-        marks,
+        list(_marks(begun, request, full)),
         _brief_outs(brief),
     )
 
@@ -180,7 +177,7 @@ def _marks(begun: Cursor, request: Pull, rows: Sequence[FeedRow]) -> Iterator[tu
     """
     step = request.mark_every * max(1, len(begun.places) // SCOPES_PER_MARK)
     moved = dict(begun.places)
-    for count, row in enumerate(rows, start=1):
+    for count, row in enumerate(rows if step else (), start=1):
         moved[row.scope] = moved[row.scope]._replace(rank=row.rank, position=row.ver)
         if count % step == 0 and count < len(rows):
             yield count, replace(begun, places=moved).write()

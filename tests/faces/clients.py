@@ -1,24 +1,21 @@
 """Drive the real WatermelonDB and RxDB: one Node process holds the phones of a test."""
 
-import fcntl
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from app.core.identifiers import new_id
 from tests.app.core.county import SyncPhone
+from tests.npm import install
 from tests.prove.ground import Ground
 from tests.prove.server import Server
 
 FOLDER = Path(__file__).parent
 CLIENTS = ("watermelon", "rxdb")
-NODE_MISSING = "the tests of the faces need Node 20 or newer with npm: https://nodejs.org"
 TEXT, NUMBER, TRUTH = "string", "number", "boolean"
 KINDS = {
     "household": [
@@ -40,24 +37,6 @@ KINDS = {
         ["lost", TEXT], ["choice", TEXT],
     ],
 }  # fmt: skip
-
-
-@cache
-def install() -> None:
-    """Install the clients by their lockfile, once, whichever test process comes first."""
-    assert shutil.which("node") and shutil.which("npm"), NODE_MISSING
-    with (FOLDER / "package-lock.json").open("rb") as lockfile:
-        fcntl.flock(lockfile, fcntl.LOCK_EX)
-        stamp, wanted = FOLDER / "node_modules" / ".installed", lockfile.read()
-        if not stamp.is_file() or stamp.read_bytes() != wanted:
-            _install()
-            stamp.write_bytes(wanted)
-
-
-def _install() -> None:
-    words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    made = subprocess.run(words, cwd=FOLDER, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, f"npm ci failed in tests/faces:\n{made.stderr[-2000:]}"
 
 
 @dataclass
@@ -93,7 +72,7 @@ class Node:
 @contextmanager
 def open_node(client: str) -> Iterator[Node]:
     """Start the process of a client library, and end it."""
-    install()
+    install(FOLDER)
     process = subprocess.Popen(
         ["node", str(FOLDER / "clients" / "drive.js"), client],
         cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",

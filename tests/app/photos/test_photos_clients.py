@@ -26,14 +26,13 @@ from tests.app.core.county import incident
 from tests.app.identity.town import TestPhone
 from tests.app.photos.camera import BYTES, facts, noise
 from tests.conftest import ENGINES
+from tests.npm import install
 from tests.prove.ground import Ground, open_ground
 from tests.prove.server import Server
 
 CLIENT = Path(__file__).parents[2] / "photos"
 CHUNK_BYTES = 100_000
 KEPT_WITHIN_S = 10.0
-# One server for each engine, and one installation of the client.
-pytestmark = pytest.mark.xdist_group("tus clients")
 
 
 @dataclass
@@ -136,9 +135,7 @@ def office(request: pytest.FixtureRequest) -> Iterator[Office]:
 @pytest.fixture(scope="module")
 def client() -> Path:
     """Return the folder of tus-js-client, installed as its lock file says."""
-    if not (CLIENT / "node_modules" / "tus-js-client").exists():
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--omit=optional"], cwd=CLIENT, check=True,
-                       capture_output=True)  # fmt: skip
+    install(CLIENT)
     return CLIENT
 
 
