@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import (
     areas,
+    calendar,
     demo,
     faces,
     households,
@@ -33,6 +34,7 @@ from sync.wire import BODY_BYTES_MAX
 
 FEATURES: tuple[Feature, ...] = (
     areas.feature,
+    calendar.feature,
     identity.feature,
     households.feature,
     tasks.feature,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.areas.models import Area
+from app.calendar.services import import_days
 from app.core.engine import Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
@@ -78,6 +79,7 @@ def _write_lists(session: Session) -> None:
         import_kinds(session, DATA / "task_kinds.csv")
     if session.scalars(sa.select(IncidentCategory.code).limit(1)).first() is None:
         import_categories(session, DATA / "incident_categories.csv")
+        import_days(session, DATA / "working_calendar.csv")
 
 
 def township_stories(
