@@ -136,9 +136,9 @@ def _lacking(question: Question, values: Answers) -> Iterator[FieldError]:
             yield FieldError(path, "required")
         return
     note = question.name + NOTE_OF
-    if question.type == "check" and value == "not_ok" and question.note_required:
-        if values.get(note) is None:
-            yield FieldError(f"{ROOT}/{note}", "note_missing")
+    wanted = question.type == "check" and question.note_required and value == "not_ok"
+    if wanted and values.get(note) is None:
+        yield FieldError(f"{ROOT}/{note}", "note_missing")
     rule = question.constraint
     if rule and not _holds(rule.holds, values):
         words = {"message_zh": rule.message.zh, "message_en": rule.message.en}

@@ -6,7 +6,7 @@ from graphlib import CycleError
 from typing import Any
 
 from app.forms import expressions
-from app.forms.definitions import OPEN_CLASS, Form, Json, Question, read_form
+from app.forms.definitions import NOTE_OF, OPEN_CLASS, Form, Json, Question, read_form
 from app.forms.expressions import Expression
 from app.forms.forbidden import forbidden_faults
 from app.forms.shape import shape_faults
@@ -39,8 +39,10 @@ def definition_faults(text: str, source: Any, before: Form | None) -> list[Field
     if faults:
         return faults
     form = read_form(text)
-    return [*_name_faults(form), *_sort_faults(form), *_cycle_faults(form),
-            *step_faults(form, before)]  # fmt: skip
+    named = list(_name_faults(form))
+    return named or [
+        *_sort_faults(form), *_cycle_faults(form), *step_faults(form, before),
+    ]  # fmt: skip
 
 
 def _read_faults(source: Json) -> Iterator[FieldError]:
@@ -90,10 +92,10 @@ def _name_faults(form: Form) -> Iterator[FieldError]:
     """Find names that stand for two things."""
     seen: set[str] = set()
     for place, question in enumerate(form.questions):
-        own = {cell.name for cell in form.cells.values() if cell.question.name == question.name}
-        if (own | {question.name}) & seen:
+        own = {question.name} | ({question.name + NOTE_OF} if question.type == "check" else set())
+        if own & seen:
             yield FieldError(f"questions/{place}/name", "name_twice", {"name": question.name})
-        seen |= own | {question.name}
+        seen |= own
 
 
 def _sort_faults(form: Form) -> Iterator[FieldError]:

@@ -28,7 +28,7 @@ STATE_WORDS = {"draft": "草稿 draft", "published": "已发布 published", "ret
 @click.option("--dry-run", is_flag=True, help="只检查不写入 / check, write nothing")
 @click.option("--publish", is_flag=True, help="无误即发布 / publish what has no faults")
 def import_forms(files: tuple[Path, ...], dry_run: bool, publish: bool) -> None:
-    """导入表单（XLSForm 或 JSON），默认随产品的表单 / Import forms; default: those of the product."""
+    """导入表单（XLSForm、JSON），默认随产品的 / Import forms; default: those of the product."""
     wanted = files or tuple(sorted(SEED.glob("*.json")))
     failed = 0
     with current_database().transaction(Mode.WRITE) as session:

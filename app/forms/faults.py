@@ -109,6 +109,12 @@ _SPREADSHEETS: Mapping[str, Advice] = {
         "补充该列表",
         "Add the list.",
     ),
+    "xlsform_check": Advice(
+        "检查项只有 {results}",
+        "An item of a checklist is {results}",
+        "改用另一列表名",
+        "Give the list another name.",
+    ),
     "xpath_unreadable": Advice(
         "表达式在 {at} 处无法读取",
         "The expression cannot be read at {at}",

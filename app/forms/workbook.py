@@ -7,19 +7,15 @@ from io import BytesIO
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from app.forms.flaws import Flawed
 
 INFLATED_BYTES_MAX = 20 * 1024 * 1024
 ROWS_MAX, COLUMNS_MAX, CHARACTERS_MAX = 2000, 60, 2000
 _UNREADABLE = (
-    zipfile.BadZipFile, InvalidFileException, ParseError, DefusedXmlException, KeyError, ValueError,
-    TypeError, AttributeError, IndexError, OSError,
+    zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError,
+    OSError,
 )  # fmt: skip
-"""What openpyxl raises over files that are damaged: it checks little by itself."""
+"""What openpyxl and defusedxml raise over damaged or hostile files: they check little themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +33,9 @@ def read_sheets(content: bytes, names: Sequence[str]) -> dict[str, list[Row]]:
     Raises:
         Flawed: it is no workbook, or too large.
     """
+    # Imported here: where numpy is installed openpyxl loads it, which servers must not.
+    from openpyxl import load_workbook
+
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             if sum(one.file_size for one in archive.infolist()) > INFLATED_BYTES_MAX:

@@ -89,9 +89,9 @@ def _named(row: Row) -> Row:
 
 
 def _words(cells: Mapping[str, str], column: str) -> dict[str, str] | None:
-    """Return a text in both languages; what stands in one language only is none."""
-    found = {one: cells.get(f"{column}::{one}", "") for one in ("zh", "en")}
-    return found if any(found.values()) else None
+    """Return the languages of a text that are there; None when there is none."""
+    found = {one: cells.get(f"{column}::{one}") for one in ("zh", "en")}
+    return {one: text for one, text in found.items() if text} or None
 
 
 def _lists(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
@@ -154,7 +154,7 @@ def _add_choices(
         strange = {one["value"] for one in choices or ()} - set(CHECK_RESULTS)
         question["type"] = "check"
         if strange:
-            reading.fault(row, "type", "not_a_choice", {"choices": list(CHECK_RESULTS)})
+            reading.fault(row, "type", "xlsform_check", {"results": list(CHECK_RESULTS)})
     elif choices is None:
         reading.fault(row, "type", "xlsform_no_list", {"name": list_name or "—"})
     else:
@@ -239,6 +239,7 @@ def _check(reading: _Reading, definition: dict[str, Any]) -> None:
 def _lines(row: Row, faults: Sequence[FieldError]) -> list[str]:
     return [
         f"{row.sheet} 第 {row.number} 行 / row {row.number} · {one['field']}: "
-        f"{one['words']['zh']} / {one['words']['en']}"
+        f"{one['words']['zh']} / {one['words']['en']} "
+        f"→ {one['words']['mend_zh']} / {one['words']['mend']}"
         for one in services.explained(faults)
     ]

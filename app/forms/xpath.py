@@ -67,6 +67,7 @@ class _Reader:
     place: int = 0
 
     def level(self, number: int, depth: int) -> Any:
+        """Return what stands here, joined by operators of this level and stronger ones."""
         if depth > DEPTH_MAX:
             raise Invalid("xpath_unreadable", at="((((")
         if number == len(_LEVELS):

@@ -11,6 +11,7 @@ from flask import Flask
 
 from app.core import gate, refusals
 from app.core.policy import Answer
+from app.forms import shape
 from app.sync_api import services
 from app.sync_api.support import PAGE
 from sync import parking, upgrade, wire
@@ -28,6 +29,11 @@ HANDED_ON = {
     ("app/workflows/regrid.py", "fault"): {"grid_stands_already", "not_a_part", "required"},
     ("app/identity/appointments.py", "code"): {"password_too_short", "password_too_long",
                                                "password_too_common"},
+    ("app/forms/shape.py", "code"): shape.CODES_OF_TYPES | set(shape.CODES.values()),
+    ("app/forms/checks.py", "fault.code"): set(),
+    ("app/forms/answers.py", "fault.code"): set(),
+    ("app/forms/xlsform.py", "fault.code"): set(),
+    ("app/forms/xlsform.py", "code"): {"xlsform_not_supported", "xlsform_no_list", "xlsform_check"},
     ("app/core/gate.py", "code"): {gate._CODES.get(one, one.value) for one in Answer
                                    if one is not Answer.YES and one is not Answer.MASKED},
 }  # fmt: skip
