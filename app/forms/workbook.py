@@ -15,7 +15,7 @@ _UNREADABLE = (
     zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError,
     OSError,
 )  # fmt: skip
-"""What openpyxl and defusedxml raise over damaged or hostile files: they check little themselves."""
+"""What openpyxl and defusedxml raise over files that are damaged or hostile."""
 
 
 @dataclass(frozen=True, slots=True)
