@@ -13,6 +13,7 @@ from app.core.problems import CATALOGUE, PROBLEM_JSON
 from tests.app.core import hostile
 from tests.app.core.county import County, SyncPhone, centre, household, incident, place
 from tests.app.core.hostile import Operation, RawBody
+from tests.app.forms.samples import VISIT
 from tests.app.identity.town import GRID, OTHER_TOWNSHIP_GRID
 
 BODY_CODES = {
@@ -41,6 +42,7 @@ class World:
         photo = {"incident": self.incident, "sha256": "0" * 64, "size_bytes": 1000,
                  "media_type": "image/jpeg"}  # fmt: skip
         self.photo = county.made("gw", "/photos", photo)["id"]
+        assert county.ask("cm", "POST", "/forms", {"definition": VISIT}).status_code == 201
         self.home, self.parked, self.conflict = home, parked["id"], clash["conflicts"][0]
 
     def path(self, rule: str) -> str:
@@ -62,7 +64,8 @@ class World:
                "conflict": self.conflict, "edit": self.parked,
                "user_id": str(self.county.ids["colleague"]), "area_id": str(GRID),
                "post_id": "999999", "device_id": new_id(), "scope": f"grid:{GRID}",
-               "grid": str(GRID), "household": self.home, "kind": "household"}  # fmt: skip
+               "grid": str(GRID), "household": self.home, "kind": "household",
+               "key": VISIT["key"], "version": "1", "year": "2026"}  # fmt: skip
         return re.sub(r"<(?:[^>]*:)?(\w+)>", lambda found: ids[found[1]], rule)
 
     def send(self, operation: Operation, who: str, **more: Any) -> TestResponse:
@@ -83,6 +86,8 @@ def _who(operation: Operation) -> str:
     """Return somebody who may."""
     if "/sync/" in operation.rule:
         return "gw_phone"
+    if "/forms" in operation.rule:
+        return "cm"
     return "gw" if "household" in operation.rule or "contact" in operation.rule else "ts"
 
 
