@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -189,8 +189,3 @@ def _base(value: Any) -> int:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if _is_fields(value) else {}
-
-
-def write_results(results: Sequence[Mapping[str, Any]]) -> str:
-    """Write receipts as JSON."""
-    return json.dumps(list(results), ensure_ascii=False, separators=(",", ":"))

@@ -12,8 +12,6 @@ from app.core import policy
 from app.core.actor import OFFICE_ROLES, Actor
 from app.core.gate import DESK
 
-SCOPES_MAX = 1_000
-
 
 def scopes_of(session: Session, actor: Actor, now_ms: int) -> list[str]:
     """Return the scopes granted at a moment: his own, the lists, his areas, his grids."""
