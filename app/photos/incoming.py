@@ -7,9 +7,12 @@ spoil nothing: which pieces count is written in the row of the upload, and nowhe
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from cryptography.exceptions import InvalidTag
 
 from app.core.blobs.contract import Missing
 from app.core.blobs.disk import FILE_MODE, flush_folder, make_folder
@@ -44,8 +47,7 @@ class Incoming:
         """Yield what counts of an upload, in order.
 
         Raises:
-            Missing: a file is gone.
-            cryptography.exceptions.InvalidTag: it was changed.
+            Missing: a file is gone, cut short, or was changed.
         """
         ends = [start for start, _ in parts[1:]] + [received]
         for (start, holder), end in zip(parts, ends, strict=True):
@@ -59,7 +61,7 @@ class Incoming:
                     piece = self.cipher.open_frame(_frame(file), _place(upload, holder, at))
                     at += len(piece)
                     yield piece
-        except FileNotFoundError:
+        except (FileNotFoundError, InvalidTag, ValueError):
             raise Missing(upload) from None
 
     def discard(self, upload: str) -> None:
@@ -74,8 +76,11 @@ class Incoming:
     def uploads(self) -> Iterator[tuple[str, int]]:
         """Yield the uploads that have files, and when they were touched last (ms since 1970)."""
         for path in self.folder.iterdir() if self.folder.exists() else ():
-            touched = [path, *path.iterdir()] if path.is_dir() else [path]
-            yield path.name, max(one.stat().st_mtime_ns for one in touched) // 1_000_000
+            # An upload may end, and take its files with it, while they are looked at.
+            with suppress(FileNotFoundError):
+                touched = [path, *path.iterdir()] if path.is_dir() else [path]
+                touched_ns = max(one.stat().st_mtime_ns for one in touched)
+                yield path.name, touched_ns // 1_000_000
 
     def _path(self, upload: str, holder: str) -> Path:
         return self.folder / upload / holder

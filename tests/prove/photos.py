@@ -60,6 +60,7 @@ class Uploader(kill9.Sender):
     again: list[int] = field(default_factory=list)
     cuts: int = 0
     quota: int = 0
+    sound: bool = True
     largest: int = LARGEST
 
     def run(self) -> None:
@@ -74,8 +75,8 @@ class Uploader(kill9.Sender):
         photo = self._register(raw)
         if photo is None:
             return
-        self._bring(photo, raw)
-        self.photos.append((photo, hashlib.sha256(raw).hexdigest()))
+        if self._bring(photo, raw):
+            self.photos.append((photo, hashlib.sha256(raw).hexdigest()))
 
     def _register(self, raw: bytes) -> str | None:
         """Push the facts until they are taken."""
@@ -93,19 +94,22 @@ class Uploader(kill9.Sender):
             time.sleep(0.1)
         return photo
 
-    def _bring(self, photo: str, raw: bytes) -> None:
+    def _bring(self, photo: str, raw: bytes) -> bool:
+        """Bring the bytes; tell whether all are there, or the run was broken off."""
         cuts = self._cuts(len(raw))
         damaged = self.random.random() < DAMAGED
+        self.sound = not damaged
         at: int | None = None
         while not self.stopping.is_set():
             if at is None:
                 at = self._where(photo, len(raw))
             elif at >= len(raw):
                 if self._where(photo, len(raw)) == len(raw):
-                    return
+                    return True
                 at = None
             else:
                 at, damaged = self._send(photo, raw, at, cuts, damaged=damaged)
+        return False
 
     def _cuts(self, size: int) -> list[int]:
         """Return at which bytes the line will break, the last first."""
@@ -134,7 +138,7 @@ class Uploader(kill9.Sender):
         stop = max(at, cut) if cut is not None else end
         body = bytearray(raw[at:end])
         if damaged:
-            body[0] ^= 1
+            body[len(body) // 2] ^= 1
         status, headers = self._ask(
             "PATCH", f"/{photo}", {"Upload-Offset": str(at), "Content-Length": str(end - at),
                                    "Content-Type": "application/offset+octet-stream"},
@@ -178,7 +182,10 @@ class Uploader(kill9.Sender):
                     line.sendall(body[first:last])
                 if stop is not None:
                     return self._break(line)
-                return _answer(line)
+                status, answer = _answer(line)
+                if status == 422 and self.sound:
+                    self.faults.append(f"sound bytes were doubted: {path}")
+                return status, answer
         except (OSError, ValueError):
             time.sleep(0.05)
             return 0, {}
@@ -274,7 +281,8 @@ def prove(
                 server.kill()
                 killed += 1
                 server.start()
-            if time.monotonic() - began > seconds:
+            caught = sabotage and any(one.faults for one in uploaders)
+            if caught or time.monotonic() - began > seconds:
                 uploaders[0].stopping.set()
             time.sleep(0.05)
         for thread in threads:

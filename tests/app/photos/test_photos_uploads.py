@@ -70,6 +70,26 @@ def test_wrong_bytes_are_refused_and_the_upload_begins_again(camera: Camera) -> 
     assert camera.shown(photo)["state"] == "stored"
 
 
+@pytest.mark.parametrize("harm", ["gone", "cut short", "changed"])
+def test_an_upload_whose_bytes_were_lost_on_the_server_begins_again(
+    camera: Camera, harm: str
+) -> None:
+    raw = noise()
+    photo = camera.register(raw)
+    camera.open(photo, len(raw))
+    camera.add(photo, 0, raw[:5000])
+    (file,) = (camera.lane.incoming.folder / photo).iterdir()
+    kept = file.read_bytes()
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(kept[:3000] if harm == "cut short" else kept[:-1] + b"x")
+    assert outcome(camera.add(photo, 5000, raw[5000:])) == (422, "wrong_bytes")
+    assert camera.ask("HEAD", f"/{photo}").headers["Upload-Offset"] == "0"
+    assert camera.add(photo, 0, raw).status_code == 204
+    assert camera.shown(photo)["state"] == "stored"
+
+
 def test_a_photo_opened_twice_goes_on_with_the_upload_under_way(camera: Camera) -> None:
     raw = noise()
     photo = camera.register(raw)
