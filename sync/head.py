@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.cursor import Cursor, read_cursor
-from sync.pull import is_lost
+from sync.pull import is_lost, is_silent
 from sync.store import ScopeState, Store
 
 
@@ -14,7 +14,7 @@ class Head:
 
     Attributes:
         changed: scopes that a pull would send anything of, or send again, or drop.
-        seen: for each granted scope the version that the device has seen.
+        seen: for each granted scope the version that the device has seen, 0 when none.
     """
 
     epoch: str
@@ -29,12 +29,15 @@ def head(store: Store, scopes: Sequence[str], cursor: str | None) -> Head:
         return Head(epoch, list(scopes), {})
     changed = [scope for scope in scopes if _is_behind(scope, given, states)]
     dropped = sorted(given.places.keys() - set(scopes))
-    return Head(epoch, [*changed, *dropped], {scope: given.places[scope].ver for scope in scopes
-                                             if scope in given.places})  # fmt: skip
+    return Head(epoch, [*changed, *dropped], {
+        scope: given.places[scope].ver if scope in given.places else 0 for scope in scopes
+    })  # fmt: skip
 
 
 def _is_behind(scope: str, given: Cursor, states: Mapping[str, ScopeState]) -> bool:
     place, state = given.places.get(scope), states.get(scope, ScopeState(0, 0, 0, 0))
+    if is_silent(scope, place, states):
+        return False
     if place is None:
         return True
     return place.between or place.ver != state.ver or is_lost(place, state)

@@ -23,6 +23,7 @@ ROW_BYTES_GUESSED = 250
 FRAME_BYTES = 130
 COPY_ROWS_MIN = 300
 SCOPES_PER_MARK = 100
+AREA = "area:"
 
 Project = Callable[[str, str], str]
 
@@ -138,7 +139,8 @@ def pull(store: Store, request: Pull) -> Page:
     complete = exhausted and all(
         moved[scope].ver == states[scope].ver for scope in places if scope in states
     )
-    left = [scope for scope in (given.places if given else ()) if scope not in places]
+    granted = set(request.scopes)
+    left = [scope for scope in (given.places if given else ()) if scope not in granted]
     kept = _kept(usable, left, request, complete=complete)
     begun = Cursor(epoch, {**_moved(places, (), states, exhausted=False), **kept}, purged)
     reached = {s: states.get(s, ScopeState(0, 0, 0, 0)) for s in places} if complete else {}
@@ -204,10 +206,12 @@ def _places(
 ) -> tuple[dict[str, Place], list[str]]:
     """Return where the device stands in each granted scope, and which scopes start again."""
     if given is None or given.epoch != epoch:
-        again = list(request.scopes) if request.cursor else []
-        return {scope: Place() for scope in request.scopes}, again
+        spoken = [scope for scope in request.scopes if not is_silent(scope, None, states)]
+        return {scope: Place() for scope in spoken}, spoken if request.cursor else []
     places, reset = {}, []
     for scope in request.scopes:
+        if is_silent(scope, given.places.get(scope), states):
+            continue
         place, state = given.places.get(scope), states.get(scope, ScopeState(0, 0, 0, 0))
         if place is None:
             places[scope] = Place()
@@ -217,6 +221,14 @@ def _places(
         else:
             places[scope] = place
     return places, reset
+
+
+def is_silent(scope: str, place: Place | None, states: Mapping[str, ScopeState]) -> bool:
+    """Tell whether nothing need be said of a scope: of an area to which nothing was ever written.
+
+    A device has some of them for each post, and its pages and cursors would grow by all of them.
+    """
+    return scope.startswith(AREA) and scope not in states and not (place and place.ver)
 
 
 def is_lost(place: Place, state: ScopeState) -> bool:

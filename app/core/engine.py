@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from sync.conflicts import CONFLICT
 from sync.edits import Draft, Edit
 from sync.errors import Problem, Stale
 from sync.kinds import Kinds
+from sync.pull import AREA
 from sync.push import Push, PushReply, push
 from sync.stores.sql import SqlStore, Table
 
@@ -89,9 +91,17 @@ class Engine:
         home = _home_of(actor, now_ms)
         context = Push(
             device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment,
-            gate.present_scope,
+            partial(_place_of_parked, gate, home or f"me:{actor.user_id}"),
         )  # fmt: skip
         return push(self.store(session), drafts, context)
+
+
+def _place_of_parked(gate: PolicyGate, home: str, scope: str) -> str:
+    """Return whose people see a parked edit that belongs to a scope.
+
+    All who serve below an area read its scope: what one of them had refused stays with his own.
+    """
+    return home if scope.startswith(AREA) else gate.present_scope(scope)
 
 
 def _home_of(actor: Actor, now_ms: int) -> str | None:

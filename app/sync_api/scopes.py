@@ -11,12 +11,18 @@ from app.areas.services import ancestors_of, below_any
 from app.core import policy
 from app.core.actor import OFFICE_ROLES, Actor
 from app.core.gate import DESK
+from app.identity.policies import PHONE_ROLES
 
 
 def scopes_of(session: Session, actor: Actor, now_ms: int) -> list[str]:
-    """Return the scopes granted at a moment: his own, the lists, his areas, his grids."""
+    """Return the scopes granted at a moment: his own, the lists, his areas, his grids.
+
+    What is meant for one role only lies in ``area:<id>:<role>``, which nobody else pulls.
+    """
     posts = actor.posts_at(now_ms)
-    above = {area for post in posts for area in (*ancestors_of(post.path), post.area_id)}
+    around = {(area, post.role) for post in posts
+              for area in (*ancestors_of(post.path), post.area_id)}  # fmt: skip
+    above = {area for area, _ in around}
     grids = {post.area_id for post in posts if post.level == "grid"}
     wide = [
         path
@@ -32,6 +38,8 @@ def scopes_of(session: Session, actor: Actor, now_ms: int) -> list[str]:
     return [
         f"me:{actor.user_id}", "ref",
         *(f"area:{area}" for area in sorted(above - grids)),
+        *(f"area:{area}:{role}" for area, role in sorted(around)
+          if area not in grids and role in PHONE_ROLES),
         *(f"{DESK}:{area}" for area in desks),
         *(f"grid:{grid}" for grid in sorted(grids)),
     ]  # fmt: skip

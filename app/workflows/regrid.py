@@ -29,7 +29,7 @@ from app.core.ground import Heir, main_first
 from app.identity import policies
 from app.identity.rules import ms_of
 from app.workflows import shapes
-from app.workflows.moving import Moving
+from app.workflows.moving import GRID, Moving
 from app.workflows.posts import ALL, MAIN, carry_posts
 from sync.edits import Record
 from sync.errors import FieldError, Problem
@@ -200,6 +200,8 @@ def unswept(session: Session, engine: Engine) -> dict[int, int]:
     found: dict[int, int] = {}
     for table in engine.tables.values():
         t = table.table.c
+        if GRID not in t:
+            continue
         rows = session.execute(
             sa.select(t.grid, sa.func.count())
             .join(Area, Area.id == t.grid)

@@ -26,7 +26,8 @@ def test_a_phone_gets_a_device_and_its_scopes(county: County) -> None:
     shown = reply.get_json()
     assert shown["device"] != phone.device and shown["anchor"] and shown["now"]
     above = [f"area:{area}" for area in (1, 2, 4, 7)]
-    assert shown["scopes"] == [f"me:{county.ids['gw']}", "ref", *above, f"grid:{GRID}"]
+    mine = [f"{area}:gw" for area in above]
+    assert shown["scopes"] == [f"me:{county.ids['gw']}", "ref", *above, *mine, f"grid:{GRID}"]
 
 
 def test_only_an_enrolled_phone_may_sync(county: County) -> None:
