@@ -1,5 +1,6 @@
 """The types a field may have on the wire: each checks one JSON value and returns it normalised."""
 
+import json
 import re
 import unicodedata
 import uuid
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 LON_MAX, LAT_MAX = 180.0, 90.0
 DEGREE_DECIMALS = 7
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _PLAIN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -212,6 +214,30 @@ class SetOf:
     def check(self, value: Any) -> list[str]:
         """Check a set."""
         return sorted(set(Listing(self.item, self.most).check(value)))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Plain values by name, up to ``most`` of them and so many characters of JSON in all."""
+
+    most: int
+    characters: int
+
+    def check(self, value: Any) -> dict[str, Any]:
+        """Check an object of texts, numbers, truths, and lists of these."""
+        if not isinstance(value, Mapping):
+            raise Invalid("not_an_object")
+        if len(value) > self.most:
+            raise Invalid("too_many", most=self.most)
+        for name, one in value.items():
+            if not _NAME.fullmatch(name):
+                raise Invalid("wrong_form", pattern=_NAME.pattern)
+            plain = one if isinstance(one, list) else [one]
+            if not all(x is None or isinstance(x, str | int | float) for x in plain):
+                raise Invalid("wrong_form")
+        if len(json.dumps(value, ensure_ascii=False, default=dict)) > self.characters:
+            raise Invalid("wrong_length", least=0, most=self.characters)
+        return dict(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Declare a synced record once: from ``synced(...)`` come wire, column, merge rule and privacy."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -212,7 +213,8 @@ class KindTable:
 
     def _sealed(self, name: str, value: Any, record: str) -> dict[str, Any]:
         place = f"{self.table.name}/{name}/{record}"
-        row = {name: None if value is None else self.cipher.seal(str(value), place)}
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+        row = {name: None if value is None else self.cipher.seal(text, place)}
         blind = f"{name}_blind"
         if blind in self.table.columns:
             column = f"{self.table.name}.{name}"

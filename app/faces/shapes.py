@@ -9,12 +9,12 @@ from app.core.sight import Sight
 from sync.conflicts import CONFLICT
 from sync.errors import Problem
 from sync.kinds import Kind, Rule
-from sync.values import Free, Listing, Position
+from sync.values import Free, Listing, Named, Position
 from sync.wire import NotJson, read_json
 
 Values = Mapping[str, Any]
 OWN_FIELDS = frozenset({"id", "rv"})
-_NESTED = (Position, Listing, Free)
+_NESTED = (Position, Listing, Named, Free)
 _BLANK = (None, "", 0, False)
 
 

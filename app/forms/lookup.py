@@ -28,11 +28,13 @@ class Forms:
 
     Attributes:
         texts: the definitions by key and version, oldest first.
-        current: the version of each form that new work takes.
+        current: the version of each form that new work takes unless it names another.
+        published: the versions that new work may take.
     """
 
     texts: Mapping[tuple[str, int], str] = field(default_factory=dict)
     current: Mapping[str, int] = field(default_factory=dict)
+    published: frozenset[tuple[str, int]] = frozenset()
 
     def get(self, key: str, version: int) -> Form | None:
         """Return a version, also a retired one: what was published is accepted for ever."""
@@ -60,5 +62,5 @@ def forms_of(session: Session, keys: Collection[str]) -> Forms:
         return Forms()
     rows = session.connection().execute(_BY_KEY, {"keys": sorted(keys)}).all()
     texts = {(row.key, row.version): row.definition for row in rows}
-    current = {row.key: row.version for row in rows if row.state == PUBLISHED}
-    return Forms(texts, current)
+    published = [(row.key, row.version) for row in rows if row.state == PUBLISHED]
+    return Forms(texts, dict(published), frozenset(published))

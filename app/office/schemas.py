@@ -76,6 +76,8 @@ def _typed(type_: v.ValueType, common: dict[str, Any], *, reading: bool) -> fiel
         case v.Listing(item=item, most=most):
             inner = _typed(item, {}, reading=reading)
             return fields.List(inner, validate=validate.Length(max=most), **common)
+        case v.Named():
+            return fields.Dict(keys=fields.String(), **common)
         case v.Position():
             return fields.List(fields.Float(), validate=validate.Length(equal=2), **common)
         case _:

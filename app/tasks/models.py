@@ -8,10 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
 from app.core.evidence import asked_from
-from app.core.records import P0, P1, P2, Record, synced
+from app.core.records import P0, P1, P2, P3, Record, synced
+from app.tasks.filling import ANSWERS_ASKED
 from app.tasks.rules import STATES, WORKFLOW
 from sync.kinds import Rule
-from sync.values import Choice, Identity, Moment, Text, Whole
+from sync.values import Choice, Identity, Moment, Named, Text, Whole
 
 WORK = "organise the work / 安排工作"
 PROOF = "know which photos to await / 掌握应到照片"
@@ -43,7 +44,7 @@ class Task(Record):
 
     __tablename__ = "task"
     kind = "task"
-    upcasters = (asked_from("done"),)
+    upcasters = (asked_from("done"), ANSWERS_ASKED)
     workflow = WORKFLOW
 
     grid: Mapped[int | None] = synced(
@@ -80,6 +81,12 @@ class Task(Record):
         privacy=P1,
         purpose=WORK,
     )
+    form: Mapped[str | None] = synced(
+        Text(40, 1), rule=Rule.OFFICE, group="form", privacy=P0, purpose=WORK
+    )
+    form_version: Mapped[int | None] = synced(
+        Whole(1, 1_000_000), rule=Rule.OFFICE, group="form", privacy=P0, purpose=WORK
+    )
     state: Mapped[str | None] = synced(
         Choice(STATES),
         rule=Rule.WORKFLOW,
@@ -99,6 +106,18 @@ class Task(Record):
     )
     photo_count: Mapped[int | None] = synced(Whole(0, 20), privacy=P0, purpose=PROOF)
     no_photo_reason: Mapped[str | None] = synced(Text(200), privacy=P1, purpose=PROOF)
+    answers: Mapped[str | None] = synced(
+        Named(200, 32_768),
+        rule=Rule.OPEN,
+        sealed=True,
+        privacy=P3,
+        purpose=RESULT,
+        retention="24 months",
+    )
+    no_answers_reason: Mapped[str | None] = synced(Text(200), privacy=P1, purpose=RESULT)
+    raised_incident: Mapped[str | None] = synced(
+        Identity(), refers="incident", privacy=P1, purpose=RESULT
+    )
     decline_reason: Mapped[str | None] = synced(Text(500), privacy=P1, purpose=WORK)
     return_reason: Mapped[str | None] = synced(
         Text(500), rule=Rule.OFFICE, privacy=P1, purpose=WORK

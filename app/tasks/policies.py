@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from app.core.actor import Actor
 from app.core.evidence import check_photos
 from app.core.moments import as_text
+from app.forms.lookup import Forms, forms_of
 from app.identity.models import Post
+from app.tasks.filling import keys_of, with_answers, with_form
 from app.tasks.models import Task, TaskKind
 from app.tasks.rules import ACTION_OF_STATE, missing_reason
 from sync.errors import FieldError, Refusal
@@ -33,10 +35,11 @@ _SERVING = sa.select(_posts.c.user_id, _posts.c.area_id).where(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the batch's tasks need: kinds with their photo rules, and who serves where today."""
+    """What the batch's tasks need: kinds with their photo rules, who serves where, and forms."""
 
     kinds: Mapping[str, str]
     serving: frozenset[tuple[int, int]]
+    forms: Forms
 
 
 class TaskPolicy:
@@ -58,6 +61,7 @@ class TaskPolicy:
             return "task.assign"
         reporting = {
             "report_text", "report_count", "photo_count", "no_photo_reason", "decline_reason",
+            "answers", "no_answers_reason", "raised_incident",
         }  # fmt: skip
         return "task.report" if set(values) <= reporting else "task.update"
 
@@ -70,8 +74,9 @@ class TaskPolicy:
         kinds = run(_KINDS, {"codes": list(wanted)}) if wanted else ()
         posts = run(_SERVING, {"users": users, "now": datetime.now(UTC)}) if users else ()
         return Found(
-            {row[0]: row[1] for row in kinds}, frozenset((row[0], row[1]) for row in posts)
-        )
+            {row[0]: row[1] for row in kinds}, frozenset((row[0], row[1]) for row in posts),
+            forms_of(session, keys_of(works)),
+        )  # fmt: skip
 
     def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
         """Return the grid of the task and the one it would move to."""
@@ -86,6 +91,7 @@ class TaskPolicy:
         """Check codes, assignee and reasons; note who assigned and when it was done."""
         if "task_kind" in values and values["task_kind"] not in found.kinds:
             raise Refusal("invalid_fields", FieldError("task_kind", "unknown_code"))
+        values = with_form(work, values, found.forms)
         self._check_references(work, values)
         self._check_assignee(work, values, found)
         merged = {**(work.record.values if work.record else {}), **values}
@@ -94,6 +100,7 @@ class TaskPolicy:
             raise Refusal("invalid_fields", FieldError(reason, "required"))
         if values.get("state") == "done" or "photo_count" in values:
             check_photos(found.kinds.get(str(merged.get("task_kind"))), merged)
+        values = with_answers(values, merged, found.forms)
         added: dict[str, Any] = {}
         if work.edit.op == "create" or "assignee" in values:
             added["assigned_by"] = actor.user_id
@@ -103,7 +110,7 @@ class TaskPolicy:
 
     def _check_references(self, work: Work, values: Values) -> None:
         grid = values.get("grid") or (work.record.values.get("grid") if work.record else None)
-        for name in ("household", "incident"):
+        for name in ("household", "incident", "raised_incident"):
             if values.get(name) is None:
                 continue
             other = work.referred.get(name)

@@ -22,6 +22,7 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/api/v1", description="Task
 TaskOut = out_schema(Task, "Task")
 PROGRESS = (
     "state", "round", "report_text", "report_count", "photo_count", "no_photo_reason",
+    "answers", "no_answers_reason", "raised_incident",
 )  # fmt: skip
 TaskNew = in_schema(Task, "TaskNew", creating=True, without=PROGRESS)
 TaskChange = in_schema(Task, "TaskChange", creating=False, without=PROGRESS)
@@ -47,6 +48,9 @@ class MoveBody(Schema):
     report_count = fields.Integer(strict=True, validate=validate.Range(0, 100_000))
     photo_count = fields.Integer(strict=True, validate=validate.Range(0, 20))
     no_photo_reason = fields.String(validate=validate.Length(1, 200))
+    answers = fields.Dict(keys=fields.String(), validate=validate.Length(max=200))
+    no_answers_reason = fields.String(validate=validate.Length(1, 200))
+    raised_incident = fields.String(validate=validate.Length(equal=36))
 
 
 class TaskKindOut(Schema):

@@ -59,7 +59,7 @@ def _forget_a_schema(shape: Shape) -> None:
 BREACHES: tuple[tuple[Callable[[Shape], None], str], ...] = (
     (_drop_kind, "contact: gone"),
     (_drop_field, "household.building: gone"),
-    (_forget_a_schema, "task: schema 2 cannot push any more"),
+    (_forget_a_schema, "task: schema 3 cannot push any more"),
     (_demand, "household.floors: new, and required"),
     (_drop_move, "task: the move assigned -> accepted is gone"),
     (_change("household", "building", type="whole"), "household.building: another type"),
