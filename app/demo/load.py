@@ -23,6 +23,7 @@ from app.demo.halton import start_of
 from app.demo.people import households_of, workers_of
 from app.demo.plan import DATA, CityPlan, PlannedGrid, city_plan
 from app.demo.stories import Cast
+from app.forms.bringing import bring_seed
 from app.identity.models import User
 from app.incidents.models import IncidentCategory
 from app.incidents.services import import_categories
@@ -63,7 +64,7 @@ def is_empty(session: Session, engine: Engine) -> bool:
 
 def load_base(session: Session, engine: Engine, plan: CityPlan, now: datetime) -> Cast:
     """Write the lists, the areas and the people that do not stand yet; return who is who."""
-    _write_lists(session)
+    _write_lists(session, now)
     areas = ground.write_areas(session, plan, now.date())
     ground.write_upper_borders(session, areas)
     users = staff.write_staff(session, plan, areas, engine.cipher, now)
@@ -73,8 +74,9 @@ def load_base(session: Session, engine: Engine, plan: CityPlan, now: datetime) -
     return Cast(areas, users)
 
 
-def _write_lists(session: Session) -> None:
-    """Load the lists of codes that come with the product, where there are none."""
+def _write_lists(session: Session, now: datetime) -> None:
+    """Load the lists of codes and the forms that come with the product, where there are none."""
+    bring_seed(session, now)
     if session.scalars(sa.select(TaskKind.code).limit(1)).first() is None:
         import_kinds(session, DATA / "task_kinds.csv")
     if session.scalars(sa.select(IncidentCategory.code).limit(1)).first() is None:

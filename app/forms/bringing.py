@@ -12,8 +12,9 @@ from app.forms.flaws import Flawed
 from app.forms.models import DRAFT, FormVersion
 from sync.wire import NotJson, read_json
 
+SEED = Path(__file__).parents[2] / "data" / "forms"
 BYTES_MAX = 2 * 1024 * 1024
-__all__ = ["Flawed", "bring", "read_file"]
+__all__ = ["Flawed", "bring", "bring_seed", "read_file", "seed_files"]
 
 
 def read_file(path: Path) -> Mapping[str, Any]:
@@ -34,6 +35,17 @@ def read_file(path: Path) -> Mapping[str, Any]:
     if not isinstance(definition, dict):
         raise Flawed(["不是表单定义 / not the definition of a form"])
     return definition
+
+
+def seed_files() -> list[Path]:
+    """Return the files of the forms that come with the product."""
+    return sorted(SEED.glob("*.json"))
+
+
+def bring_seed(session: Session, now: datetime) -> None:
+    """Publish the forms that come with the product, where they do not stand yet."""
+    for path in seed_files():
+        bring(session, read_file(path), publish=True, now=now)
 
 
 def bring(

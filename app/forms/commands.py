@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 
 from app.core.database import Mode, current_database
 from app.forms import services
-from app.forms.bringing import Flawed, bring, read_file
+from app.forms.bringing import Flawed, bring, read_file, seed_files
 from app.forms.models import FormVersion
 from sync.errors import FieldError, Problem
 
-SEED = Path(__file__).parents[2] / "data" / "forms"
 forms = AppGroup("forms", help="表单 / Forms: questions and checklists in versions.")
 KEY = click.argument("key")
 VERSION = click.argument("version", type=click.IntRange(1))
@@ -29,7 +28,7 @@ STATE_WORDS = {"draft": "草稿 draft", "published": "已发布 published", "ret
 @click.option("--publish", is_flag=True, help="无误即发布 / publish what has no faults")
 def import_forms(files: tuple[Path, ...], dry_run: bool, publish: bool) -> None:
     """导入表单（XLSForm、JSON），默认随产品的 / Import forms; default: those of the product."""
-    wanted = files or tuple(sorted(SEED.glob("*.json")))
+    wanted = files or tuple(seed_files())
     failed = 0
     with current_database().transaction(Mode.WRITE) as session:
         for path in wanted:

@@ -1,69 +1,26 @@
 """The commands ``flask phone …``: a worker's phone at the terminal, with or without a network."""
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from app.phone import acts, lane, screens, wording
-from app.phone.acts import NotFound, WrongChoice, WrongStep
-from app.phone.client import NotEnrolled, Phone, SomebodyElse
-from app.phone.home import Home, Occupied
-from app.phone.line import Away, Refused, is_address
+from app.phone import acts, form_commands, forms, lane, screens, wording
+from app.phone.client import Phone
+from app.phone.home import Home
+from app.phone.line import is_address
+from app.phone.opening import home_option, in_words, on_phone
 from app.phone.story_command import story
 from sync.wire import NotJson, read_json
 
-HOME = Path("var/phone")
 SERVER = "http://127.0.0.1:8080"
 KINDS = ("task", "household", "contact", "incident", "photo", "conflict")
-TROUBLES = (
-    NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, WrongStep, WrongChoice, NotJson,
-    lane.NoPicture,
-)  # fmt: skip
 
 group = click.Group("phone", help="网格员的手机（命令行） / A worker's phone at the terminal.")
 
-group.add_command(story)
-
-home_option = click.option(
-    "--home", type=click.Path(file_okay=False, path_type=Path), default=HOME, show_default=True,
-    envvar="WANGGE_PHONE_HOME", help="这部手机的文件夹 / folder of this phone",
-)  # fmt: skip
-
-
-def in_words(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn the troubles of a phone into plain words and exit code 1."""
-
-    @functools.wraps(command)
-    def spoken(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except TROUBLES as trouble:
-            raise click.ClickException(wording.trouble(trouble)) from None
-
-    return spoken
-
-
-def on_phone(command: Callable[..., None]) -> Callable[..., None]:
-    """Open the phone of ``--home`` for a command."""
-
-    @home_option
-    @functools.wraps(command)
-    @in_words
-    def opened(home: Path, **options: Any) -> None:
-        house = Home(home)
-        if not house.papers:
-            raise NotEnrolled
-        phone = Phone(house)
-        try:
-            command(phone, **options)
-        finally:
-            phone.close()
-
-    return opened
+for command in (story, form_commands.form, form_commands.answer, form_commands.raise_incident):
+    group.add_command(command)
 
 
 @group.command()
@@ -83,6 +40,7 @@ def enrol(code: str, server: str, home: Path) -> None:
         user = phone.enrol(code, server)
         click.echo(f"已登记：{user['name']} / enrolled: {user['name']} ({home})")
         screens.synced(phone, phone.sync())
+        forms.fetch(phone)
     finally:
         phone.close()
 
@@ -93,6 +51,7 @@ def enrol(code: str, server: str, home: Path) -> None:
 def sync(phone: Phone, data_only: bool) -> None:
     """与服务器交换，先数据后照片 / Exchange with the server: data first, then the photos."""
     screens.synced(phone, phone.sync())
+    forms.fetch(phone)
     if not data_only and lane.waiting(phone):
         _send_photos(phone)
 
@@ -220,16 +179,21 @@ def start(phone: Phone, task: str) -> None:
 @click.option("--photo", "photos", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               multiple=True, help="照片文件，可多次 / a photo, may be repeated")  # fmt: skip
 @click.option("--no-photo", "no_photo_reason", help="为何没有照片 / why there is no photo")
+@click.option(
+    "--no-answers", "no_answers_reason", help="为何没有填表 / why the form is not filled in"
+)
 @on_phone
 def report(
-    phone: Phone, task: str, text: str, photos: tuple[Path, ...], no_photo_reason: str | None
+    phone: Phone, task: str, text: str, photos: tuple[Path, ...], **reasons: str | None
 ) -> None:
     """报告任务完成，可附照片 / Report a task as done, perhaps with photos."""
     row, said = acts.find(phone, "task", task), {"photo_count": len(photos)} if photos else {}
-    reason = {"no_photo_reason": no_photo_reason} if no_photo_reason else {}
+    told = {name: reason for name, reason in reasons.items() if reason}
     for one in photos:
         lane.check(one)
-    acts.step_task(phone, row, "done", report_text=text, **said, **reason)
+    if "no_answers_reason" not in told:
+        forms.check_complete(phone, row)
+    acts.step_task(phone, row, "done", report_text=text, **said, **told)
     for one in photos:
         lane.take(phone, one, task=row.rec)
     screens.kept(phone)

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from app.core import refusals
+from app.forms import services
+from app.forms.answers import Filled
 from app.phone import acts, wording
 from app.phone.client import Phone, Synced
 from app.phone.lane import Sent, ledger, waiting
@@ -137,6 +139,12 @@ def status(phone: Phone) -> None:
     if replica.alarms:
         click.echo(f"副本不符 wrong copy   {', '.join(replica.alarms)}"
                    "  → 请告知办公室 / tell the office")  # fmt: skip
+
+
+def lacking(filled: Filled) -> None:
+    """Print what a form still wants before its task may be done."""
+    for one in services.explained(filled.lacking):
+        click.echo(f"→ {wording.fault(one)}")
 
 
 def synced(phone: Phone, done: Synced) -> None:

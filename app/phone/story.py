@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from app.phone import acts, evidence, wording
+from app.phone import acts, evidence, forms, wording
 from app.phone.client import Phone
 from app.phone.home import Home
 from app.phone.line import Away
@@ -15,6 +15,8 @@ NOWHERE = "http://127.0.0.1:9"
 """A server that is not there: a phone that talks to it is out of reach of the network."""
 BAD_CATEGORY = "9999"
 NO_PHOTO = "演示，未拍照 a demo, no photo taken"
+ALL_WELL = dict.fromkeys(("roads", "fire_lanes", "wires", "rubbish", "lights"), "ok")
+"""The answers to the checklist of an inspection that found everything in order."""
 STEPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("accepted", {}), ("started", {}), ("done", {"report_text": "已走访，情况正常"}),
 )  # fmt: skip
@@ -58,6 +60,7 @@ def enrol(scene: Scene) -> None:
     for player in scene.players:
         player.phone.enrol(scene.office.code_for(player.user), scene.office.line.server)
         done = player.phone.sync()
+        forms.fetch(player.phone)
         scene.tell(f"   {player.name}：收到 received {done.received}")
     task = scene.b.row("task", scene.ids["task"])
     expect(task.values["state"] == "assigned", "both phones show the task")
@@ -80,7 +83,10 @@ def work_on_a(scene: Scene) -> None:
     """Do the task, capture a household with a contact, report an incident, update a home."""
     phone, title, place = scene.a.phone, scene.title, scene.place
     for state, values in STEPS:
-        acts.step_task(phone, scene.a.row("task", scene.ids["task"]), state, **values)
+        task = scene.a.row("task", scene.ids["task"])
+        if state == "done" and task.values.get("form"):
+            forms.answer(phone, task, ALL_WELL)
+        acts.step_task(phone, task, state, **values)
     scene.say("A", "接受、开始、完成任务", "accepts, starts and does the task")
     new = acts.capture_household(phone, scene.stage.grid, address=f"示例院 {title[3:]}",
                                  occupancy="lived_in", building="1号楼", room="101",

@@ -6,6 +6,7 @@ from typing import Any
 from app.core import refusals
 from app.phone.acts import NotFound, WrongChoice, WrongStep
 from app.phone.client import ENDED, WIPE, NotEnrolled, SomebodyElse
+from app.phone.forms import NoForm, WrongAnswers
 from app.phone.home import Occupied
 from app.phone.lane import NoPicture
 from app.phone.line import BUSY, STRANGER, UNREACHED, Away, Refused
@@ -91,6 +92,10 @@ def trouble(trouble: Exception) -> str:
             return missing(trouble)
         case WrongStep():
             return wrong_step(trouble)
+        case NoForm():
+            return no_form(trouble)
+        case WrongAnswers():
+            return "\n".join(fault(one) for one in trouble.faults)
         case _:
             return two(*_PLAIN[type(trouble)])
 
@@ -99,6 +104,14 @@ def _no_picture(trouble: NoPicture) -> tuple[str, str, str]:
     words = PICTURES.get(trouble.code, trouble.code)
     return (f"这不是可用的照片：{words}", "this is no picture that the server takes",
             "换一张 JPEG、PNG 或 WebP / take a JPEG, PNG or WebP")  # fmt: skip
+
+
+def no_form(trouble: NoForm) -> str:
+    """Return the words for a task that shows no form."""
+    if trouble.name is None:
+        return two("这个任务没有表单", "this task has no form", "report")
+    return two(f"表单 {trouble.name} 还不在手机上", "its form is not on this phone yet",
+               "有网络时 sync / sync when there is a network")  # fmt: skip
 
 
 def missing(trouble: NotFound) -> str:

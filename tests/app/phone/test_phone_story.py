@@ -18,6 +18,7 @@ from app.phone import story_command
 from app.phone.commands import group
 from tests.app.core.county import County, incident
 from tests.app.identity.town import TOWNSHIP
+from tests.app.phone.test_phone_forms import bring_forms
 from tests.conftest import SECRETS
 
 ROOT = Path(__file__).parents[3]
@@ -49,6 +50,7 @@ def is_ready(port: int) -> bool:
 def granian(county: County, database_url: str, home: dict, tmp_path: Path) -> Iterator[str]:
     """Return the address of the server that ships, on the county's database."""
     county.person("supervisor", "ts", TOWNSHIP, login="supervisor", password=PASSWORD)
+    bring_forms(county)
     port = free_port()
     settings = {**SECRETS, "DATABASE_URL": database_url, "DATA_DIR": str(tmp_path)}
     words = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--no-ws",
