@@ -11,6 +11,7 @@ from app.demo.day import PlannedIncident, PlannedTask, moment
 from app.demo.halton import Place
 from app.demo.people import AGE_BANDS, PlannedHousehold, workers_of
 from app.demo.plan import PlannedGrid, h
+from app.forms.bringing import seed_keys
 
 BOOKS_OPEN_MS: Final = 1_593_532_800_000
 """2020-07-01 in China: from here on the ids of households count."""
@@ -113,6 +114,7 @@ def _household(planned: PlannedHousehold, area: int, door: Place) -> dict[str, A
 def task_story(cast: Cast, grid: PlannedGrid, task: PlannedTask) -> Story:
     """Tell how a task was assigned, and how far the worker has come."""
     worker, lead, start = cast.users[task.worker_key], cast.lead(grid), _ms(task.assigned_at)
+    fate = list(_fate(TASK_FATES, task.key))
     values = {
         "grid": cast.areas[grid.code],
         "task_kind": task.kind.code,
@@ -120,15 +122,22 @@ def task_story(cast: Cast, grid: PlannedGrid, task: PlannedTask) -> Story:
         "assignee": worker,
         "due_at": as_text(_ms(task.due_at)),
         "household": _visited(grid, task),
+        **_form(task, open_="done" not in fate),
         **_step("assigned"),
     }
     acts = [Act(lead, start, values, {"assigned_by": lead})]
-    for number, state in enumerate(_fate(TASK_FATES, task.key), start=1):
+    for number, state in enumerate(fate, start=1):
         ms = start + number * _pause_ms(task.key)
         user = lead if state == "verified" else worker
         derived = {"done_at": as_text(ms)} if state == "done" else {}
         acts.append(Act(user, ms, _step(state) | _task_words(state, task), derived))
     return Story("task", identity_of(task.key, start), acts)
+
+
+def _form(task: PlannedTask, *, open_: bool) -> dict[str, Any]:
+    """Return the form of a task that is still to be done; what is done was done before forms."""
+    has = open_ and task.kind.code in seed_keys()
+    return {"form": task.kind.code if has else None, "form_version": 1 if has else None}
 
 
 def _visited(grid: PlannedGrid, task: PlannedTask) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sync.wire import NotJson, read_json
 
 SEED = Path(__file__).parents[2] / "data" / "forms"
 BYTES_MAX = 2 * 1024 * 1024
-__all__ = ["Flawed", "bring", "bring_seed", "read_file", "seed_files"]
+__all__ = ["Flawed", "bring", "bring_seed", "read_file", "seed_files", "seed_keys"]
 
 
 def read_file(path: Path) -> Mapping[str, Any]:
@@ -40,6 +41,12 @@ def read_file(path: Path) -> Mapping[str, Any]:
 def seed_files() -> list[Path]:
     """Return the files of the forms that come with the product."""
     return sorted(SEED.glob("*.json"))
+
+
+@cache
+def seed_keys() -> frozenset[str]:
+    """Return the keys of the forms that come with the product."""
+    return frozenset(path.stem for path in seed_files())
 
 
 def bring_seed(session: Session, now: datetime) -> None:
