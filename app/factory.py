@@ -15,6 +15,7 @@ from app import (
     households,
     identity,
     incidents,
+    numbers,
     phone,
     photos,
     sync_api,
@@ -45,6 +46,7 @@ FEATURES: tuple[Feature, ...] = (
     sync_api.feature,
     faces.feature,
     workflows.feature,
+    numbers.feature,
     demo.feature,
     phone.feature,
 )

@@ -133,6 +133,22 @@ def decide(actor: Actor, action: str, *, path: str | None, own: bool, at_ms: int
     return Decision(Answer.NO if near else Answer.ABSENT)
 
 
+def decide_sums(actor: Actor, action: str, *, path: str | None, at_ms: int) -> Answer | None:
+    """Answer whether the actor may see sums over the area of this path.
+
+    Returns:
+        YES, MASKED where he may see nothing but sums, or None when the area is not his.
+    """
+    cells = [
+        cell
+        for post in actor.posts_at(at_ms)
+        if _covers(cell := table()[action][post.role], post, path, own=False)
+    ]
+    if any(cell.suffix == "" for cell in cells):
+        return Answer.YES
+    return Answer.MASKED if any(cell.suffix == "s" for cell in cells) else None
+
+
 def _covers(cell: Cell, post: Post, path: str | None, *, own: bool) -> bool:
     if cell.letter == "-":
         return False

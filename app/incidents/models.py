@@ -96,7 +96,11 @@ class Incident(Record):
     seen_at: Mapped[str | None] = synced(Moment(), privacy=P0, purpose=HANDLE)
     reported_at: Mapped[str | None] = synced(Moment(), rule=Rule.SERVER, privacy=P0, purpose=HANDLE)
 
-    __table_args__ = (sa.Index("ix_incident_grid_state", "grid", "state"),)
+    __table_args__ = (
+        sa.Index("ix_incident_grid_state", "grid", "state"),
+        # Numbers are counted in the index alone, grid by grid.
+        sa.Index("ix_incident_grid_reported", "grid", "deleted", "reported_at"),
+    )
 
     @staticmethod
     def rank_of(values: Mapping[str, Any]) -> int:

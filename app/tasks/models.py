@@ -133,6 +133,9 @@ class Task(Record):
     __table_args__ = (
         sa.Index("ix_task_grid_state", "grid", "state"),
         sa.Index("ix_task_due_at", "due_at"),
+        # Numbers are counted in the index alone, grid by grid.
+        sa.Index("ix_task_grid_due", "grid", "deleted", "due_at", "state", "done_at"),
+        sa.Index("ix_task_grid_done", "grid", "deleted", "done_at", "return_reason"),
     )
 
     @staticmethod
