@@ -10,6 +10,7 @@ from app import (
     areas,
     calendar,
     demo,
+    exports,
     faces,
     forms,
     households,
@@ -47,6 +48,7 @@ FEATURES: tuple[Feature, ...] = (
     faces.feature,
     workflows.feature,
     numbers.feature,
+    exports.feature,
     demo.feature,
     phone.feature,
 )

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that are missing, all at once, when we may; else say the one command.
 #
-# usage: scripts/system.sh [python] [spatialite] [postgres] [exiftool] [node]
+# usage: scripts/system.sh [python] [spatialite] [postgres] [exiftool] [gdal] [node]
 # Where there is no apt, whoever needs a thing says by itself how to get it.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -36,6 +36,11 @@ need_postgres() {
 # The tests look with exiftool for what a served picture might still tell.
 need_exiftool() {
     command -v exiftool >/dev/null 2>&1 || MISSING="$MISSING libimage-exiftool-perl"
+}
+
+# The tests let GDAL, which others read with, open exports and the OGC interface.
+need_gdal() {
+    command -v ogr2ogr >/dev/null 2>&1 || MISSING="$MISSING gdal-bin"
 }
 
 # The system's own Node serves where it is new enough; it is never put beside another one.

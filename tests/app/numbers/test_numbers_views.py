@@ -162,9 +162,9 @@ def test_device_admins_see_no_numbers_and_nobody_without_a_token(homes: County) 
     assert outcome(homes.ask(None, "GET", "/numbers")) == (401, "token_missing")
 
 
-@pytest.mark.parametrize("query", ["period=year", "day=32", "number=rank", "area=0"])
-def test_a_wish_that_makes_no_sense_is_refused(homes: County, query: str) -> None:
-    assert outcome(homes.ask("ts", "GET", f"/numbers?{query}")) == (422, "invalid_fields")
+def test_a_wish_that_makes_no_sense_is_refused(homes: County) -> None:
+    for query in ("period=year", "day=32", "number=rank", "area=0"):
+        assert outcome(homes.ask("ts", "GET", f"/numbers?{query}")) == (422, "invalid_fields")
 
 
 def test_all_numbers_of_an_area_cost_the_same_few_statements(homes: County) -> None:

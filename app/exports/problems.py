@@ -1,0 +1,22 @@
+"""What exports refuse, in words."""
+
+from app.core.problems import Words
+
+PROBLEMS = {
+    "already_decided": Words(
+        "This has been decided", "已有审批结论", "Load it again; ask anew if you still need it."
+    ),
+    "approval_expired": Words(
+        "Nobody decided within seven days", "七日内无人审批，已失效", "Ask again."
+    ),
+    "export_not_ready": Words(
+        "The file is not there yet", "文件尚未就绪", "Ask again when its state is `ready`."
+    ),
+    "export_expired": Words(
+        "The file has been deleted after 24 hours", "文件已满 24 小时，已删除", "Ask for it anew."
+    ),
+    "too_many_rows": Words(
+        "Too many rows for a GeoPackage", "行数过多，GeoPackage 无法容纳",
+        "Choose a smaller area, or GeoJSON.",
+    ),
+}  # fmt: skip

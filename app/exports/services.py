@@ -1,0 +1,196 @@
+"""The use cases of exports: ask, have it approved, follow it, fetch it, and let it go."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.areas.models import Area
+from app.core import audit, policy
+from app.core.actor import Actor
+from app.core.database import Mode, table_of
+from app.core.identifiers import new_id
+from app.core.jobs import ask_for
+from app.core.pagination import after
+from app.core.policy import Answer
+from app.exports.layers import GRIDS, LAYERS
+from app.exports.models import EXPIRED, FAILED, QUEUED, READY, REFUSED, WAITING, Export, key_of
+from app.identity import approvals
+from app.identity.approvals import APPROVED
+from app.photos.lane import current_lane
+from sync.errors import Problem
+
+CREATE = "export.create"
+MAKE = "exports.make"
+KEPT_FOR = timedelta(hours=24)
+TENDED_AT_ONCE = 200
+_READABLE = (Answer.YES, Answer.REASON)
+
+
+def ask(session: Session, actor: Actor, wish: Mapping[str, Any], now: datetime) -> Export:
+    """Ask for an export; without identifiers it is made at once, else when another has approved.
+
+    Raises:
+        Problem: 404 for an area out of scope, 403 for a layer that the actor may not list, 422.
+    """
+    path = _path(session, wish["area"])
+    demand_right(actor, wish["layer"], path, personal=wish["personal"], now=now)
+    export = Export(
+        id=new_id(), user_id=actor.user_id, layer=wish["layer"], format=wish["format"],
+        area_id=wish["area"], personal=wish["personal"], reason=wish["reason"] or "",
+        state=WAITING if wish["personal"] else QUEUED, rows_done=0, asked_at=now,
+    )  # fmt: skip
+    if export.personal:
+        export.approval = approvals.ask(
+            session, actor, CREATE, subject=f"export:{export.id}", area_id=export.area_id,
+            reason=export.reason, now=now,
+        ).id  # fmt: skip
+    session.add(export)
+    session.flush()
+    _note(session, "export.asked", export, actor.user_id)
+    if export.state == QUEUED:
+        _queue(session, export, now)
+    return export
+
+
+def decide(
+    session: Session, actor: Actor, export_id: str, *, verdict: str, now: datetime
+) -> Export:
+    """Approve or refuse somebody else's export of personal fields.
+
+    Raises:
+        Problem: as ``approvals.decide``.
+    """
+    export = session.get(Export, export_id)
+    if export is None or export.approval is None:
+        raise Problem(404, "not_found")
+    path = _path(session, export.area_id)
+    demand_right(actor, export.layer, path, personal=True, now=now)
+    approvals.decide(session, actor, export.approval, verdict=verdict, now=now)
+    export.state = QUEUED if verdict == APPROVED else REFUSED
+    session.flush()
+    if verdict == APPROVED:
+        _queue(session, export, now)
+    return export
+
+
+def list_exports(
+    session: Session, actor: Actor, *, limit: int, cursor: str | None
+) -> Sequence[Export]:
+    """Return the actor's own exports by the time he asked, one more than a page holds."""
+    return session.scalars(
+        sa.select(Export)
+        .where(Export.user_id == actor.user_id, after([Export.id], cursor))
+        .order_by(Export.id)
+        .limit(limit + 1)
+    ).all()
+
+
+def to_decide(session: Session, actor: Actor, *, limit: int, now: datetime) -> Sequence[Export]:
+    """Return the exports that wait for the actor's word."""
+    waiting = approvals.waiting_for(session, actor, CREATE, limit=limit, now=now)
+    ids = [one.id for one in waiting]
+    query = sa.select(Export).where(Export.approval.in_(ids)).order_by(Export.id)
+    return session.scalars(query).all()
+
+
+def own(session: Session, actor: Actor, export_id: str) -> Export:
+    """Return an export of the actor's own.
+
+    Raises:
+        Problem: 404 for anybody else's.
+    """
+    export = session.get(Export, export_id)
+    if export is None or export.user_id != actor.user_id:
+        raise Problem(404, "not_found")
+    return export
+
+
+def to_fetch(session: Session, actor: Actor, export_id: str, now: datetime) -> Export:
+    """Return an export that its owner fetches now; the fetch is written down.
+
+    Raises:
+        Problem: 404 not his own, 403 he may not see such records any more, 409 not ready, 410.
+    """
+    export = own(session, actor, export_id)
+    path = _path(session, export.area_id)
+    demand_right(actor, export.layer, path, personal=export.personal, now=now)
+    if export.state == EXPIRED or (export.expires_at and export.expires_at <= now):
+        raise Problem(410, "export_expired")
+    if export.state != READY:
+        raise Problem(409, "export_not_ready", state=export.state)
+    _note(session, "export.fetched", export, actor.user_id)
+    return export
+
+
+def demand_right(
+    actor: Actor, layer: str, path: str | None, *, personal: bool, now: datetime
+) -> None:
+    """Let an export pass that shows no more than the actor's lists do, or than he may read.
+
+    Raises:
+        Problem: 404 out of scope, 403 not allowed there.
+    """
+    if path is None:
+        raise Problem(404, "not_found")
+    at_ms = int(now.timestamp() * 1000)
+    answer = policy.decide(actor, CREATE, path=path, own=False, at_ms=at_ms).answer
+    if answer not in approvals.RIGHTS:
+        raise Problem(404 if answer is Answer.ABSENT else 403, answer.value, action=CREATE)
+    action = "org_unit.list" if layer == GRIDS else LAYERS[layer].list_action
+    reach = policy.reach(actor, action, at_ms)
+    if not (reach.everything or any(path.startswith(one) for one in reach.paths)):
+        raise Problem(403, "not_allowed", action=action)
+    if personal and layer != GRIDS:
+        reading = LAYERS[layer].read_action
+        if policy.decide(actor, reading, path=path, own=False, at_ms=at_ms).answer not in _READABLE:
+            raise Problem(403, "not_allowed", action=reading)
+
+
+def tend(now: datetime) -> int:
+    """Remove what has lain here for a day; return how many."""
+    lane, table = current_lane(), table_of(Export)
+    with lane.database.transaction(Mode.WRITE) as session:
+        old = session.scalars(
+            sa.select(Export)
+            .where(Export.state == READY, Export.expires_at <= now)
+            .order_by(Export.id)
+            .limit(TENDED_AT_ONCE)
+        ).all()
+        keys = [key_of(one) for one in old]
+        lane.shelf.strike(session, keys)
+        ids = [one.id for one in old]
+        session.execute(sa.update(table).where(table.c.id.in_(ids)).values(state=EXPIRED))
+    lane.shelf.discard(keys)
+    return len(keys)
+
+
+def give_up(export_id: str, fault: str) -> None:
+    """Say of an export that it cannot be made."""
+    table = table_of(Export)
+    with current_lane().database.transaction(Mode.WRITE) as session:
+        failed = sa.update(table).where(table.c.id == export_id)
+        session.execute(failed.values(state=FAILED, fault=fault))
+
+
+def _queue(session: Session, export: Export, now: datetime) -> None:
+    ask_for(session, MAKE, export.id, at_ms=int(now.timestamp() * 1000))
+
+
+def _path(session: Session, area: int) -> str | None:
+    return session.execute(sa.select(Area.path).where(Area.id == area)).scalar()
+
+
+def _note(session: Session, event: str, export: Export, user_id: int) -> None:
+    audit.record(
+        session, event, user_id=user_id, subject=f"export:{export.id}", layer=export.layer,
+        format=export.format, area=export.area_id, personal=export.personal,
+        reason=export.reason,
+    )  # fmt: skip
+
+
+def now_utc() -> datetime:
+    """Return the server's time."""
+    return datetime.now(UTC)
