@@ -2,7 +2,7 @@
 
 from app.core.feature import Feature
 from app.core.jobs import Job
-from app.exports import services
+from app.exports import ogc, services
 from app.exports.making import make
 from app.exports.problems import PROBLEMS
 from app.exports.services import MAKE, now_utc
@@ -19,7 +19,7 @@ def _tend(_subject: str) -> None:
 
 feature = Feature(
     name="exports",
-    blueprints=(blueprint,),
+    blueprints=(blueprint, ogc.blueprint),
     problems=PROBLEMS,
     jobs={MAKE: Job(_make), "exports.tend": Job(_tend, every_s=600)},
 )

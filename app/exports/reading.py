@@ -70,7 +70,7 @@ def _record_rows(
         for row in page:
             number += 1
             values = {"id": row.id, **json.loads(engine.seal.open(kind, row.id, row.body))}
-            place = places.get(values.get("grid"), {})
+            place = places.get(values.get("grid") or 0, {})
             shown = {"number": number, **place, **{name: values.get(name) for name in names}}
             point = values.get(layer.point) if layer.point else None
             yield Row(shown, point_of(point, personal=wanted.personal))
