@@ -43,6 +43,8 @@ class World:
                  "media_type": "image/jpeg"}  # fmt: skip
         self.photo = county.made("gw", "/photos", photo)["id"]
         assert county.ask("cm", "POST", "/forms", {"definition": VISIT}).status_code == 201
+        wish = {"layer": "tasks", "format": "csv", "area": GRID}
+        self.export = county.ask("ts", "POST", "/exports", wish).get_json()["id"]
         self.home, self.parked, self.conflict = home, parked["id"], clash["conflicts"][0]
 
     def path(self, rule: str) -> str:
@@ -65,7 +67,8 @@ class World:
                "user_id": str(self.county.ids["colleague"]), "area_id": str(GRID),
                "post_id": "999999", "device_id": new_id(), "scope": f"grid:{GRID}",
                "grid": str(GRID), "household": self.home, "kind": "household",
-               "key": VISIT["key"], "version": "1", "year": "2026"}  # fmt: skip
+               "key": VISIT["key"], "version": "1", "year": "2026",
+               "code": "tasks_open", "export": self.export, "feature": str(GRID)}  # fmt: skip
         return re.sub(r"<(?:[^>]*:)?(\w+)>", lambda found: ids[found[1]], rule)
 
     def send(self, operation: Operation, who: str, **more: Any) -> TestResponse:
@@ -155,6 +158,10 @@ def _bodies(world: World) -> Mapping[str, dict[str, Any]]:
         "POST /exchange": {"device": world.phone.device, "cursor": None, "edits": []},
         "POST /push": {"device": world.phone.device, "edits": []},
         "POST /pull": {"device": world.phone.device, "cursor": None},
+        "POST /health": {"device": world.phone.device, "unsent": 0, "photos_waiting": 0,
+                         "schema": 1},
+        "POST /exports": {"layer": "tasks", "format": "csv", "area": GRID},
+        "POST /decision": {"verdict": "refused"},
     }  # fmt: skip
 
 
