@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from app.phone import acts, form_commands, forms, lane, screens, wording
+from app.phone import acts, form_commands, forms, health, lane, screens, wording
 from app.phone.client import Phone
 from app.phone.home import Home
 from app.phone.line import is_address
@@ -54,6 +54,7 @@ def sync(phone: Phone, data_only: bool) -> None:
     forms.fetch(phone)
     if not data_only and lane.waiting(phone):
         _send_photos(phone)
+    health.tell(phone)
 
 
 @group.command()

@@ -296,3 +296,13 @@ def test_a_count_grows_offline_beside_what_others_add(county: County, ready: Run
     county.task(assignee=county.ids["second"], title="别人的任务")
     ready("sync")
     assert ready("count", last_id(ready("tasks").output), "1").exit_code == 1
+
+
+def test_after_a_sync_the_phone_tells_those_who_run_devices_what_it_still_holds(
+    county: County, ready: Run
+) -> None:
+    assert ready("sync").exit_code == 0
+    phones = county.ask("da", "GET", "/numbers/phones").get_json()
+    (mine,) = [one for one in phones if one["unsent"] is not None]
+    assert (mine["unsent"], mine["photos_waiting"]) == (0, 0)
+    assert mine["app"] == "wangge-phone-python 1" and mine["synced"]
