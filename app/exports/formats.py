@@ -50,7 +50,7 @@ def table_cells(sheet: Sheet, row: Row) -> list[Any]:
     shape = row.geometry or {}
     lon, lat = shape["coordinates"] if shape.get("type") == "Point" else (None, None)
     cells = [as_cell(row.values.get(name)) for name in sheet.columns]
-    return [*cells, lon, lat, sheet.watermark]
+    return [*cells, lon, lat, as_cell(sheet.watermark)]
 
 
 def as_csv(sheet: Sheet, rows: Iterable[Row]) -> Iterator[bytes]:

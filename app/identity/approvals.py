@@ -76,7 +76,9 @@ def decide(
             ``already_decided`` or ``approval_expired``.
     """
     query = sa.select(Approval, Area.path).join(Area, Area.id == Approval.area_id)
-    row = session.execute(query.where(Approval.id == approval_id).with_for_update()).first()
+    row = session.execute(
+        query.where(Approval.id == approval_id).with_for_update(of=Approval)
+    ).first()
     if row is None:
         raise Problem(404, "not_found")
     approval: Approval = row.Approval

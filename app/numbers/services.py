@@ -119,9 +119,14 @@ def _demand_sums(actor: Actor, place: Place | None, now: datetime) -> tuple[Plac
 
 
 def _own_area(actor: Actor, now: datetime) -> int:
-    """Return the widest area that the actor serves."""
-    posts = actor.posts_at(int(now.timestamp() * 1000))
-    return min(posts, key=lambda post: (len(post.path.split(".")), post.path)).area_id
+    """Return the widest area that the actor serves and may see sums of."""
+    at_ms = int(now.timestamp() * 1000)
+    posts = [
+        post
+        for post in actor.posts_at(at_ms)
+        if policy.decide_sums(actor, STATS, path=post.path, at_ms=at_ms)
+    ]
+    return min(posts, key=lambda post: (post.path.count("."), post.path)).area_id
 
 
 def _places(session: Session, area: int) -> dict[int, Place]:

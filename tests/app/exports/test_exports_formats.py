@@ -59,6 +59,8 @@ def test_no_text_of_a_cell_begins_a_formula(text: str) -> None:
 def test_what_a_spreadsheet_would_compute_is_a_text(start: str) -> None:
     assert as_cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
     assert as_cell(-5) == -5, "a number is no formula"
+    named = b"".join(as_csv(Sheet("tasks", ("number",), f"{start}1"), ROWS[:1])).decode()
+    assert f"'{start}1" in named, "nor is somebody's name in the watermark"
 
 
 def test_geojson_is_a_feature_collection_with_a_watermark() -> None:
