@@ -1,14 +1,14 @@
 """Numbers and exports: indexes to count in, phones' last word, exports and their approval.
 
 Revision: 0013
-Follows: 0008
+Follows: 0008a
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0008a"
 branch_labels = None
 depends_on = None
 
