@@ -35,6 +35,8 @@ class Declared:
         retention: how long we hold it.
         follows: the fields that go with the record named here, as ``sync.kinds`` says.
         mask: what a role sees that may not see the value; None hides it.
+        shown_to: the action whose holders see the field, if not all who see the record do; it
+            names a person, and whoever it names sees it over REST.
     """
 
     type: v.ValueType
@@ -48,6 +50,7 @@ class Declared:
     retention: str
     mask: Callable[[Any], Any] | None
     follows: tuple[str, ...] = ()
+    shown_to: str | None = None
 
 
 def synced(
@@ -64,14 +67,16 @@ def synced(
     index: bool = False,
     mask: Callable[[Any], Any] | None = None,
     follows: tuple[str, ...] = (),
+    shown_to: str | None = None,
 ) -> MappedColumn[Any]:
     """Declare one synced field; see :class:`Declared` and ``sync.kinds`` for the words."""
     assert not (sealed and rule is Rule.SET), (
         "the marks of a set name its codes, and are not sealed"
     )
     declared = Declared(
-        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows
-    )
+        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows,
+        shown_to,
+    )  # fmt: skip
     column = sa.Text() if sealed else column_type(type_)
     return mapped_column(column, nullable=True, index=index, info={"synced": declared})
 
@@ -199,6 +204,11 @@ class KindTable:
     def masked(self) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
         """Return the fields that a masked view hides, with their masks."""
         return tuple((name, d.mask) for name, d in self.declared.items() if d.privacy in (P2, P3))
+
+    @cached_property
+    def veiled(self) -> Mapping[str, str]:
+        """Return the fields that not everybody sees who sees the record, with their actions."""
+        return {name: d.shown_to for name, d in self.declared.items() if d.shown_to}
 
     def row(self, record: SyncRecord) -> dict[str, Any]:
         """Return the typed columns of a record; sealed ones sealed, with their blind index."""

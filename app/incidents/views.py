@@ -13,7 +13,9 @@ from app.core.spatial import in_box
 from app.core.web import Blueprint
 from app.incidents import services
 from app.incidents.models import Incident
-from app.incidents.rules import STATES
+from app.incidents.moves import act_names
+from app.incidents.policies import STEP_FIELDS
+from app.incidents.rules import CHOSEN_CLOSE_KINDS, LEVELS, STATES
 from app.office import writing
 from app.office.reading import list_records, read_record, with_etag
 from app.office.schemas import in_schema, out_schema
@@ -21,7 +23,9 @@ from sync.errors import Problem
 
 blueprint = Blueprint("incidents", __name__, url_prefix="/api/v1", description="What was reported")
 
-PROGRESS = ("state", "round", "state_reason", "result_text")
+PROGRESS = (
+    "state", "round", "state_reason", "result_text", "act", "act_text", "act_until", *STEP_FIELDS,
+)  # fmt: skip
 IncidentOut = out_schema(Incident, "Incident")
 IncidentNew = in_schema(Incident, "IncidentNew", creating=True, without=PROGRESS)
 IncidentChange = in_schema(Incident, "IncidentChange", creating=False, without=PROGRESS)
@@ -45,6 +49,28 @@ class IncidentMoveBody(Schema):
     state = fields.String(required=True, validate=validate.OneOf(STATES))
     reason = fields.String(validate=validate.Length(1, 500))
     result_text = fields.String(validate=validate.Length(1, 2000))
+    photo_count = fields.Integer(strict=True, validate=validate.Range(0, 20))
+    no_photo_reason = fields.String(validate=validate.Length(1, 200))
+    level = fields.String(
+        validate=validate.OneOf(LEVELS), metadata={"description": "of a hand-up or hand-down"}
+    )
+    unit = fields.Integer(
+        strict=True, validate=validate.Range(1, 2**53),
+        metadata={"description": "of a dispatch: the grid or an area above it; else by the level"},
+    )  # fmt: skip
+    until = fields.String(metadata={"description": "when a hung case is looked at again"})
+    close_kind = fields.String(validate=validate.OneOf(CHOSEN_CLOSE_KINDS))
+    merged_into = fields.UUID(metadata={"description": "the incident that stands for both"})
+    score_service = fields.Integer(strict=True, validate=validate.Range(1, 5))
+    score_result = fields.Integer(strict=True, validate=validate.Range(1, 5))
+
+
+class IncidentActBody(Schema):
+    """Something done to an incident without a step."""
+
+    act = fields.String(required=True, validate=validate.OneOf(act_names()))
+    text = fields.String(validate=validate.Length(1, 500))
+    until = fields.String(metadata={"description": "of an extension: the new due time"})
 
 
 class CategoryOut(Schema):
@@ -147,6 +173,17 @@ def change_incident(body: dict[str, Any], record: UUID) -> Any:
 @blueprint.arguments(IncidentMoveBody)
 @blueprint.response(200, IncidentOut)
 def move_incident(body: dict[str, Any], record: UUID) -> Any:
-    """Take an incident one step on: verify, reject, file, close, cancel."""
-    services.move(current_session(), current_actor(), _read(str(record)), body)
+    """Take an incident one step on, as docs/incidents.md has it."""
+    said = {name: str(v) if isinstance(v, UUID) else v for name, v in body.items()}
+    services.move(current_session(), current_actor(), _read(str(record)), said)
+    return with_etag(_read(str(record)))
+
+
+@blueprint.route("/incidents/<uuid:record>/acts", methods=["POST"])
+@blueprint.guard("incident.read", Mode.WRITE)
+@blueprint.arguments(IncidentActBody)
+@blueprint.response(200, IncidentOut)
+def act_on_incident(body: dict[str, Any], record: UUID) -> Any:
+    """Urge or supervise an incident, ask for time or for another level, grant or refuse it."""
+    services.do(current_session(), current_actor(), _read(str(record)), body)
     return with_etag(_read(str(record)))

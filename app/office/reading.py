@@ -17,6 +17,7 @@ from app.core.moments import now_ms
 from app.core.pagination import after
 from app.core.policy import Answer, Reach
 from app.core.records import Record
+from app.core.sight import unveiled
 from sync.errors import Problem
 
 
@@ -60,7 +61,7 @@ def list_records(
         .order_by(model.id)
         .limit(limit + 1)
     )
-    return [_shown(model, row, masked=reach.masked) for row in rows]
+    return [_shown(model, row, actor, masked=reach.masked) for row in rows]
 
 
 def read_record(
@@ -82,10 +83,10 @@ def read_record(
     ).first()
     if row is None:
         raise Problem(404, "not_found")
-    shown = _shown(model, row, masked=False)
+    shown = _shown(model, row, actor, masked=False)
     own = own_field is not None and shown.get(own_field) == actor.user_id
     answer = _decide(session, actor, action, shown.get("grid"), own=own)
-    return _shown(model, row, masked=True) if answer is Answer.MASKED else shown
+    return _shown(model, row, actor, masked=True) if answer is Answer.MASKED else shown
 
 
 def _decide(session: Session, actor: Actor, action: str, grid: int | None, *, own: bool) -> Answer:
@@ -98,9 +99,10 @@ def _decide(session: Session, actor: Actor, action: str, grid: int | None, *, ow
     return answer
 
 
-def _shown(model: type[Record], row: Any, *, masked: bool) -> dict[str, Any]:
+def _shown(model: type[Record], row: Any, actor: Actor, *, masked: bool) -> dict[str, Any]:
     engine = current_engine()
     values: Mapping[str, Any] = json.loads(engine.seal.open(model.kind, row.id, row.body))
+    values = unveiled(actor, engine.tables[model.kind], values, now_ms())
     if masked:
         values = engine.mask(model.kind, values)
     return {"id": row.id, "rv": row.rv, **values}
