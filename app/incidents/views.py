@@ -1,17 +1,21 @@
 """The office's view of incidents: report them, find them on a map, take the first decisions."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from marshmallow import Schema, fields, validate
 
+from app.core import policy
 from app.core.actor import current_actor
 from app.core.database import Mode, current_session
+from app.core.moments import now_ms
 from app.core.pagination import PageQuery, page
 from app.core.spatial import in_box
 from app.core.web import Blueprint
 from app.incidents import services
+from app.incidents.duplicates import Seen, Suggestion, suggest
 from app.incidents.models import Incident
 from app.incidents.moves import act_names
 from app.incidents.policies import STEP_FIELDS
@@ -37,6 +41,12 @@ class IncidentQuery(PageQuery):
     grid = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
     state = fields.String(load_default=None, validate=validate.OneOf(STATES))
     category = fields.String(load_default=None, validate=validate.Length(2, 4))
+    level = fields.String(load_default=None, validate=validate.OneOf(LEVELS))
+    unit = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
+    handler = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
+    merged_into = fields.UUID(load_default=None)
+    overdue = fields.Boolean(load_default=None)
+    sampled = fields.Boolean(load_default=None)
     bbox = fields.String(
         load_default=None, validate=validate.Length(max=120),
         metadata={"description": "west,south,east,north in degrees"},
@@ -71,6 +81,27 @@ class IncidentActBody(Schema):
     act = fields.String(required=True, validate=validate.OneOf(act_names()))
     text = fields.String(validate=validate.Length(1, 500))
     until = fields.String(metadata={"description": "of an extension: the new due time"})
+
+
+class SuggestionQuery(Schema):
+    """A thing that somebody is about to report."""
+
+    category = fields.String(required=True, validate=validate.Length(4, 4))
+    lon = fields.Float(required=True, validate=validate.Range(-180, 180))
+    lat = fields.Float(required=True, validate=validate.Range(-90, 90))
+
+
+class SuggestionOut(Schema):
+    """An incident that may be the same."""
+
+    id = fields.UUID()
+    category = fields.String()
+    state = fields.String()
+    grid = fields.Integer()
+    reported_at = fields.AwareDateTime(format="iso")
+    distance_m = fields.Float()
+    hours_apart = fields.Float()
+    likeness = fields.Float(metadata={"description": "from 0 to 1, by kind, distance and time"})
 
 
 class CategoryOut(Schema):
@@ -115,6 +146,11 @@ def _filters(query: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
         wanted.append(Incident.grid == query["grid"])
     if query["state"] is not None:
         wanted.append(Incident.state == query["state"])
+    for name in ("level", "unit", "handler", "overdue", "sampled"):
+        if query[name] is not None:
+            wanted.append(getattr(Incident, name) == query[name])
+    if query["merged_into"] is not None:
+        wanted.append(Incident.merged_into == str(query["merged_into"]))
     if query["category"] is not None:
         wanted.append(Incident.category.startswith(query["category"], autoescape=True))
     if query["bbox"] is not None:
@@ -146,6 +182,34 @@ def _read(record: str) -> dict[str, Any]:
 def read_incident(record: UUID) -> Any:
     """Read one incident."""
     return with_etag(_read(str(record)))
+
+
+@blueprint.route("/incidents/<uuid:record>/duplicates")
+@blueprint.guard("incident.list")
+@blueprint.response(200, SuggestionOut(many=True))
+def list_duplicates(record: UUID) -> Any:
+    """List up to five incidents that may be the same as this one, the likeliest first."""
+    shown = _read(str(record))
+    if shown["point"] is None or shown["reported_at"] is None:
+        return []
+    lon, lat = shown["point"]
+    at = datetime.fromisoformat(shown["reported_at"])
+    return _suggested(Seen(shown["category"], (lon, lat), at, shown["id"]))
+
+
+@blueprint.route("/incident-duplicates")
+@blueprint.guard("incident.list")
+@blueprint.arguments(SuggestionQuery, location="query")
+@blueprint.response(200, SuggestionOut(many=True))
+def find_duplicates(query: dict[str, Any]) -> Any:
+    """List up to five incidents that may be what you are about to report."""
+    now = datetime.fromtimestamp(now_ms() / 1000, UTC)
+    return _suggested(Seen(query["category"], (query["lon"], query["lat"]), now))
+
+
+def _suggested(seen: Seen) -> list[Suggestion]:
+    reach = policy.reach(current_actor(), "incident.list", now_ms())
+    return suggest(current_session(), seen, reach)
 
 
 @blueprint.route("/incidents", methods=["POST"])
