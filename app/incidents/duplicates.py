@@ -1,7 +1,6 @@
 """Which incidents may be the same: of one kind, near by, about the same time; at most five."""
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,7 +73,7 @@ def suggest(session: Session, seen: Seen, reach: Reach) -> list[Suggestion]:
     return sorted(near, key=lambda one: (-one.likeness, one.id))[:SUGGESTED_MAX]
 
 
-def _compared(seen: Seen, row: Mapping[str, Any]) -> Suggestion:
+def _compared(seen: Seen, row: Any) -> Suggestion:
     metres = metres_between(seen.place, _position(bytes(row["shape"])))
     hours = abs((row["reported_at"].astimezone(UTC) - seen.at).total_seconds()) / 3600
     kind = 1.0 if row["category"] == seen.category else OTHER_MEMBER

@@ -13,7 +13,7 @@ from app.areas.rules import path_ids
 from app.areas.services import paths_of
 from app.calendar import Calendars, WorkingCalendar, calendars
 from app.incidents.limits import NAMES, Limits, limits_of
-from app.incidents.models import IncidentCategory, IncidentLimit
+from app.incidents.models import Incident, IncidentCategory, IncidentLimit
 from app.incidents.rules import NEAREST_WITHIN_M
 from sync.gate import Work
 from sync.stores.many import among
@@ -43,6 +43,7 @@ class Found:
     Attributes:
         levels: of the areas on the paths, for those edits that take a step.
         limits: what areas have set, by area and category.
+        targets: how the cases stand into which others have been merged, where that is asked.
     """
 
     categories: Mapping[str, Values]
@@ -51,6 +52,7 @@ class Found:
     levels: Mapping[int, str] = field(default_factory=dict)
     limits: Mapping[int, Mapping[str, Mapping[str, int | None]]] = field(default_factory=dict)
     calendars: Calendars = field(default_factory=lambda: Calendars({}, {}))
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     def limits_at(self, path: str | None, category: str | None) -> Limits:
         """Return the limits of a category in the area of a path."""
@@ -74,7 +76,8 @@ def find(session: Session, works: Sequence[Work]) -> Found:
     paths = paths_of(session, wanted) if wanted else {}
     above = sorted({area for path in paths.values() for area in path_ids(path)})
     levels = {row[0]: row[1] for row in run(_LEVELS, {"ids": above})} if above else {}
-    return Found(categories, grids, paths, levels, _settings(session, above), calendars(session))
+    return Found(categories, grids, paths, levels, _settings(session, above), calendars(session),
+                 _targets(session, stepping))  # fmt: skip
 
 
 def place_of(values: Values) -> Place | None:
@@ -98,6 +101,14 @@ def _areas_of(work: Work, grids: Mapping[Place, AreaAt | None]) -> set[int]:
     named = [work.edit.set.get("grid"), here.area_id if here else None]
     known = [work.record.values.get("grid")] if work.record else []
     return {area for area in (*named, *known) if type(area) is int and 0 < area < 2**53}
+
+
+def _targets(session: Session, works: Sequence[Work]) -> dict[str, str]:
+    """Return the states of the cases that took up those which are to show them."""
+    asked = {str(work.record.values.get("merged_into")) for work in works
+             if work.record and work.edit.set.get("act") == "tell"}  # fmt: skip
+    found = sa.select(Incident.id, Incident.state).where(Incident.id.in_(asked))
+    return {row.id: row.state for row in session.execute(found)} if asked else {}
 
 
 def _settings(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
-from app.incidents.models import IncidentCategory
+from app.incidents.models import IncidentCategory, IncidentLimit
 from app.incidents.rules import WORKFLOW
 from app.office import writing
 
@@ -60,6 +60,19 @@ def import_categories(session: Session, path: Path) -> int:
     session.execute(sa.delete(IncidentCategory))
     session.execute(sa.insert(IncidentCategory), rows)
     return len(rows)
+
+
+def set_limits(
+    session: Session, area_id: int, category: str, limits: Mapping[str, int | None]
+) -> None:
+    """Set the time limits of an area for a category, a group or all; none returns to those above.
+
+    Cases that run already keep the due times they have.
+    """
+    here = (IncidentLimit.area_id == area_id, IncidentLimit.category == category)
+    session.execute(sa.delete(IncidentLimit).where(*here))
+    if any(limits.values()):
+        session.add(IncidentLimit(area_id=area_id, category=category, **limits))
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:

@@ -160,8 +160,7 @@ def _due_stamps(step: Step, due: Due) -> Written:
 
 
 def _told(step: Step) -> Written:
-    target = step.work.referred.get("merged_into")
-    return {"told_state": target.values.get("state")} if target else {}
+    return {"told_state": step.found.targets.get(str(step.before.get("merged_into")))}
 
 
 STAMPS: Mapping[str, Stamp] = {

@@ -102,7 +102,8 @@ def _decide(session: Session, actor: Actor, action: str, grid: int | None, *, ow
 def _shown(model: type[Record], row: Any, actor: Actor, *, masked: bool) -> dict[str, Any]:
     engine = current_engine()
     values: Mapping[str, Any] = json.loads(engine.seal.open(model.kind, row.id, row.body))
-    values = unveiled(actor, engine.tables[model.kind], values, now_ms())
+    if table := engine.tables.get(model.kind):
+        values = unveiled(actor, table, values, now_ms())
     if masked:
         values = engine.mask(model.kind, values)
     return {"id": row.id, "rv": row.rv, **values}
