@@ -6,6 +6,8 @@ from typing import Any
 
 from app.core.identifiers import new_id
 from app.core.moments import as_text
+from app.incidents.moves import acts, steps
+from app.incidents.rules import NEW_ROUND
 from app.phone import lane
 from app.phone.client import Phone
 from sync.replica_tables import Row
@@ -137,6 +139,35 @@ def report_incident(
     for photo in photos:
         lane.take(phone, photo, incident=incident)
     return incident
+
+
+def step_incident(phone: Phone, incident: Row, state: str, **values: Any) -> str:
+    """Propose the next step of an incident; return the id of the edit.
+
+    Raises:
+        WrongStep: the table has no such step from here that a phone may ask for.
+    """
+    here = incident.values["state"]
+    move = steps().get((here, state))
+    if move is None or not move.offline:
+        raise WrongStep(here, mine=True)
+    round_ = (incident.values.get("round") or 0) + (state in NEW_ROUND)
+    return phone.edit("event", "incident", incident.rec, {
+        "state": state, "round": round_, **values,
+    })  # fmt: skip
+
+
+def ask_about(phone: Phone, incident: Row, act: str, text: str, until: str | None = None) -> str:
+    """Ask for more time, or for another level; return the id of the edit.
+
+    Raises:
+        WrongStep: nothing of the kind can be asked for now.
+    """
+    if (act, incident.values["state"]) not in acts():
+        raise WrongStep(incident.values["state"], mine=True)
+    return phone.edit("event", "incident", incident.rec, {
+        "act": act, "act_text": text, "act_until": until,
+    })  # fmt: skip
 
 
 def count(phone: Phone, task: Row, number: int) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from app.phone import acts, form_commands, forms, lane, screens, wording
+from app.phone import acts, case_commands, form_commands, forms, lane, screens, wording
 from app.phone.client import Phone
 from app.phone.home import Home
 from app.phone.line import is_address
@@ -19,7 +19,8 @@ KINDS = ("task", "household", "contact", "incident", "photo", "conflict")
 
 group = click.Group("phone", help="网格员的手机（命令行） / A worker's phone at the terminal.")
 
-for command in (story, form_commands.form, form_commands.answer, form_commands.raise_incident):
+for command in (story, form_commands.form, form_commands.answer, form_commands.raise_incident,
+                case_commands.step_incident, case_commands.ask):  # fmt: skip
     group.add_command(command)
 
 

@@ -81,11 +81,26 @@ def conflict(phone: Phone, values: Mapping[str, Any]) -> str:
 
 
 def noted(phone: Phone) -> None:
-    """Print the choices that came to nothing, and why."""
+    """Print the choices and proposals that came to nothing, and why."""
     for entry in phone.noted():
+        if entry.edit["kind"] == "incident":
+            click.echo(_late(phone, entry.edit["rec"]))
+            continue
         reason = wording.reason(refusals.explained(entry.receipt or {}))
         conflict = acts.short(entry.edit["rec"])
         click.echo(f"→ 冲突 {conflict} 未能处理 / not settled: {reason}")
+
+
+def _late(phone: Phone, rec: str) -> str:
+    """Return how a case stands that a step of this phone came too late for, by whom and since."""
+    row = phone.replica.row("incident", rec)
+    values = row.values if row else {}
+    state = wording.INCIDENT_STATES.get(values.get("state", ""), "")
+    by, at = values.get("state_by_name") or "他人 somebody", values.get("state_at")
+    when = f"{datetime.fromisoformat(at).astimezone():%m-%d %H:%M}" if at else ""
+    return (f"→ 事件 {acts.short(rec)}：已由 {by} 于 {when} 办至「{state}」，您的内容已附上 / "
+            f"already {state.split()[-1] if state else 'moved'} by {by} at {when}; "
+            "your report was added")  # fmt: skip
 
 
 def parked(phone: Phone, waiting: Sequence[Row]) -> None:

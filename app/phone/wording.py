@@ -25,6 +25,10 @@ INCIDENT_STATES: Mapping[str, str] = {
     "draft": "草稿 draft", "reported": "已上报 reported", "verified": "已核实 verified",
     "rejected": "不予受理 rejected", "appealed": "已申诉 appealed", "filed": "已立案 filed",
     "not_filed": "不予立案 not filed", "cancelled": "已作废 cancelled", "closed": "已结案 closed",
+    "dispatched": "已派遣 dispatched", "claimed": "已签收 claimed", "returned": "已退单 returned",
+    "in_progress": "办理中 in progress", "hung": "挂账 hung", "answered": "已反馈 answered",
+    "checked": "已核查 checked", "rework": "返工 rework", "followed_up": "已回访 followed up",
+    "reopened": "已重开 reopened", "merged": "已并案 merged",
 }  # fmt: skip
 PHOTO_STATES: Mapping[str, str] = {
     "expected": "待传 expected", "stored": "已到达 arrived", "ready": "可查看 ready",
@@ -41,7 +45,8 @@ CONFLICT_STATES: Mapping[str, str] = {
 CHOICES: Mapping[str | None, str] = {"keep": "保留 kept", "swap": "已换 swapped"}
 RULES: Mapping[str, str] = {
     "latest": "后写者为准 the later", "open": "请人判断 for people", "text": "同处改动 same lines",
-    "proposal": "建议 proposal", "workflow": "进度被超越 overtaken", "delete": "删除 deletion",
+    "proposal": "建议 proposal", "workflow": "进度被超越 overtaken",
+    "late": "已先由他人办理 came late", "delete": "删除 deletion",
     "consent": "撤回优先 withdrawal first", "counter": "重新计数 counted anew",
 }  # fmt: skip
 FIELDS: Mapping[str, str] = {
