@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 
 from app.areas import area_of_code
 from app.core.database import Mode, current_database
+from app.incidents.page import PAGE, as_table, with_table
 from app.incidents.services import import_categories, set_limits
 
 CATEGORIES = Path(__file__).parents[2] / "data" / "incident_categories.csv"
@@ -41,3 +42,12 @@ def limits_command(code: str, category: str, **limits: int | None) -> None:
         set_limits(session, area_id, category, limits)
     told = ", ".join(f"{name} {value}" for name, value in limits.items() if value)
     click.echo(f"{code} {category}: {told or '缺省 / as usual'}")
+
+
+@incidents.command("table")
+@click.option("--write", is_flag=True, help="写入 docs/incidents.md / into docs/incidents.md")
+def table_command(write: bool) -> None:
+    """显示流程表 / Show the table of steps."""
+    if write:
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    click.echo(as_table(), nl=False)

@@ -12,6 +12,7 @@ from app.phone.home import Home
 from app.phone.line import BUSY, STRANGER, UNREACHED, Answer, Arrived, Away, Line, Refused
 from app.phone.moment import Clock, now
 from sync.lines import NDJSON, is_whole, pages, whole_lines
+from sync.push import OVERTAKEN
 from sync.replica import WANT_BYTES, Instant, Replica
 from sync.replica_tables import Entry, Row
 
@@ -311,11 +312,11 @@ class Phone:
         return [row for row in self.replica.parked() if row.values["user"] == mine]
 
     def noted(self) -> list[Entry]:
-        """Return the choices since the last sync that came to nothing, with their reasons."""
+        """Return what of the last sync came to nothing, with its reason: choices, late steps."""
         return [
             one for one in self.replica.receipts()
             if one.id in self._last_sent and one.receipt and one.receipt["status"] == NOTED
-            and one.edit["op"] == "resolve"
+            and (one.edit["op"] == "resolve" or one.receipt.get("code") == OVERTAKEN)
         ]  # fmt: skip
 
     def _learn_fates(self) -> None:
