@@ -4,6 +4,7 @@ import pytest
 
 from app.core import sight
 from app.core.database import Mode
+from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.identity import actors_of
 from tests.app.core.county import County
@@ -70,3 +71,16 @@ def test_the_walk_would_notice_a_veil_that_is_not_drawn(
     monkeypatch.setattr(sight, "veils_of", lambda *_: {})
     with pytest.raises(AssertionError):
         test_no_phone_of_the_grid_carries_the_reporter(county)
+
+
+def test_the_photo_of_a_report_does_not_tell_who_took_it(county: County) -> None:
+    made, phone, photo = cases.report(county), county.phone("gw"), new_id()
+    receipt = phone.act("create", "photo", photo, set={
+        "incident": made["id"], "sha256": "0" * 64, "size_bytes": 10, "media_type": "image/jpeg",
+    })  # fmt: skip
+    assert receipt["status"] == "applied", receipt
+    taken_by = {who: county.ask(who, "GET", f"/photos/{photo}").get_json()["taken_by"]
+                for who in ("gw", "second", "ts")}  # fmt: skip
+    assert taken_by == {"gw": county.ids["gw"], "second": None, "ts": county.ids["gw"]}
+    [item] = [one for one in county.phone("second").pull() if one["id"] == photo]
+    assert item["f"]["taken_by"] is None
