@@ -1,14 +1,14 @@
 """Incidents whole: steps, clocks, scores, merging; time limits of areas.
 
 Revision: 0010
-Follows: 0007a
+Follows: 0008
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0007a"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
