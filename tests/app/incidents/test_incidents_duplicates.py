@@ -70,24 +70,25 @@ def test_nearly_all_planted_duplicates_are_among_five_suggestions(database: Data
 
 
 def test_the_spatial_index_finds_the_neighbours(database: Database) -> None:
+    rows, repeats = _town(seed=1)
+    sent: list[Any] = []
+
+    def write_down(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        sent.append((statement, given))
+
     with database.transaction(Mode.WRITE) as session:
-        session.execute(sa.insert(Incident), _town(seed=1)[0])
-    statement = """EXPLAIN {plan} SELECT id FROM incident WHERE """
+        session.execute(sa.insert(Incident), rows)
+    sa.event.listen(database.engine, "before_cursor_execute", write_down)
+    with database.transaction(Mode.READ) as session:
+        suggest(session, repeats[0][0], Reach(everything=True))
+    sa.event.remove(database.engine, "before_cursor_execute", write_down)
+    [(statement, given)] = [one for one in sent if "FROM incident" in one[0]]
     with database.engine.connect() as connection:
-        if database.is_sqlite:
-            sql = statement.format(plan="QUERY PLAN") + (
-                "rowid IN (SELECT pkid FROM idx_incident_point WHERE xmin <= 1 AND xmax >= 0 "
-                "AND ymin <= 1 AND ymax >= 0)"
-            )
-            plan = " ".join(str(row) for row in connection.execute(sa.text(sql)))
-            assert "VIRTUAL TABLE" in plan
-        else:
+        if not database.is_sqlite:
             connection.execute(sa.text("ANALYZE incident"))
-            sql = statement.format(plan="") + (
-                "ST_Intersects(point, ST_MakeEnvelope(104.1, 36.5, 104.101, 36.501, 4326))"
-            )
-            plan = " ".join(str(row) for row in connection.execute(sa.text(sql)))
-            assert "idx_incident_point" in plan
+        explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+        plan = " ".join(map(str, connection.exec_driver_sql(f"{explain} {statement}", given)))
+    assert ("VIRTUAL TABLE INDEX" if database.is_sqlite else "idx_incident_point") in plan, plan
 
 
 def test_another_kind_far_away_or_long_ago_is_not_suggested(county: County) -> None:

@@ -10,7 +10,6 @@ from app.incidents.models import Incident
 from app.incidents.moves import OPEN_STATES, Move, moves, steps
 from app.incidents.rules import STATES, WORKFLOW
 from app.incidents.stamps import STAMPS
-from app.incidents.step import CLOCK_ID
 from tests.app.core.county import County
 from tests.app.identity.town import GRID
 from tests.app.incidents import walk
@@ -110,7 +109,3 @@ def _ask(county: County, who: str, wish: Wish, target: str) -> Any:
              "step_close": "close_kind"}  # fmt: skip
     body = {names.get(name, name): value for name, value in said.items() if name != "round"}
     return county.ask(who, "POST", f"{path}/moves", body)
-
-
-def test_nobody_can_pose_as_the_clock(county: County) -> None:
-    assert CLOCK_ID not in county.ids.values()
