@@ -1,14 +1,14 @@
 """Incidents whole: steps, clocks, scores, merging; time limits of areas.
 
 Revision: 0010
-Follows: 0008
+Follows: 0008a
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0008a"
 branch_labels = None
 depends_on = None
 
