@@ -272,11 +272,26 @@ class Country(World):
 
     def _exchange_until_rest(self, handsets: Sequence[Handset]) -> None:
         for number in range(ROUNDS_LIVE + 1):
-            moved = [self._round(handset) for handset in handsets]
+            moved = [self._turn(handset) for handset in handsets]
             if not any(moved):
                 self.figures["rounds_max"] = max(self.figures["rounds_max"], number)
                 return
         self.checks.fail("comes_to_rest", f"still moving after {ROUNDS_LIVE} rounds")
+
+    def _turn(self, handset: Handset) -> bool:
+        """Exchange until all is sent; tell whether anything moved.
+
+        A phone that was restored may send hundreds of edits again, a hundred in each exchange:
+        what must come to rest soon is what follows from them, not their number.
+        """
+        moved, before = self._round(handset), len(handset.phone.outbox())
+        while before:
+            moved = self._round(handset) or moved
+            left = len(handset.phone.outbox())
+            if left >= before:
+                break
+            before = left
+        return moved
 
     # -- events that are rarer or more even than in the small world ------------------------------
 
