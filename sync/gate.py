@@ -16,6 +16,7 @@ class Work:
     Attributes:
         referred: for each field that names another record, that record as it stands now.
         author: whose edit it is, when somebody else lets it through; else None.
+        device: from which the edit came.
     """
 
     edit: Edit
@@ -24,6 +25,14 @@ class Work:
     act: ActTime
     referred: Mapping[str, Record] = field(default_factory=dict)
     author: int | None = None
+    device: str = ""
+
+    def saw(self, unit: str) -> bool:
+        """Tell whether the author knew what stands in a unit: he had seen it, or wrote it."""
+        if self.record is None:
+            return True
+        mark = self.record.mark(unit)
+        return mark.rv <= self.edit.base or mark.device == self.device
 
 
 @dataclass(frozen=True, slots=True)

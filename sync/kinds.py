@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sync.edits import JOIN_OPS, Edit
 from sync.errors import FieldError, Refusal
@@ -44,6 +44,20 @@ class Rule(enum.Enum):
 NEED_THE_PAST = (Rule.TEXT, Rule.SET, Rule.COUNTER)
 
 
+class Tell(NamedTuple):
+    """What one record tells another one that it names, in the same act.
+
+    Attributes:
+        when: the field whose being set in an edit says that something may be told.
+        value: the field whose new value is told.
+        to: the field that gets it there; of two values the greater stands.
+    """
+
+    when: str
+    value: str
+    to: str
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field on the wire."""
@@ -57,6 +71,8 @@ class Field:
     """The kind of record whose id the value is; that record must be there first."""
     follows: tuple[str, ...] = ()
     """The fields that go with the record named here: when they change there, they change here."""
+    tells: tuple[Tell, ...] = ()
+    """What is told to the record named here."""
 
     @property
     def unit(self) -> str:
@@ -66,13 +82,26 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """States with a rank, and the moves between them; `round` grows with each return."""
+    """States with a rank, and the moves between them; `round` grows with each return.
+
+    Attributes:
+        strict: a step made beside others stands only if the table has it from the present state,
+            too. Else it comes late: the record stays as it is, all that came with the step is
+            kept. Without it, the state further along wins.
+    """
 
     ranks: Mapping[str, int]
     moves: frozenset[tuple[str | None, str]]
     """From which state to which; None stands for "not there yet"."""
     new_round: frozenset[str] = frozenset()
     """States that begin the next round."""
+    strict: bool = False
+
+    def allows(self, before: Values, after: Values) -> bool:
+        """Tell whether the table has a move, into the round that follows from it."""
+        here, there = before.get("state"), after.get("state")
+        round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
+        return (here, there) in self.moves and (after.get("round") or 0) == round_
 
     def order(self, values: Values) -> tuple[int, int]:
         """Return the place of a record in the total order of (round, rank)."""
@@ -84,10 +113,10 @@ class Workflow:
         Raises:
             Refusal: ``transition_not_allowed`` with the states that can be reached from here.
         """
-        here, there = before.get("state"), after.get("state")
-        onward = sorted(to for origin, to in self.moves if origin == here)
-        round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
-        if there not in onward or (after.get("round") or 0) != round_:
+        if not self.allows(before, after):
+            here, there = before.get("state"), after.get("state")
+            onward = sorted(to for origin, to in self.moves if origin == here)
+            round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
             limits = {"state": here, "round": round_, "possible": onward}
             raise Refusal("transition_not_allowed", FieldError("state", "no_such_move", limits))
 
@@ -286,6 +315,11 @@ class Kind:
     def following(self) -> tuple[Field, ...]:
         """Return the fields by which records of this kind follow others."""
         return tuple(one for one in self.fields if one.follows and one.refers)
+
+    @cached_property
+    def telling(self) -> tuple[Field, ...]:
+        """Return the fields by which records of this kind tell others something."""
+        return tuple(one for one in self.fields if one.tells and one.refers)
 
     @cached_property
     def _joined(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sync import handover, merge, parking
+from sync import handover, merge, parking, telling
 from sync.barring import Barring
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.closing import Closing
@@ -26,7 +26,7 @@ from sync.edits import (
     Receipt,
     Record,
 )
-from sync.errors import Problem, Refusal
+from sync.errors import FieldError, Problem, Refusal
 from sync.gate import Gate, Verdict, Work
 from sync.kinds import Examined, Kind, Kinds
 from sync.reading import RELEASES, Key, Reading
@@ -38,6 +38,7 @@ from sync.upkeep import STRIPPED
 from sync.wire import MALFORMED, UNKNOWN_OP
 
 CLOCK_SUSPECT = "clock_suspect"
+OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,20 +261,24 @@ class Run:
         key = (kind.name, edit.rec)
         mark = Mark(merged.record.rv, author.ms, author.device, edit.id)
         if merged.changed:
-            moves = handover.Handover(self)
-            if self.reading.record(key) is None:
+            moves, before = handover.Handover(self), self.reading.record(key)
+            if before is None:
                 moves.found(kind, merged.record, mark, named=edit.set)
             else:
                 moves.place(kind, merged.record, mark)
+            telling.Telling(self).tell(kind, edit, before, merged.record, mark)
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         if merged.clashes and merge.overtaken(merged, edit):
-            flags = (*flags, "overtaken")
+            flags = (*flags, OVERTAKEN)
+        late = merge.late(merged)
         return Receipt(
             edit.n,
             edit.id,
             _status(merged),
             edit.rec,
             merged.record.rv,
+            OVERTAKEN if late else None,
+            _why_late(late) if late else (),
             flags=flags,
             lost=merged.lost,
             conflicts=tuple(clash.conflict_id(edit.rec, edit.base) for clash in merged.clashes),
@@ -363,6 +368,12 @@ class Run:
         self.batch.device = Device(was.id, was.user, edit.n, edit.id, last_ms, was.enrolment)
 
 
+def _why_late(late: merge.Clash) -> tuple[Mapping[str, Any], ...]:
+    """Return in which state the record stands that a step came too late for, and since when."""
+    limits = {"state": late.won.get("state"), "ms": late.won_by.ms}
+    return (FieldError("state", OVERTAKEN, limits).as_json(),)
+
+
 def _seen_ms(work: Work) -> int:
     """Return the latest stamp of the record as the author of an edit had seen it."""
     return work.record.stamp_at(work.edit.base) if work.record else 0
@@ -371,7 +382,7 @@ def _seen_ms(work: Work) -> int:
 def _status(merged: merge.Merged) -> str:
     rules = {clash.rule for clash in merged.clashes}
     in_vain = not merged.changed or (merged.record.deleted and merged.lost)
-    if rules & {"proposal", "delete"} and in_vain:
+    if rules & {"proposal", "delete", merge.LATE} and in_vain:
         return "noted"
     if rules:
         return "conflict"

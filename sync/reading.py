@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync import conflicts, handover, parking
+from sync import conflicts, handover, parking, telling
 from sync.clock import ActTime, Anchors, act_time
 from sync.edits import Edit, Parked, Record
 from sync.errors import Refusal
@@ -40,6 +40,7 @@ class Reading:
         self.load(resolving)
         settled = [self.found[key] for key in resolving if key in self.found]
         self.load({(one.values["kind"], one.values["record"]) for one in settled})
+        self.load(telling.told(self, everything))
         handover.load(self, handover.movers(self, everything))
         self.batch.relied = handover.relied_on(self, everything)
 
@@ -124,7 +125,7 @@ class Reading:
             parked = self.parked.get(edit.rec)
             edit = replace(edit, was={"user": parked.user, "scope": parked.scope} if parked else {})
         return Work(edit, kind, self.record((kind.name, edit.rec)), act,
-                    self._living(kind, edit))  # fmt: skip
+                    self._living(kind, edit), device=device)  # fmt: skip
 
     def waits(self, edit: Edit, kind: Kind) -> str | None:
         """Return the record whose parked creation an edit must wait for, if there is one."""

@@ -15,7 +15,7 @@ from app.core.database import Base, BigInt, UTCDateTime
 from app.core.spatial import ewkt_point, point_type
 from sync import values as v
 from sync.edits import Record as SyncRecord
-from sync.kinds import Field, Kind, Rule, Workflow
+from sync.kinds import Field, Kind, Rule, Tell, Workflow
 from sync.stores.tables import SyncTables, uuid
 from sync.upgrade import Step
 
@@ -34,6 +34,7 @@ class Declared:
         purpose: why we hold it; a field without a purpose is not held.
         retention: how long we hold it.
         follows: the fields that go with the record named here, as ``sync.kinds`` says.
+        tells: what is told to the record named here, as ``sync.kinds`` says.
         mask: what a role sees that may not see the value; None hides it.
     """
 
@@ -48,6 +49,7 @@ class Declared:
     retention: str
     mask: Callable[[Any], Any] | None
     follows: tuple[str, ...] = ()
+    tells: tuple[Tell, ...] = ()
 
 
 def synced(
@@ -64,14 +66,16 @@ def synced(
     index: bool = False,
     mask: Callable[[Any], Any] | None = None,
     follows: tuple[str, ...] = (),
+    tells: tuple[Tell, ...] = (),
 ) -> MappedColumn[Any]:
     """Declare one synced field; see :class:`Declared` and ``sync.kinds`` for the words."""
     assert not (sealed and rule is Rule.SET), (
         "the marks of a set name its codes, and are not sealed"
     )
     declared = Declared(
-        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows
-    )
+        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows,
+        tells,
+    )  # fmt: skip
     column = sa.Text() if sealed else column_type(type_)
     return mapped_column(column, nullable=True, index=index, info={"synced": declared})
 
@@ -169,7 +173,7 @@ class KindTable:
         return Kind(
             name=model.kind,
             fields=tuple(
-                Field(name, d.type, d.rule, d.group, d.required, d.refers, d.follows)
+                Field(name, d.type, d.rule, d.group, d.required, d.refers, d.follows, d.tells)
                 for name, d in self.declared.items()
             ),
             scopes=model.scopes_of,

@@ -69,6 +69,12 @@ EDITS: dict[str, Advice] = {
     "transition_not_allowed": Advice(
         "当前状态不能执行该步骤", "This step cannot be taken from here",
         "同步后按可行的步骤重新办理", "Sync and take a step that is possible now."),
+    "already_claimed": Advice(
+        "任务已由他人承办", "Somebody else has the task now",
+        "内容已保存，请主管决定如何采用", "What you did is kept; a supervisor decides about it."),
+    "overtaken": Advice(
+        "该事项已先由他人办理", "Somebody else has taken this further already",
+        "您的内容已附在事项上，无须再做", "What you added is kept with it; nothing is left to do."),
     "already_resolved": Advice(
         "该冲突已处理", "This conflict has been settled", "无须再做", "Nothing is left to do."),
     "not_resolved": Advice(
@@ -148,6 +154,9 @@ FIELDS: dict[str, Advice] = {
     "cannot_remove": Advice(
         "该字段不能移除", "Nothing can be removed from this field",
         "升级手机应用", "Upgrade the app."),
+    "overtaken": Advice(
+        "现为 {state}", "It is {state} now",
+        "您的内容已附上", "What you added is kept with it."),
     "no_such_round": Advice(
         "不是当前轮次", "It is not the round that is on",
         "同步后按当前轮次重新办理", "Sync and take the step in the present round."),

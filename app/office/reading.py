@@ -1,7 +1,7 @@
 """List and read synced records, each as the reader's role may see it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -71,8 +71,13 @@ def read_record(
     action: str,
     *,
     own_field: str | None = None,
+    own_when: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> dict[str, Any]:
     """Return one record.
+
+    Args:
+        own_field: the field that names whose it is.
+        own_when: tells of the record whether it is the actor's own, where one field cannot.
 
     Raises:
         Problem: 404 absent or out of scope, 403 in scope but not for this role.
@@ -84,6 +89,7 @@ def read_record(
         raise Problem(404, "not_found")
     shown = _shown(model, row, masked=False)
     own = own_field is not None and shown.get(own_field) == actor.user_id
+    own = own or (own_when is not None and own_when(shown))
     answer = _decide(session, actor, action, shown.get("grid"), own=own)
     return _shown(model, row, masked=True) if answer is Answer.MASKED else shown
 
