@@ -1,14 +1,14 @@
 """Tasks: what the server notes of their steps, batches and rules; for whom a cover stands in.
 
 Revision: 0009
-Follows: 0007
+Follows: 0007a
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0007a"
 branch_labels = None
 depends_on = None
 
