@@ -57,6 +57,8 @@ class TaskRule(Base):
     # Days of the week (1 to 7) or of the month (1 to 31), separated by commas.
     days: Mapped[str] = mapped_column(sa.String(100), default="", server_default="")
     every: Mapped[int] = mapped_column(default=1, server_default="1")
+    # What falls on a day off is done on the next working day.
+    shifts: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     starts: Mapped[date]
     # The last day.
     ends: Mapped[date | None]
@@ -195,9 +197,7 @@ class Task(Record):
         Whole(0, 1000), rule=Rule.SERVER, privacy=P0, purpose=RESULT
     )
     pool: Mapped[bool | None] = synced(Truth(), rule=Rule.SERVER, privacy=P0, purpose=WORK)
-    reminded_at: Mapped[str | None] = synced(
-        Moment(), rule=Rule.SERVER, privacy=P0, purpose=REMIND
-    )
+    reminded_at: Mapped[str | None] = synced(Moment(), rule=Rule.SERVER, privacy=P0, purpose=REMIND)
     batch: Mapped[str | None] = synced(
         Identity(), rule=Rule.SERVER, index=True, privacy=P0, purpose=WORK
     )

@@ -89,7 +89,7 @@ CONFIRMING = frozenset({"visit", "household_update"})
 """The kinds of task to which "nothing changed" is a whole answer: they ask about a household."""
 
 RANK, REMINDED_RANK = 30, 22
-"""The place in a pull; a task of which the worker is reminded comes right after urgent incidents."""
+"""The place in a pull; a task of which one is reminded comes after urgent incidents."""
 
 
 def missing_reason(state: str | None, values: Mapping[str, Any]) -> str | None:

@@ -36,7 +36,9 @@ def to_do(actor: Actor, at_ms: int) -> sa.ColumnElement[bool]:
     conditions: list[sa.ColumnElement[bool]] = [Task.assignee == actor.user_id]
     for post in actor.posts_at(at_ms):
         if post.role == WORKER:
-            whose = sa.true() if post.is_cover and post.covers is None else Task.assignee.is_(None)
+            whose: sa.ColumnElement[bool] = (
+                sa.true() if post.is_cover and post.covers is None else Task.assignee.is_(None)
+            )
             if post.covers is not None:
                 whose = sa.or_(whose, Task.assignee == post.covers)
             conditions.append(sa.and_(Task.grid == post.area_id, whose))

@@ -52,10 +52,10 @@ def _check_guard(before: Values, values: Values, at_ms: int) -> None:
         onward = sorted(state for here, state in WORKFLOW.moves if here == origin and state != to)
         limits = {"state": origin, "round": before.get("round") or 0, "possible": onward}
         raise Refusal("transition_not_allowed", FieldError("state", "no_such_move", limits))
-    if is_undo(origin, to) and before.get("done_at"):
-        if too_late_to_undo(ms_of(before["done_at"]), at_ms):
-            hours = {"hours": UNDO_WITHIN // timedelta(hours=1)}
-            raise Refusal("transition_not_allowed", FieldError("state", "undo_too_late", hours))
+    undone = before.get("done_at") if is_undo(origin, to) else None
+    if undone and too_late_to_undo(ms_of(undone), at_ms):
+        hours = {"hours": UNDO_WITHIN // timedelta(hours=1)}
+        raise Refusal("transition_not_allowed", FieldError("state", "undo_too_late", hours))
 
 
 def claims(values: Values) -> bool:

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("pattern", sa.String(length=10), nullable=False),
         sa.Column("days", sa.String(length=100), server_default="", nullable=False),
         sa.Column("every", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("shifts", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("starts", sa.Date(), nullable=False),
         sa.Column("ends", sa.Date(), nullable=True),
         sa.Column("due_days", sa.Integer(), nullable=False),

@@ -11,6 +11,9 @@ from tests.app.identity.town import GRID, outcome
 from tests.app.tasks import walk
 from tests.app.workflows.handset import Handset
 
+FOUND_SAME = {"state": "done", "round": 0, "unchanged": True}
+ACCEPTED = {"state": "accepted", "round": 0}
+
 
 def _steps(phone: SyncPhone, task: dict[str, Any], *states: str, **report: Any) -> list[Any]:
     """Let a phone take steps that it made offline, all from the version it had seen."""
@@ -160,7 +163,7 @@ def test_a_worker_cannot_give_himself_a_task_that_is_somebody_elses(county: Coun
                          set={"assignee": county.ids["second"]})  # fmt: skip
     assert proposed["status"] == "conflict"
     claimed = phone.act("event", "task", task["id"], base=1,
-                        set={"state": "accepted", "round": 0, "assignee": county.ids["second"]})  # fmt: skip
+                        set=ACCEPTED | {"assignee": county.ids["second"]})  # fmt: skip
     assert "assignee" in claimed.get("lost", ()) or claimed["status"] == "parked"
     assert _shown(county, task)["assignee"] == county.ids["gw"]
 
@@ -255,7 +258,7 @@ def test_nothing_changed_is_all_or_nothing(county: County) -> None:
     county.person("second", "gw", GRID)
     for who in ("second", "colleague"):
         refused = county.phone(who).act("event", "task", task["id"], base=1,
-                                        set={"state": "done", "round": 0, "unchanged": True})  # fmt: skip
+                                        set=FOUND_SAME)  # fmt: skip
         assert refused["status"] == "parked"
     shown = county.ask("gw", "GET", f"/households/{home['id']}").get_json()
     assert (shown["rv"], shown["last_confirmed_at"]) == (home["rv"], home["last_confirmed_at"])
@@ -266,7 +269,7 @@ def test_an_older_visit_does_not_make_a_household_look_older(county: County) -> 
     phone = county.phone("gw")
     early = phone.edit("event", "task", task["id"], base=1, at={"anchor": phone.anchor,
                        "elapsed_ms": 0, "claimed": now_ms()},
-                       set={"state": "done", "round": 0, "unchanged": True})  # fmt: skip
+                       set=FOUND_SAME)  # fmt: skip
     later = county.phone("gw").edit("update", "household", home["id"], base=home["rv"],
                                     set={"occupancy": "seasonal"})  # fmt: skip
     assert [one["status"] for one in phone.push(early, later)] == ["applied", "applied"]
@@ -281,13 +284,13 @@ def test_only_a_visit_to_a_household_finds_nothing_changed(county: County) -> No
     for more in ({}, {"household": home["id"], "task_kind": "notice_delivery"}):
         task = county.task(**more)
         receipt = phone.act("event", "task", task["id"], base=1,
-                            set={"state": "done", "round": 0, "unchanged": True})  # fmt: skip
+                            set=FOUND_SAME)  # fmt: skip
         assert receipt["errors"] == [{"field": "unchanged", "code": "not_about_a_household"}]
 
 
 def test_a_visit_of_the_pool_that_found_nothing_changed_is_claimed_by_that(county: County) -> None:
     _, task = _visit(county, assignee=None)
     receipt = county.phone("gw").act("event", "task", task["id"], base=1,
-                                     set={"state": "done", "round": 0, "unchanged": True})  # fmt: skip
+                                     set=FOUND_SAME)  # fmt: skip
     assert receipt["status"] == "applied"
     assert _shown(county, task)["assignee"] == county.ids["gw"]
