@@ -1,6 +1,6 @@
 """A phone in Python: enrols with a code, works offline on a local replica, and syncs."""
 
 from app.core.feature import Feature
-from app.phone.commands import group
+from app.phone.task_commands import group
 
 feature = Feature(name="phone", commands=(group,))

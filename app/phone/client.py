@@ -303,7 +303,8 @@ class Phone:
         self._learn_fates()
         if now_ms - memory.recall("lists_ms", 0) > LISTS_KEPT_MS:
             lists = {name: self._list(path) for name, path in LISTS.items()}
-            memory.keep(lists=lists, lists_ms=now_ms)
+            names = {name: _names(rows) for name, rows in lists.items()}
+            memory.keep(lists=names, photo_rules=_photo_rules(lists["task"]), lists_ms=now_ms)
 
     def parked(self) -> list[Row]:
         """Return the edits of this phone's user that wait to be corrected, oldest first."""
@@ -326,9 +327,13 @@ class Phone:
             if entry.receipt and entry.receipt["status"] in UNDECIDED and fate in DECIDED:
                 self.replica.memory.answered(entry.id, {**entry.receipt, "status": fate})
 
-    def _list(self, path: str) -> dict[str, list[str]]:
-        rows = self.ask("GET", path).body
-        return {row["code"]: [row["name_zh"], row["name_en"]] for row in rows}
+    def photo_rule(self, task_kind: str) -> str:
+        """Return what a kind of task says of photos, and why; empty when not known yet."""
+        return " / ".join(self.replica.memory.recall("photo_rules", {}).get(task_kind, []))
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.ask("GET", path).body
+        return rows
 
     def _round(self, want_bytes: int) -> Mapping[str, Any] | None:
         """Make one exchange; return the page if one was applied."""
@@ -390,3 +395,11 @@ class Phone:
     def _is_done(self) -> bool:
         replica = self.replica
         return replica.is_whole and not (replica.outbox() or replica.needs_device)
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    return {row["code"]: [row["name_zh"], row["name_en"]] for row in rows}
+
+
+def _photo_rules(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    return {row["code"]: [row["photo_why_zh"], row["photo_why_en"]] for row in rows}

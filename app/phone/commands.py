@@ -140,7 +140,10 @@ def parked(phone: Phone, everybodys: bool) -> None:
 @on_phone
 def show(phone: Phone, kind: str, record: str) -> None:
     """显示一条记录 / Show one record; the end of its id is enough."""
-    screens.record(acts.find(phone, kind, record))
+    row = acts.find(phone, kind, record)
+    screens.record(row)
+    if kind == "task":
+        screens.photo_rule(phone, row)
 
 
 def _step(phone: Phone, task: str, state: str, **values: Any) -> None:

@@ -15,6 +15,7 @@ from app.office import writing
 from app.office.reading import list_records, read_record, with_etag
 from app.office.schemas import in_schema, out_schema
 from app.tasks import services
+from app.tasks.evidence_words import why
 from app.tasks.models import Task
 from app.tasks.rules import OPEN_STATES, STATES
 from app.tasks.standing import may_act, to_do
@@ -74,6 +75,10 @@ class TaskKindOut(Schema):
     default_due_days = fields.Integer()
     result_type = fields.String()
     photo = fields.String()
+    photo_why_zh = fields.Function(lambda kind: why(kind.photo).zh)
+    photo_why_en = fields.Function(lambda kind: why(kind.photo).en)
+    note = fields.String()
+    remind_before_hours = fields.Integer()
 
 
 @blueprint.route("/task-kinds")

@@ -68,8 +68,9 @@ def test_handing_out_takes_the_same_statements_for_one_grid_and_for_many(county:
 
 
 def test_a_list_of_households_goes_to_the_workers_of_their_grids(county: County) -> None:
+    elsewhere = household(grid=SAME_VILLAGE_GRID)
     homes = [county.made("gw", "/households", household()),
-             county.made("colleague", "/households", household(grid=SAME_VILLAGE_GRID))]  # fmt: skip
+             county.made("colleague", "/households", elsewhere)]  # fmt: skip
     body = {"task_kind": "visit", "title": "走访", "households": [one["id"] for one in homes]}
     batch = county.made("vl", "/task-batches", body)
     assert (batch["way"], batch["area_id"], batch["tasks"]) == ("households", VILLAGE, 2)
