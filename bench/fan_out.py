@@ -9,6 +9,7 @@ the commit; and the roll-up of the batch, county by county.
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from app.demo.plan import city_plan
 from app.tasks import batches
 from app.tasks.batches import Wish
 from app.tasks.handing_out import WORKERS
+from bench.exchange import cpu_ms, postgres_pids
 from tests.conftest import ENGINES
 from tests.prove.ground import open_app
 
@@ -42,13 +44,19 @@ class Office:
     actor: Actor
     city: int
 
+    def processor_s(self) -> float:
+        """Return the processor time so far of this process and of those of the database."""
+        database = postgres_pids(self.database)
+        ended = cpu_ms(database[:1], reaped=True) - cpu_ms(database[:1])
+        return (cpu_ms([os.getpid(), *database]) + ended) / 1000
+
     def hand_out(self) -> tuple[float, float, Any]:
         """Hand out a task to every grid; return seconds, processor seconds, and the batch."""
-        began, spent = time.perf_counter(), time.process_time()
+        began, spent = time.perf_counter(), self.processor_s()
         with self.database.transaction(Mode.WRITE) as session:
             wish = Wish(KIND, WORKERS, area=self.city)
             batch = batches.create(session, self.actor, wish, key=None)
-        return time.perf_counter() - began, time.process_time() - spent, batch
+        return time.perf_counter() - began, self.processor_s() - spent, batch
 
     def roll_up(self, batch: str) -> tuple[float, Mapping[str, Any]]:
         """Count the tasks of a batch by county and state; return seconds and the counts."""
@@ -78,10 +86,11 @@ def measure(engine: str, rounds: int) -> dict[str, Any]:
         assert counts["states"] == {"assigned": tasks}, counts["states"]
         assert feed_rows(office.database) == rounds * tasks
         best = min(took, key=lambda one: one[0])
+        spent = round(min(one[1] for one in took), 2)
         return {
             "engine": engine, "tasks": tasks, "unserved": best[2].unserved,
             "best_s": round(best[0], 2), "worst_s": round(max(one[0] for one in took), 2),
-            "processor_s": round(best[1], 2), "roll_up_ms": round(seconds * 1000, 1),
+            "processor_s": spent, "roll_up_ms": round(seconds * 1000, 1),
             "goal_s": GOAL_S, "ratio": round(best[0] / GOAL_S, 2),
         }  # fmt: skip
 

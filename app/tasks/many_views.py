@@ -26,7 +26,7 @@ ID_MAX = 2**53
 DAYS_MAX = 3_660
 
 
-class ErrandIn(Schema):
+class TaskErrandIn(Schema):
     """What everybody is asked to do."""
 
     task_kind = fields.String(required=True, validate=validate.Length(1, 40))
@@ -45,7 +45,7 @@ class ErrandIn(Schema):
     )  # fmt: skip
 
 
-class WishIn(ErrandIn):
+class TaskWishIn(TaskErrandIn):
     """Tasks for a list of grids or households, or for all of an area."""
 
     due_at = fields.AwareDateTime(load_default=None)
@@ -70,7 +70,7 @@ class WishIn(ErrandIn):
         return Wish(**{**values, "grids": tuple(values["grids"])}, households=named)
 
 
-class PreviewOut(Schema):
+class TaskPreviewOut(Schema):
     """How many tasks there would be."""
 
     tasks = fields.Integer(required=True)
@@ -80,7 +80,7 @@ class PreviewOut(Schema):
     )
 
 
-class BatchOut(Schema):
+class TaskBatchOut(Schema):
     """Tasks that were assigned in one act."""
 
     id = fields.UUID(required=True)
@@ -96,7 +96,7 @@ class BatchOut(Schema):
     made = fields.AwareDateTime(required=True)
 
 
-class BelowOut(Schema):
+class TasksBelowOut(Schema):
     """How far the tasks below one area have come."""
 
     area_id = fields.Integer(required=True)
@@ -105,34 +105,34 @@ class BelowOut(Schema):
     states = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
 
 
-class RollUpOut(Schema):
+class TaskRollUpOut(Schema):
     """How far the tasks of a batch have come, for each area right below one."""
 
-    batch = fields.Nested(BatchOut, required=True)
+    batch = fields.Nested(TaskBatchOut, required=True)
     area_id = fields.Integer(required=True)
     states = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
-    below = fields.List(fields.Nested(BelowOut), required=True)
+    below = fields.List(fields.Nested(TasksBelowOut), required=True)
 
 
-class RollUpQuery(Schema):
+class TaskRollUpQuery(Schema):
     """Whose children to show."""
 
     area = fields.Integer(load_default=None, validate=validate.Range(1, ID_MAX))
 
 
-class CancelIn(Schema):
+class TaskBatchCancelIn(Schema):
     """Why the tasks are not to be done."""
 
     reason = fields.String(required=True, validate=validate.Length(1, 500))
 
 
-class CancelledOut(Schema):
+class TasksCancelledOut(Schema):
     """How many tasks were cancelled; those that were done or over stay."""
 
     cancelled = fields.Integer(required=True)
 
 
-class RuleIn(ErrandIn):
+class TaskRuleIn(TaskErrandIn):
     """A task that comes again."""
 
     area = fields.Integer(required=True, strict=True, validate=validate.Range(1, ID_MAX))
@@ -160,7 +160,7 @@ class RuleIn(ErrandIn):
             raise ValidationError("It belongs to the pattern `every`.", "every")
 
 
-class RuleOut(Schema):
+class TaskRuleOut(Schema):
     """A rule of recurring tasks."""
 
     id = fields.UUID(required=True)
@@ -182,8 +182,8 @@ class RuleOut(Schema):
 
 @blueprint.route("/task-batches/preview", methods=["POST"])
 @blueprint.guard("task.create")
-@blueprint.arguments(WishIn)
-@blueprint.response(200, PreviewOut)
+@blueprint.arguments(TaskWishIn)
+@blueprint.response(200, TaskPreviewOut)
 def preview_batch(wish: Wish) -> Any:
     """Count the tasks that a wish would make, and make none."""
     return batches.preview(current_session(), current_actor(), wish)
@@ -191,8 +191,8 @@ def preview_batch(wish: Wish) -> Any:
 
 @blueprint.route("/task-batches", methods=["POST"])
 @blueprint.guard("task.create", Mode.WRITE)
-@blueprint.arguments(WishIn)
-@blueprint.response(201, BatchOut)
+@blueprint.arguments(TaskWishIn)
+@blueprint.response(201, TaskBatchOut)
 def create_batch(wish: Wish) -> Any:
     """Hand out a task to every grid of an area, to a list, or to households long unseen."""
     return batches.create(current_session(), current_actor(), wish, key=idempotency_key())
@@ -201,7 +201,7 @@ def create_batch(wish: Wish) -> Any:
 @blueprint.route("/task-batches")
 @blueprint.guard("task.list")
 @blueprint.arguments(PageQuery, location="query")
-@blueprint.response(200, BatchOut(many=True))
+@blueprint.response(200, TaskBatchOut(many=True))
 def list_batches(query: dict[str, Any]) -> Any:
     """List what was handed out in one act within your area."""
     rows = batches.listed(current_session(), current_actor(), **query)
@@ -210,8 +210,8 @@ def list_batches(query: dict[str, Any]) -> Any:
 
 @blueprint.route("/task-batches/<uuid:batch>")
 @blueprint.guard("task.list")
-@blueprint.arguments(RollUpQuery, location="query")
-@blueprint.response(200, RollUpOut)
+@blueprint.arguments(TaskRollUpQuery, location="query")
+@blueprint.response(200, TaskRollUpOut)
 def roll_up_batch(query: dict[str, Any], batch: UUID) -> Any:
     """Show how far the tasks of a batch have come, area by area."""
     return batches.rolled_up(current_session(), current_actor(), str(batch), query["area"])
@@ -219,8 +219,8 @@ def roll_up_batch(query: dict[str, Any], batch: UUID) -> Any:
 
 @blueprint.route("/task-batches/<uuid:batch>/cancellation", methods=["POST"])
 @blueprint.guard("task.cancel", Mode.WRITE)
-@blueprint.arguments(CancelIn)
-@blueprint.response(200, CancelledOut)
+@blueprint.arguments(TaskBatchCancelIn)
+@blueprint.response(200, TasksCancelledOut)
 def cancel_batch(body: dict[str, str], batch: UUID) -> Any:
     """Cancel all tasks of a batch that nobody has done yet."""
     session, actor = current_session(), current_actor()
@@ -229,8 +229,8 @@ def cancel_batch(body: dict[str, str], batch: UUID) -> Any:
 
 @blueprint.route("/task-rules", methods=["POST"])
 @blueprint.guard("task.create", Mode.WRITE)
-@blueprint.arguments(RuleIn)
-@blueprint.response(201, RuleOut)
+@blueprint.arguments(TaskRuleIn)
+@blueprint.response(201, TaskRuleOut)
 def create_rule(body: dict[str, Any]) -> Any:
     """Let a task come again by the calendar."""
     new = NewRule(_wish_of(body), _pattern_of(body), body["due_days"])
@@ -251,7 +251,7 @@ def _pattern_of(body: dict[str, Any]) -> Pattern:
 @blueprint.route("/task-rules")
 @blueprint.guard("task.list")
 @blueprint.arguments(PageQuery, location="query")
-@blueprint.response(200, RuleOut(many=True))
+@blueprint.response(200, TaskRuleOut(many=True))
 def list_rules(query: dict[str, Any]) -> Any:
     """List the rules of your area, ended ones too."""
     rows = task_rules.listed(current_session(), current_actor(), **query)

@@ -1,14 +1,14 @@
 """Tasks: what the server notes of their steps, batches and rules; for whom a cover stands in.
 
 Revision: 0009
-Follows: 0007a
+Follows: 0008
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007a"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
