@@ -10,6 +10,7 @@ from app.core.identifiers import new_id
 from app.phone.copying import Copying
 from app.phone.home import Home
 from app.phone.line import BUSY, STRANGER, UNREACHED, Answer, Arrived, Away, Line, Refused
+from app.phone.lists import names, photo_rules
 from app.phone.moment import Clock, now
 from sync.lines import NDJSON, is_whole, pages, whole_lines
 from sync.replica import WANT_BYTES, Instant, Replica
@@ -303,8 +304,8 @@ class Phone:
         self._learn_fates()
         if now_ms - memory.recall("lists_ms", 0) > LISTS_KEPT_MS:
             lists = {name: self._list(path) for name, path in LISTS.items()}
-            names = {name: _names(rows) for name, rows in lists.items()}
-            memory.keep(lists=names, photo_rules=_photo_rules(lists["task"]), lists_ms=now_ms)
+            called = {name: names(rows) for name, rows in lists.items()}
+            memory.keep(lists=called, photo_rules=photo_rules(lists["task"]), lists_ms=now_ms)
 
     def parked(self) -> list[Row]:
         """Return the edits of this phone's user that wait to be corrected, oldest first."""
@@ -395,11 +396,3 @@ class Phone:
     def _is_done(self) -> bool:
         replica = self.replica
         return replica.is_whole and not (replica.outbox() or replica.needs_device)
-
-
-def _names(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    return {row["code"]: [row["name_zh"], row["name_en"]] for row in rows}
-
-
-def _photo_rules(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    return {row["code"]: [row["photo_why_zh"], row["photo_why_en"]] for row in rows}
