@@ -37,6 +37,11 @@ def _named(field: Field, edit: Edit, record: Record | None) -> set[Key]:
     return {(str(field.refers), name) for one in named if (name := as_identity(one))}
 
 
+def is_newer(value: str, known: str | None) -> bool:
+    """Tell whether a value that is told goes beyond what is known: it never goes back."""
+    return known is None or value > known
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """What the edits of one batch tell other records."""
@@ -60,7 +65,7 @@ class Telling:
         return None if other is None or other.deleted else other
 
     def _write(self, record: Record, name: str, value: str, mark: Mark) -> Record:
-        if (record.values.get(name) or "") >= value:
+        if not is_newer(value, record.values.get(name)):
             return record
         kind = self.run.context.kinds.by_name[record.kind]
         own = mark._replace(rv=record.rv + 1)

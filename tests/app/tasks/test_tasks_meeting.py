@@ -205,7 +205,7 @@ def test_a_cover_lists_accepts_and_reports_the_tasks_of_who_is_away_and_of_nobod
     assert (shown["state"], shown["assignee"]) == ("done", county.ids["gw"])
     assert shown["done_by"] == county.ids["colleague"]
     refused = _steps(county.phone("colleague"), others, "accepted")
-    assert refused[0]["code"] == "not_allowed"
+    assert refused[0].get("code") == "not_allowed"
     assert outcome(county.ask("colleague", "GET", f"/tasks/{others['id']}"))[0] == 403
 
 
@@ -220,7 +220,7 @@ def test_what_a_cover_did_before_the_end_counts_and_nothing_after_it(county: Cou
     late = phone.edit("event", "task", task["id"], base=1,
                       set={"state": "started", "round": 0})  # fmt: skip
     kept, refused = phone.push(early, late)
-    assert (kept["status"], kept["flags"]) == ("applied", ["late_scope"])
+    assert (kept["status"], kept.get("flags")) == ("applied", ["late_scope"])
     assert refused["status"] == "parked"
     assert _shown(county, task)["state"] == "accepted"
 
@@ -267,15 +267,16 @@ def test_nothing_changed_is_all_or_nothing(county: County) -> None:
 def test_an_older_visit_does_not_make_a_household_look_older(county: County) -> None:
     home, task = _visit(county)
     phone = county.phone("gw")
-    early = phone.edit("event", "task", task["id"], base=1, at={"anchor": phone.anchor,
-                       "elapsed_ms": 0, "claimed": now_ms()},
-                       set=FOUND_SAME)  # fmt: skip
-    later = county.phone("gw").edit("update", "household", home["id"], base=home["rv"],
-                                    set={"occupancy": "seasonal"})  # fmt: skip
-    assert [one["status"] for one in phone.push(early, later)] == ["applied", "applied"]
+    visit = phone.edit(
+        "event", "task", task["id"], base=1, set=FOUND_SAME,
+        at={"anchor": phone.anchor, "elapsed_ms": 0, "claimed": now_ms()},
+    )  # fmt: skip
+    later = county.ask("gw", "PATCH", f"/households/{home['id']}", {"occupancy": "seasonal"},
+                       headers={"If-Match": f'"v{home["rv"]}"'}).get_json()  # fmt: skip
+    assert phone.push(visit)[0]["status"] == "applied"
     shown = county.ask("gw", "GET", f"/households/{home['id']}").get_json()
-    assert shown["occupancy"] == "seasonal"
-    assert shown["last_confirmed_at"] > _shown(county, task)["confirmed_at"]
+    assert _shown(county, task)["confirmed_at"] < later["last_confirmed_at"]
+    assert shown["last_confirmed_at"] == later["last_confirmed_at"]
 
 
 def test_only_a_visit_to_a_household_finds_nothing_changed(county: County) -> None:

@@ -169,7 +169,7 @@ def test_a_report_is_taken_back_only_in_time_and_only_until_it_is_verified(count
     _age(county, task["id"], done_ms)
     late = phone.act("event", "task", task["id"], base=task["rv"],
                      set={"state": "started", "round": 0})  # fmt: skip
-    assert (late["status"], late["code"]) == ("parked", "transition_not_allowed")
+    assert (late["status"], late.get("code")) == ("parked", "transition_not_allowed")
     assert late["errors"] == [{"field": "state", "code": "undo_too_late", "hours": 24}]
     county.ask("ts", "POST", f"/tasks/{task['id']}/moves", {"state": "verified"})
     verified = phone.act("event", "task", task["id"], base=task["rv"],
