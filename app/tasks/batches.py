@@ -150,9 +150,7 @@ def _known(session: Session, made_key: str | None) -> TaskBatch | None:
 
 
 def _found(session: Session, actor: Actor, wish: Wish, at_ms: int) -> Found:
-    kind = session.get(TaskKind, wish.task_kind)
-    if kind is None:
-        raise _wrong("task_kind", "unknown_code")
+    kind = kind_of(session, wish.task_kind)
     targets, paths = _targets(session, actor, wish, moment(at_ms))
     if len(targets) > TASKS_MAX:
         raise Problem(422, "too_many_tasks", most=TASKS_MAX)
@@ -224,8 +222,17 @@ def _common(paths: Sequence[str]) -> int:
     return shared[-1]
 
 
-def _wrong(name: str, fault: str) -> Problem:
-    return Problem(422, "invalid_fields", errors=[FieldError(name, fault).as_json()])
+def kind_of(session: Session, code: str) -> TaskKind:
+    """Return a kind of task.
+
+    Raises:
+        Problem: 422, there is none of this code.
+    """
+    kind = session.get(TaskKind, code)
+    if kind is None:
+        errors = [FieldError("task_kind", "unknown_code").as_json()]
+        raise Problem(422, "invalid_fields", errors=errors)
+    return kind
 
 
 # -- taking back -------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,12 +17,11 @@ from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.pagination import after
 from app.identity.policies import demand_place
-from app.tasks.batches import Found, Wish, errand_of, targets_of_area, write_batch
+from app.tasks.batches import Found, Wish, errand_of, kind_of, targets_of_area, write_batch
 from app.tasks.handing_out import TASKS_MAX, moment, planned
 from app.tasks.house import HOUSE
-from app.tasks.models import TaskBatch, TaskKind, TaskRule
+from app.tasks.models import TaskBatch, TaskRule
 from app.tasks.recurring import Pattern, due_after, today_of
-from sync.errors import FieldError, Problem
 
 RULE = "rule"
 
@@ -47,10 +45,7 @@ def create(session: Session, actor: Actor, new: NewRule, *, key: str | None) -> 
     assert wish.area is not None, "a rule is about an area"
     path = paths_of(session, [wish.area]).get(wish.area)
     demand_place(actor, "task.create", path, at_ms)
-    kind = session.get(TaskKind, wish.task_kind)
-    if kind is None:
-        errors = [FieldError("task_kind", "unknown_code").as_json()]
-        raise Problem(422, "invalid_fields", errors=errors)
+    kind = kind_of(session, wish.task_kind)
     made_key = f"{actor.user_id}:{key}" if key else None
     office_device(session, actor)
     known = sa.select(TaskRule).where(TaskRule.made_key == made_key)
@@ -150,7 +145,7 @@ def _make(rule_id: str, day: date, at_ms: int) -> int:
 def _found(session: Session, rule: TaskRule, day: date, at_ms: int) -> Found:
     known: Calendars = calendars(session)
     path = paths_of(session, [rule.area_id])[rule.area_id]
-    kind: Any = session.get(TaskKind, rule.task_kind)
+    kind = kind_of(session, rule.task_kind)
     made_on = pattern_of(rule).made_on(day, known.of(path))
     due: datetime = due_after(made_on, rule.due_days)
     wish = Wish(rule.task_kind, rule.assign, rule.title, rule.instructions, due,
