@@ -82,26 +82,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """States with a rank, and the moves between them; `round` grows with each return.
-
-    Attributes:
-        strict: a step made beside others stands only if the table has it from the present state,
-            too. Else it comes late: the record stays as it is, all that came with the step is
-            kept. Without it, the state further along wins.
-    """
+    """States with a rank, and the moves between them; `round` grows with each return."""
 
     ranks: Mapping[str, int]
     moves: frozenset[tuple[str | None, str]]
     """From which state to which; None stands for "not there yet"."""
     new_round: frozenset[str] = frozenset()
     """States that begin the next round."""
-    strict: bool = False
-
-    def allows(self, before: Values, after: Values) -> bool:
-        """Tell whether the table has a move, into the round that follows from it."""
-        here, there = before.get("state"), after.get("state")
-        round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
-        return (here, there) in self.moves and (after.get("round") or 0) == round_
 
     def order(self, values: Values) -> tuple[int, int]:
         """Return the place of a record in the total order of (round, rank)."""
@@ -113,10 +100,10 @@ class Workflow:
         Raises:
             Refusal: ``transition_not_allowed`` with the states that can be reached from here.
         """
-        if not self.allows(before, after):
-            here, there = before.get("state"), after.get("state")
-            onward = sorted(to for origin, to in self.moves if origin == here)
-            round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
+        here, there = before.get("state"), after.get("state")
+        onward = sorted(to for origin, to in self.moves if origin == here)
+        round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
+        if there not in onward or (after.get("round") or 0) != round_:
             limits = {"state": here, "round": round_, "possible": onward}
             raise Refusal("transition_not_allowed", FieldError("state", "no_such_move", limits))
 

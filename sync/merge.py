@@ -20,8 +20,6 @@ from sync.texts import meet_text
 __all__ = ["DELETION", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
 _SIGNS = re.compile(r"[=~+-]")
 DELETION = "-"
-LATE = "late"
-"""The rule of a clash in which a step came too late for a strict workflow."""
 DELETED, REASON, WHY = "deleted", "reason", "deleted_reason"
 REASON_MAX = 500
 JOINS: Mapping[Rule, Callable[[Meeting], Met]] = {
@@ -91,9 +89,6 @@ def update(
     if gone and gone.open:
         return _after_the_end(found, gone, meetings)
     met = {one.unit: _meet(one) for one in meetings}
-    late = next((one.clash for one in met.values() if one.clash and one.clash.rule == LATE), None)
-    if late:
-        return Merged(found, {}, (late,), concurrent=True, changed=False, lost=tuple(units))
     clashes = tuple(one.clash for one in met.values() if one.clash)
     lost = tuple(unit for unit, one in met.items() if one.lost)
     before = {name: record.values.get(name) for name in values}
@@ -127,13 +122,9 @@ def after(merged: Merged, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def overtaken(merged: Merged, edit: Edit) -> bool:
     """Tell whether the step that an edit made did not stand."""
-    steps = (Rule.WORKFLOW.value, LATE)
-    return any(one.rule in steps and one.lost_by.edit == edit.id for one in merged.clashes)
-
-
-def late(merged: Merged) -> Clash | None:
-    """Return the clash of a step that came too late for its strict workflow, if it did."""
-    return next((one for one in merged.clashes if one.rule == LATE), None)
+    return any(
+        one.rule == Rule.WORKFLOW.value and one.lost_by.edit == edit.id for one in merged.clashes
+    )
 
 
 def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
@@ -267,8 +258,6 @@ def _meet(meeting: Meeting) -> Met:
         _check_move(kind.workflow, meeting)
     if not meeting.unseen(current):
         return Met(meeting.mine, {unit: mark})
-    if rule is Rule.WORKFLOW and kind.workflow and kind.workflow.strict:
-        return _step_beside(kind.workflow, meeting)
     wins = _wins(kind, rule, theirs, mine)
     if rule is Rule.SERVER:
         return Met(meeting.mine, {unit: mark}) if wins else Met()
@@ -279,30 +268,16 @@ def _meet(meeting: Meeting) -> Met:
     return Met(meeting.mine, {unit: mark}, found) if wins else Met(clash=found, lost=True)
 
 
-def _step_beside(workflow: Workflow, meeting: Meeting) -> Met:
-    """Tell whether a step made beside others can be taken from the present state, too.
-
-    If not, the whole edit goes into the clash: half a step would be nobody's.
-    """
-    if workflow.allows(meeting.theirs, meeting.mine):
-        return Met(meeting.mine, {meeting.unit: meeting.mark})
-    given = {name: value for name, value in meeting.whole.items()
-             if meeting.kind.rule_of(name) is not Rule.SERVER}  # fmt: skip
-    theirs = {name: meeting.record.values.get(name) for name in given}
-    found = Clash(meeting.unit, LATE, True, theirs, meeting.current, given, meeting.mark)
-    return Met(clash=found, lost=True)
-
-
 def _check_move(workflow: Workflow, meeting: Meeting) -> None:
     """Refuse a step that the table does not have, or a round that nobody can have begun.
 
     Of a step that was made beside others only the round can be judged: rounds only grow, so
     whoever begins one has seen the one before it.
     """
-    if not meeting.unseen(meeting.current):
-        workflow.check(meeting.theirs, meeting.mine)
-    elif not workflow.strict:
+    if meeting.unseen(meeting.current):
         workflow.check_round(meeting.theirs, meeting.mine)
+    else:
+        workflow.check(meeting.theirs, meeting.mine)
 
 
 def _needs_human(meeting: Meeting, rule: Rule) -> bool:

@@ -26,7 +26,7 @@ from sync.edits import (
     Receipt,
     Record,
 )
-from sync.errors import FieldError, Problem, Refusal
+from sync.errors import Problem, Refusal
 from sync.gate import Gate, Verdict, Work
 from sync.kinds import Examined, Kind, Kinds
 from sync.reading import RELEASES, Key, Reading
@@ -38,7 +38,6 @@ from sync.upkeep import STRIPPED
 from sync.wire import MALFORMED, UNKNOWN_OP
 
 CLOCK_SUSPECT = "clock_suspect"
-OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,16 +268,13 @@ class Run:
             telling.Telling(self).tell(kind, edit, before, merged.record, mark)
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         if merged.clashes and merge.overtaken(merged, edit):
-            flags = (*flags, OVERTAKEN)
-        late = merge.late(merged)
+            flags = (*flags, "overtaken")
         return Receipt(
             edit.n,
             edit.id,
             _status(merged),
             edit.rec,
             merged.record.rv,
-            OVERTAKEN if late else None,
-            _why_late(late) if late else (),
             flags=flags,
             lost=merged.lost,
             conflicts=tuple(clash.conflict_id(edit.rec, edit.base) for clash in merged.clashes),
@@ -368,12 +364,6 @@ class Run:
         self.batch.device = Device(was.id, was.user, edit.n, edit.id, last_ms, was.enrolment)
 
 
-def _why_late(late: merge.Clash) -> tuple[Mapping[str, Any], ...]:
-    """Return in which state the record stands that a step came too late for, and since when."""
-    limits = {"state": late.won.get("state"), "ms": late.won_by.ms}
-    return (FieldError("state", OVERTAKEN, limits).as_json(),)
-
-
 def _seen_ms(work: Work) -> int:
     """Return the latest stamp of the record as the author of an edit had seen it."""
     return work.record.stamp_at(work.edit.base) if work.record else 0
@@ -382,7 +372,7 @@ def _seen_ms(work: Work) -> int:
 def _status(merged: merge.Merged) -> str:
     rules = {clash.rule for clash in merged.clashes}
     in_vain = not merged.changed or (merged.record.deleted and merged.lost)
-    if rules & {"proposal", "delete", merge.LATE} and in_vain:
+    if rules & {"proposal", "delete"} and in_vain:
         return "noted"
     if rules:
         return "conflict"

@@ -72,9 +72,6 @@ EDITS: dict[str, Advice] = {
     "already_claimed": Advice(
         "任务已由他人承办", "Somebody else has the task now",
         "内容已保存，请主管决定如何采用", "What you did is kept; a supervisor decides about it."),
-    "overtaken": Advice(
-        "该事项已先由他人办理", "Somebody else has taken this further already",
-        "您的内容已附在事项上，无须再做", "What you added is kept with it; nothing is left to do."),
     "already_resolved": Advice(
         "该冲突已处理", "This conflict has been settled", "无须再做", "Nothing is left to do."),
     "not_resolved": Advice(
@@ -154,9 +151,6 @@ FIELDS: dict[str, Advice] = {
     "cannot_remove": Advice(
         "该字段不能移除", "Nothing can be removed from this field",
         "升级手机应用", "Upgrade the app."),
-    "overtaken": Advice(
-        "现为 {state}", "It is {state} now",
-        "您的内容已附上", "What you added is kept with it."),
     "no_such_round": Advice(
         "不是当前轮次", "It is not the round that is on",
         "同步后按当前轮次重新办理", "Sync and take the step in the present round."),
