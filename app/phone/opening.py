@@ -17,8 +17,8 @@ from sync.wire import NotJson
 
 HOME = Path("var/phone")
 TROUBLES = (
-    NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, NotAVisit, WrongStep, WrongChoice, NotJson,
-    lane.NoPicture, NoForm, WrongAnswers,
+    NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, NotAVisit, WrongStep,
+    WrongChoice, NotJson, lane.NoPicture, NoForm, WrongAnswers,
 )  # fmt: skip
 
 home_option = click.option(

@@ -4,7 +4,8 @@ import click
 
 from app.phone import acts, screens
 from app.phone.client import Phone
-from app.phone.commands import group, on_phone
+from app.phone.commands import group
+from app.phone.opening import on_phone
 
 
 @group.command()

@@ -19,7 +19,9 @@ from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.engine import current_engine
 from app.core.identifiers import new_id
+from app.forms.lookup import forms_of
 from app.identity.models import PERMANENT, Post
+from app.tasks.filling import FORM, VERSION
 from app.tasks.house import WholeGate, write_together
 from app.tasks.models import Task
 from app.tasks.rules import OPEN_STATES
@@ -166,9 +168,12 @@ def hand_out(
         for target in plan.targets
     ]
 
+    version = forms_of(session, [errand.task_kind]).current.get(errand.task_kind)
+    form = {FORM: errand.task_kind, VERSION: version} if version else {}
+
     def adds(one: Work) -> Mapping[str, Any]:
         free = one.edit.set.get("assignee") is None
-        return {"assigned_by": by, "pool": free, "batch": batch}
+        return {"assigned_by": by, "pool": free, "batch": batch, **form}
 
     if edits:
         write_together(session, actor, edits, WholeGate("create", SAID, adds), now_ms)
