@@ -80,6 +80,9 @@ EDITS: dict[str, Advice] = {
     "consent_ask_again": Advice(
         "同意已撤回，旧的同意不能恢复", "The consent was withdrawn; an older one cannot come back",
         "请重新征求住户同意", "Ask the household for its consent again."),
+    "order_not_open": Advice(
+        "应急命令此时无效", "The emergency order does not hold at that time",
+        "不再采集；请放弃此条", "Nothing may be entered any more; discard this."),
     "not_parked": Advice(
         "这条编辑已不在停放区", "This edit is not parked any more",
         "无须再做", "Nothing is left to do."),
