@@ -1,7 +1,7 @@
 """Notices with what comes back of them; emergency orders with what stands under them.
 
 Revision: 0012
-Follows: 0008
+Follows: 0008a
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from geoalchemy2 import Geometry
 
 revision = "0012"
-down_revision = "0008"
+down_revision = "0008a"
 branch_labels = None
 depends_on = None
 
