@@ -24,6 +24,7 @@ from app.campaigns.models import (
     EmergencyEntry,
     EmergencyOrder,
 )
+from app.campaigns.rules import reason_of
 from app.core.database import Database, Mode, current_database, insert_into, lost_a_race, table_of
 from app.core.engine import ATTEMPTS_MAX, Engine, current_engine
 from app.core.jobs import ask_for
@@ -49,11 +50,6 @@ HELD_PERSONAL = ("emergency_entry", "emergency_order", "task", "photo", "notice"
 Result = TypeVar("Result")
 _entries, _parts = table_of(EmergencyEntry), table_of(CampaignPart)
 _tally, _orders = table_of(CampaignTally), table_of(EmergencyOrder)
-
-
-def reason_of(order: str) -> str:
-    """Return what the list of erasures says of all that goes with an order."""
-    return f"emergency order {order}"
 
 
 def look(_subject: str) -> None:

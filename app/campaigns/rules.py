@@ -60,6 +60,11 @@ def strangers(values: Values, asked: Iterable[str]) -> list[str]:
     return sorted(set(values) - ENTRY_FRAME - set(asked))
 
 
+def reason_of(order: str) -> str:
+    """Return what the list of erasures says of all that goes with an order."""
+    return f"emergency order {order}"
+
+
 def suppressed(number: int) -> int | None:
     """Return a number that may stay: none that would point at a few people."""
     return None if 0 < number < CELL_MIN else number

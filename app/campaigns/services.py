@@ -51,6 +51,8 @@ def approve(session: Session, actor: Actor, shown: Values) -> None:
         Problem: 403 for whoever proposed it, and whatever is wrong with what it brings.
     """
     writing.change(session, actor, KIND, shown["id"], {"approved": "yes"}, base=shown["rv"])
+    if shown["state"] == rules.OPEN:
+        return  # the same request again, known by its Idempotency-Key
     plan = session.get(CampaignPlan, shown["id"])
     brought = _notice(session, actor, shown, plan.notice if plan else None)
     if plan and plan.task:
@@ -85,7 +87,7 @@ def close(session: Session, actor: Actor, shown: Values) -> None:
     now = now_ms()
     ends, latest = as_text(now), as_text(now + rules.KEPT_AFTER_END_MS)
     earlier = {"ends": ends, "destroy_by": min(shown["destroy_by"], latest)}
-    writing.change(session, actor, KIND, shown["id"], earlier, base=shown["rv"])
+    writing.change(session, actor, KIND, shown["id"], {}, base=shown["rv"], added=earlier)
     notices = reading.notices_of(session, shown["id"])
     write_all(session, HOUSE, [
         Edit(0, "", "update", "notice", record, base=rv, set={"valid_until": ends})

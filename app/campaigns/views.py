@@ -5,7 +5,7 @@ from uuid import UUID
 
 from marshmallow import Schema, fields, validate
 
-from app.campaigns import reading, services
+from app.campaigns import phones, reading, services
 from app.campaigns.models import EmergencyEntry, EmergencyOrder
 from app.core.actor import current_actor
 from app.core.database import Mode, current_session
@@ -55,6 +55,13 @@ class EntryQuery(PageQuery):
     order = fields.UUID(required=True)
 
 
+class PhonesOut(Schema):
+    """Which phones have said that they wiped what was destroyed."""
+
+    confirmed = fields.Integer()
+    open = fields.List(fields.UUID(), metadata={"description": "devices that have not said so"})
+
+
 class CertificateOut(Schema):
     """What was destroyed when, and the numbers that stay; those below five are left out."""
 
@@ -70,6 +77,7 @@ class CertificateOut(Schema):
     done_at = fields.AwareDateTime()
     counts = fields.Dict()
     sha256 = fields.String()
+    phones = fields.Nested(PhonesOut)
 
 
 @blueprint.route("/orders")
@@ -138,4 +146,8 @@ def list_entries(query: dict[str, Any]) -> Any:
 @blueprint.response(200, CertificateOut)
 def read_certificate(record: UUID) -> Any:
     """Read the certificate of what was destroyed after an order had ended."""
-    return reading.certificate(current_session(), current_actor(), str(record))
+    session, order = current_session(), str(record)
+    found = reading.certificate(session, current_actor(), order)
+    names = CertificateOut().fields.keys() - {"phones"}
+    told = {name: getattr(found, name) for name in names}
+    return {**told, "phones": phones.phones_of(session, order)}

@@ -12,6 +12,8 @@ from tests.app.notices.bulletin import after
 
 PHONE, REGION, DAY = "13812340987", "429006", "2026-07-19"
 """What is planted in an entry, to be looked for afterwards."""
+TRACES = (PHONE, DAY, f'"{REGION}"', f"'{REGION}'")
+"""How it would look in a table or a file; six bare digits may stand in any number."""
 
 
 def order(**more: Any) -> dict[str, Any]:
@@ -54,8 +56,19 @@ def planted_in_tables(county: County, *needles: str) -> list[str]:
     return found
 
 
-def planted_in_files(folder: Path, *needles: str) -> list[str]:
-    """Return the files of a folder that hold any of some texts in plain letters."""
+_POSTGRES_FILES = """
+    SELECT relname, pg_read_binary_file(pg_relation_filepath(oid)) FROM pg_class
+    WHERE relkind IN ('r', 'i', 't') AND pg_relation_filepath(oid) LIKE 'base/%'
+"""
+
+
+def planted_in_files(county: County, folder: Path, *needles: str) -> list[str]:
+    """Return the files of the database, or of its server, that hold any of some texts."""
+    if not county.database.is_sqlite:
+        county.sql(sa.text("CHECKPOINT"))
+        rows = county.sql(sa.text(_POSTGRES_FILES))
+        return [f"{name}: {needle}" for name, content in rows
+                for needle in needles if needle.encode() in bytes(content)]  # fmt: skip
     return [
         f"{path.name}: {needle}"
         for path in sorted(folder.rglob("*")) if path.is_file()

@@ -16,9 +16,8 @@ from app.core.database import Mode
 from app.core.jobs import JobRow
 from app.core.records import sync_tables
 from tests.app.campaigns.emergency import (
-    DAY,
-    PHONE,
     REGION,
+    TRACES,
     enter,
     entry,
     open_order,
@@ -29,7 +28,7 @@ from tests.app.core.county import County, SyncPhone
 from tests.app.identity.town import SAME_VILLAGE_GRID, answer
 
 REPORT = "东头王家三口自武汉返乡"
-NEEDLES = (PHONE, REGION, DAY, REPORT)
+NEEDLES = (*TRACES, REPORT)
 TASK = {"task_kind": "returnee_registration", "title": "登记"}
 NOTICE = {"title": "返乡登记", "text": "逐户登记"}
 
@@ -59,20 +58,23 @@ def test_afterwards_no_table_no_file_and_no_phone_holds_what_was_planted(
     assert planted_in_tables(emergency, REPORT), "it was there, or the search finds nothing"
     destroy(name)
     assert planted_in_tables(emergency, *NEEDLES) == []
-    if emergency.database.is_sqlite:
-        assert planted_in_files(tmp_path, *NEEDLES) == []
+    # A task's report is not sealed: PostgreSQL overwrites it when it needs the space.
+    needles = NEEDLES if emergency.database.is_sqlite else TRACES
+    assert planted_in_files(emergency, tmp_path, *needles) == []
     after = phone.send("pull", {"cursor": page["to"]}).get_json()
     held = {item["id"]: item for item in page["items"]}
     purged = {item["id"] for item in after["items"] if item["op"] == "purge"}
     gone = {"emergency_entry", "emergency_order", "task", "notice", "notice_ack", "parked"}
     assert {one for one, item in held.items() if item["t"] in gone} <= purged
     assert not any(needle in json.dumps(after, ensure_ascii=False) for needle in NEEDLES)
+    path = f"/orders/{name}/certificate"
+    phones = emergency.ask("ts", "GET", path).get_json()["phones"]
+    assert (phones["confirmed"], sorted(phones["open"])) == (
+        0, sorted(one.device for one in emergency.phones.values()),
+    )  # fmt: skip
     phone.send("pull", {"cursor": after["to"]})
-    with emergency.database.transaction(Mode.READ) as session:
-        upkeep = destroying.erasures.upkeep_of(session, emergency.app.extensions["wangge_engine"])
-        witnesses = upkeep.witnesses()
-    entries = [key for key in witnesses if key[0] == "emergency_entry"]
-    assert entries and any(phone.device in dict(witnesses[key]) for key in entries)
+    phones = emergency.ask("ts", "GET", path).get_json()["phones"]
+    assert phones == {"confirmed": 1, "open": [emergency.phone("colleague").device]}
 
 
 def test_the_certificate_keeps_numbers_that_point_at_nobody(emergency: County) -> None:

@@ -12,11 +12,13 @@ from tests.app.identity.town import (
     GRID,
     OTHER_TOWNSHIP_GRID,
     SAME_VILLAGE_GRID,
+    TOWNSHIP,
     answer,
 )
 from tests.app.notices.bulletin import after, shown
 
 TASK = {"task_kind": "returnee_registration", "title": "登记返乡人员"}
+KEY, OTHER_KEY = {"Idempotency-Key": "one"}, {"Idempotency-Key": "two"}
 NOTICE = {"title": "返乡登记", "text": "逐户登记近期返乡人数", "talking_points": ["只记人数"]}
 
 
@@ -61,9 +63,23 @@ def test_an_order_without_bounds_is_refused(
 
 
 def test_an_order_brings_an_alarm_and_a_task_to_each_grid_at_once(emergency: County) -> None:
-    made = emergency.made("cm", "/orders", order(notice=NOTICE, task=TASK))
+    one = emergency.made("cm", "/orders", order(areas=[GRID], notice=NOTICE, task=TASK))
+    open_order(emergency)
     with emergency.statements() as few:
-        emergency.ask("cm_second", "POST", f"/orders/{made['id']}/approval")
+        emergency.ask("cm_second", "POST", f"/orders/{one['id']}/approval", headers=KEY)
+    made = emergency.made("cm", "/orders", order(areas=[TOWNSHIP], notice=NOTICE, task=TASK))
+    with emergency.statements() as many:
+        emergency.ask("cm_second", "POST", f"/orders/{made['id']}/approval", headers=OTHER_KEY)
+    assert len(many) == len(few), "whatever the number of grids"
+    again = emergency.ask("cm_second", "POST", f"/orders/{made['id']}/approval", headers=OTHER_KEY)
+    assert again.status_code == 200
+    parts = sa.select(CampaignPart.kind).where(CampaignPart.order_id == made["id"])
+    assert sorted(row[0] for row in emergency.sql(parts)) == ["notice", "task", "task", "task"]
+
+
+def test_what_an_order_brings_comes_first_and_for_as_long_as_it_holds(emergency: County) -> None:
+    made = emergency.made("cm", "/orders", order(notice=NOTICE, task=TASK))
+    emergency.ask("cm_second", "POST", f"/orders/{made['id']}/approval")
     phone = emergency.phone("gw")
     kinds = [item["t"] for item in phone.pull()]
     assert kinds[:2] == ["notice", "emergency_order"] and "task" in kinds
@@ -71,9 +87,9 @@ def test_an_order_brings_an_alarm_and_a_task_to_each_grid_at_once(emergency: Cou
     assert (alarm["urgency"], alarm["valid_until"]) == ("emergency", made["ends"])
     [task] = shown(phone, "task").values()
     assert (task["grid"], task["assignee"]) == (GRID, emergency.ids["gw"])
-    parts = emergency.sql(sa.select(CampaignPart.kind))
-    assert sorted(row[0] for row in parts) == ["notice", "task", "task", "task"]
-    assert len(few) < 90, "whatever the number of grids"
+    assert emergency.ask("cm", "POST", f"/orders/{made['id']}/closing").status_code == 200
+    told = {item["t"]: item["op"] for item in phone.pull()}
+    assert (told["notice"], told["emergency_order"]) == ("out", "put")
 
 
 def test_entries_are_made_while_the_order_holds_in_its_area_and_only_as_it_asks(
