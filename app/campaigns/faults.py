@@ -14,6 +14,9 @@ FAULTS: Mapping[str, Advice] = {
     "outside_county": Advice(
         "区域不属于发布命令的县区", "An area lies outside the county that gives the order",
         "只选本县区内的区域", "Choose areas of the county."),
+    "no_such_form": Advice(
+        "没有已发布的这个表单", "No such form has been published",
+        "先发布表单", "Publish the form first."),
     "only_earlier": Advice(
         "命令的期限只能提前，不能延长", "An order may end earlier, never later",
         "如需延长请另下命令", "Give a new order if it must go on."),

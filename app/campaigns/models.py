@@ -12,7 +12,7 @@ from app.core.database import Base, BigInt, UTCDateTime
 from app.core.records import P0, P1, P2, Record, synced
 from sync.kinds import Rule
 from sync.stores.tables import uuid
-from sync.values import Choice, Identity, Listing, Moment, Phone, SetOf, Text, Whole
+from sync.values import Choice, Free, Identity, Listing, Moment, Phone, SetOf, Text, Whole
 
 LEGAL = "legal basis / 法律依据"
 CARE = "epidemic or disaster care / 应急服务"
@@ -38,6 +38,10 @@ class EmergencyOrder(Record):
     areas: Mapped[Any] = _ordered(Listing(Whole(1, 2**53), AREAS_MAX), required=True)
     asks: Mapped[Any] = _ordered(
         SetOf(Choice(rules.ENTRY_FIELDS), len(rules.ENTRY_FIELDS)), required=True
+    )
+    form: Mapped[str | None] = _ordered(Text(40, 1))
+    form_version: Mapped[int | None] = synced(
+        Whole(1, 2**31), rule=Rule.SERVER, privacy=P0, purpose=LEGAL
     )
     starts: Mapped[str | None] = _ordered(Moment(), required=True)
     ends: Mapped[str | None] = _ordered(Moment(), required=True)
@@ -92,6 +96,9 @@ class EmergencyEntry(Record):
     )
     contact_phone: Mapped[str | None] = synced(
         Phone(), sealed=True, privacy=P2, purpose=CARE, retention=GONE
+    )
+    answers: Mapped[str | None] = synced(
+        Free(), sealed=True, privacy=P2, purpose=CARE, retention=GONE
     )
 
     @staticmethod

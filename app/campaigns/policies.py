@@ -12,6 +12,8 @@ from app.campaigns import rules
 from app.campaigns.models import EmergencyEntry, EmergencyOrder
 from app.core.actor import Actor
 from app.core.moments import as_text, now_ms
+from app.forms.answers import fill
+from app.forms.lookup import Forms, forms_of
 from sync.errors import FieldError, Refusal
 from sync.gate import Work
 from sync.stores.many import among
@@ -22,8 +24,23 @@ APPROVAL, CLOSING = frozenset({"approved"}), frozenset({"ends", "destroy_by"})
 # A plain table, not the model: it is read at every push that holds entries.
 _orders = EmergencyOrder.__table__.c
 _ORDERS = sa.select(
-    _orders.id, _orders.state, _orders.starts, _orders.ends, _orders.paths, _orders.asks
+    _orders.id,
+    _orders.state,
+    _orders.starts,
+    _orders.ends,
+    _orders.paths,
+    _orders.asks,
+    _orders.form,
+    _orders.form_version,
 ).where(among(_orders.id, "ids"), _orders.deleted.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the batch's orders name: the paths of their areas, and forms."""
+
+    paths: Mapping[int, str]
+    forms: Forms
 
 
 class OrderPolicy:
@@ -37,10 +54,11 @@ class OrderPolicy:
         """Return the action: that of the county alone."""
         return "codelist.update"
 
-    def prepare(self, session: Session, works: Sequence[Work]) -> Mapping[int, str]:
-        """Read the paths of the counties and areas named: one statement."""
+    def prepare(self, session: Session, works: Sequence[Work]) -> Named:
+        """Read the paths of the counties and areas named, and the forms: two statements."""
         named = {area for work in works for area in _areas(work.edit.set)}
-        return paths_of(session, named) if named else {}
+        forms = {str(work.edit.set["form"]) for work in works if work.edit.set.get("form")}
+        return Named(paths_of(session, named) if named else {}, forms_of(session, forms))
 
     def grids(self, work: Work, values: Values, found: Any) -> tuple[int, ...]:
         """Return the county that gives the order and the areas in which it holds."""
@@ -50,7 +68,7 @@ class OrderPolicy:
         """Orders are the county's."""
         return False
 
-    def derive(self, work: Work, values: Values, found: Mapping[int, str], actor: Actor) -> Values:
+    def derive(self, work: Work, values: Values, found: Named, actor: Actor) -> Values:
         """Check the order as a whole; it is open when a second person has approved it."""
         if work.record is None:
             return self._proposed(values, found, actor)
@@ -64,14 +82,17 @@ class OrderPolicy:
             return self._closed(work, values)
         raise Refusal("not_allowed")
 
-    def _proposed(self, values: Values, found: Mapping[int, str], actor: Actor) -> Values:
+    def _proposed(self, values: Values, found: Named, actor: Actor) -> Values:
         if values.get("approved"):
             raise Refusal("second_person_required")
         _refuse(rules.faults(values))
-        paths = [found[area] for area in values["areas"]]
-        if not all(path.startswith(found[values["county"]]) for path in paths):
+        paths = [found.paths[area] for area in values["areas"]]
+        if not all(path.startswith(found.paths[values["county"]]) for path in paths):
             _refuse([("areas", "outside_county")])
+        if values.get("form") and values["form"] not in found.forms.current:
+            _refuse([("form", "no_such_form")])
         return {**values, "paths": "," + "".join(f"{path}," for path in sorted(set(paths))),
+                "form_version": found.forms.current.get(values.get("form") or ""),
                 "state": rules.PROPOSED, "proposed_by": actor.user_id}  # fmt: skip
 
     def _approved(self, work: Work, values: Values, actor: Actor) -> Values:
@@ -103,10 +124,11 @@ def _refuse(faults: Sequence[tuple[str, str]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the batch's entries need: their orders, and where their grids lie."""
+    """What the batch's entries need: their orders with the forms, and where their grids lie."""
 
     orders: Mapping[str, Values]
     paths: Mapping[int, str]
+    forms: Forms
 
 
 class EntryPolicy:
@@ -121,12 +143,13 @@ class EntryPolicy:
         return "resident.create" if work.edit.op == "create" else "resident.update"
 
     def prepare(self, session: Session, works: Sequence[Work]) -> Found:
-        """Read the orders and the paths of the grids: two statements."""
+        """Read the orders, their forms, and the paths of the grids: three statements."""
         ids = {str(order) for work in works if (order := _order_of(work))}
-        rows = session.connection().execute(_ORDERS, {"ids": sorted(ids)}) if ids else ()
+        rows = session.connection().execute(_ORDERS, {"ids": sorted(ids)}).all() if ids else ()
         grids = {work.edit.set["grid"] for work in works if type(work.edit.set.get("grid")) is int}
-        return Found({row.id: _order(row) for row in rows},
-                     paths_of(session, grids) if grids else {})  # fmt: skip
+        paths = paths_of(session, grids) if grids else {}
+        forms = forms_of(session, {row.form for row in rows if row.form})
+        return Found({row.id: _order(row) for row in rows}, paths, forms)
 
     def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
         """Return the grid of the entry and the one it would move to."""
@@ -150,7 +173,22 @@ class EntryPolicy:
         _refuse([(name, "not_asked_by_order") for name in rules.strangers(values, asked)])
         if "grid" in values and not rules.covers(order, found.paths.get(values["grid"])):
             _refuse([("grid", "outside_order")])
-        return values
+        return {**values, **self._answers(work, values, order, found.forms)}
+
+    def _answers(self, work: Work, values: Values, order: Values, forms: Forms) -> Values:
+        """Return the answers to the form of the order as they are kept."""
+        form = forms.get(order["form"], order["form_version"]) if order["form"] else None
+        given = values.get("answers")
+        if form is None:
+            _refuse([("answers", "not_asked_by_order")] if given else [])
+            return {}
+        if given is None:
+            _refuse([("answers", "required")] if work.record is None else [])
+            return {}
+        filled = fill(form, given if isinstance(given, Mapping) else {})
+        if filled.faults:
+            raise Refusal("invalid_fields", *filled.faults)
+        return {"answers": dict(filled.values)}
 
     def _in_time(self, work: Work, order: Values) -> bool:
         """Tell whether it was done while the order held; a phone's own clock is no proof of it."""
@@ -166,4 +204,5 @@ def _order_of(work: Work) -> Any:
 def _order(row: Any) -> Values:
     dates = {name: as_text(round(getattr(row, name).timestamp() * 1000))
              for name in ("starts", "ends")}  # fmt: skip
-    return {"state": row.state, "paths": row.paths, "asks": row.asks or (), **dates}
+    return {"state": row.state, "paths": row.paths, "asks": row.asks or (), "form": row.form,
+            "form_version": row.form_version, **dates}  # fmt: skip

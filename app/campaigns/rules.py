@@ -9,7 +9,7 @@ from typing import Any
 Values = Mapping[str, Any]
 
 ENTRY_FIELDS = ("count_arrived", "from_region", "arrived_on", "contact_phone")
-ENTRY_FRAME = frozenset({"order_id", "grid"})
+ENTRY_FRAME = frozenset({"order_id", "grid", "answers"})
 PROPOSED, OPEN = "proposed", "open"
 STATES = (PROPOSED, OPEN)
 ORDER_RANK, ENTRY_RANK = 11, 55

@@ -76,7 +76,9 @@ class NoticePolicy:
         before = work.record.values if work.record else {}
         self._refuse_late(work, before, actor)
         now = as_text(work.act.ms)
-        given = {"valid_from": now, **values} if not work.record else dict(values)
+        given = dict(values)
+        if not {**before, **given}.get("valid_from"):
+            given["valid_from"] = now
         if given.get("withdraw_reason"):
             given |= dict.fromkeys(rules.WIPED)
         after = {**before, **given}

@@ -1,13 +1,17 @@
 """Emergency orders: two people switch them on, and nothing is entered outside of them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app.campaigns.models import CampaignPart
+from app.core.database import Mode
+from app.forms import services
 from tests.app.campaigns.emergency import DAY, enter, entry, open_order, order
 from tests.app.core.county import County
+from tests.app.forms.samples import definition, question
 from tests.app.identity.town import (
     GRID,
     OTHER_TOWNSHIP_GRID,
@@ -107,6 +111,35 @@ def test_entries_are_made_while_the_order_holds_in_its_area_and_only_as_it_asks(
     assert outside["errors"][0]["code"] == "outside_order"
     foreign = phone.act("create", "emergency_entry", set={**lean, "grid": SAME_VILLAGE_GRID})
     assert foreign["code"] == "out_of_scope"
+
+
+def _publish_form(county: County) -> None:
+    asked = definition(question("rooms", "integer", least=1, most=9, required=True), key="shelter")
+    with county.database.transaction(Mode.WRITE) as session:
+        form = services.draft(session, asked, user_id=None, now=datetime.now(UTC))
+        services.publish(session, form, user_id=None, now=datetime.now(UTC))
+
+
+def test_the_form_of_an_order_checks_the_answers_of_its_entries(emergency: County) -> None:
+    assert emergency.ask("cm", "POST", "/orders", order(form="shelter")).status_code == 422
+    _publish_form(emergency)
+    phone, name = emergency.phone("gw"), open_order(emergency, asks=[], form="shelter")
+    assert shown(phone, "emergency_order")[name]["form_version"] == 1
+    bare = {"order_id": name, "grid": GRID}
+    told = [
+        phone.act("create", "emergency_entry", set={**bare, **more})
+        for more in ({}, {"answers": {"rooms": 12}}, {"answers": {"name": "张三", "rooms": 1}},
+                     {"answers": {"rooms": 3}})
+    ]  # fmt: skip
+    assert [one["status"] for one in told] == ["parked", "parked", "parked", "applied"]
+    assert [one["errors"][0]["field"] for one in told[:3]] == [
+        "answers", "answers/rooms", "answers/name",
+    ]  # fmt: skip
+    assert shown(phone, "emergency_entry")[told[3]["rec"]]["answers"] == {"rooms": 3}
+    plain = open_order(emergency)
+    stray = {"order_id": plain, "grid": GRID, "answers": {"rooms": 3}}
+    receipt = phone.act("create", "emergency_entry", set=stray)
+    assert receipt["errors"][0]["code"] == "not_asked_by_order"
 
 
 def test_outside_its_time_an_order_takes_nothing(emergency: County) -> None:
