@@ -103,15 +103,19 @@ def _explained(ask: Ask) -> sa.Select[Any]:
 
 
 def _asked(ask: Ask) -> sa.Select[Any]:
-    place, post = Area.__table__.alias("place"), Post.__table__
+    """Select everybody an alarm is for, in each area once, however many posts he holds there."""
+    place, post, user = Area.__table__.alias("place"), Post.__table__, User.__table__
     source, area = _at(place, ask.level)
     has = sa.case((_acknowledged(post.c.user_id, ask.notice), 1), else_=0)
-    return (
-        sa.select(area.label("area"), sa.literal(0).label("times"), sa.literal(1).label("people"),
-                  has.label("acknowledged"))
-        .select_from(source.join(post, post.c.area_id == place.c.id))
-        .where(_addressed(ask.notice), _within(place, ask.reach))
+    each = (
+        sa.select(area.label("area"), post.c.user_id, has.label("acknowledged"))
+        .select_from(source.join(post, post.c.area_id == place.c.id)
+                     .join(user, user.c.id == post.c.user_id))
+        .where(_addressed(ask.notice), _within(place, ask.reach), user.c.active)
+        .distinct()
+        .subquery()
     )  # fmt: skip
+    return sa.select(each.c.area, sa.literal(0), sa.literal(1), each.c.acknowledged)
 
 
 def _addressed(notice: Values) -> sa.ColumnElement[bool]:

@@ -1,8 +1,9 @@
 """Pure rules of notices: to which scopes an address leads, and what the dates make of a notice."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
+
+from app.areas.rules import path_ids
 
 Values = Mapping[str, Any]
 
@@ -19,7 +20,6 @@ CONTENT = (
 WIPED = ("text", "talking_points", "text_en", "talking_points_en")
 VILLAGE_DEPTH = 4
 EMERGENCY_RANK, ORDINARY_RANK = 10, 35
-LIFE_MAX = timedelta(days=366)
 MARK = ","
 
 
@@ -33,14 +33,9 @@ def split(paths: str | None) -> list[str]:
     return [path for path in (paths or "").split(MARK) if path]
 
 
-def ids_of(path: str) -> list[int]:
-    """Return the areas on a path, the highest first."""
-    return [int(part) for part in path.split(".") if part]
-
-
 def areas_of(paths: str | None) -> tuple[int, ...]:
     """Return the areas of an address."""
-    return tuple(ids_of(path)[-1] for path in split(paths))
+    return tuple(path_ids(path)[-1] for path in split(paths))
 
 
 def scopes_of(values: Values) -> tuple[str, ...]:
@@ -50,7 +45,7 @@ def scopes_of(values: Values) -> tuple[str, ...]:
     """
     if values.get("state") not in SHOWN:
         return ()
-    areas = sorted({ids_of(path)[:VILLAGE_DEPTH][-1] for path in split(values.get("paths"))})
+    areas = sorted({path_ids(path)[:VILLAGE_DEPTH][-1] for path in split(values.get("paths"))})
     roles = values.get("roles")
     if not roles:
         return tuple(f"area:{area}" for area in areas)
@@ -69,13 +64,6 @@ def state_at(values: Values, now: str) -> str:
     if values.get("withdraw_reason"):
         return WITHDRAWN if begun else EXPIRED
     return PUBLISHED if begun else SCHEDULED
-
-
-def concerns(values: Values, path: str, role: str) -> bool:
-    """Tell whether a notice is meant for somebody who serves the area of a path in a role."""
-    roles = values.get("roles")
-    reached = any(path.startswith(one) for one in split(values.get("paths")))
-    return reached and (not roles or role in roles)
 
 
 def next_version(before: Values, changed: Values) -> int:

@@ -6,8 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from app.core import engine
+from app.core.database import Mode
 from app.core.identifiers import new_id
 from app.core.jobs import worker_of
+from app.identity.models import Post
 from app.notices import services
 from app.notices.models import NoticeAck, NoticeExplained
 from tests.app.core.county import County, SyncPhone
@@ -122,6 +124,12 @@ def test_nobody_counts_where_he_does_not_serve(county: County) -> None:
     assert (receipt["status"], receipt["code"]) == ("parked", "out_of_scope")
 
 
+def _second_post(county: County, who: str, grid: int) -> None:
+    with county.database.transaction(Mode.WRITE) as session:
+        session.add(Post(user_id=county.ids[who], role="gw", area_id=grid, reason="",
+                         starts=datetime.now(UTC) - timedelta(days=1), mode="cover"))  # fmt: skip
+
+
 def test_an_alarm_is_acknowledged_by_name_and_each_version_anew(county: County) -> None:
     alarm = publish(county, "ts", areas=[TOWNSHIP], urgency="emergency", roles=["gw"])
     phone = county.phone("gw")
@@ -137,15 +145,17 @@ def test_an_alarm_is_acknowledged_by_name_and_each_version_anew(county: County) 
     assert {row["name"] for row in county.ask("vl", "GET", f"{path}/receipts").get_json()} == {
         "colleague"
     }
+    county.person("both", "gw", GRID)
+    _second_post(county, "both", SAME_VILLAGE_GRID)
     masked = county.ask("au", "GET", f"{path}/receipts").get_json()
-    assert {row["name"] for row in masked} == {"c********", "g**************"}
+    assert {row["name"] for row in masked} == {"c********", "g**************", "b***"}
     counted = county.ask("ts", "GET", f"{path}/progress?level=township").get_json()
     assert [(row["area"], row["addressees"], row["acknowledged"]) for row in counted] == [
-        (TOWNSHIP, 3, 1)
+        (TOWNSHIP, 4, 1)
     ]
     county.ask("ts", "PATCH", path, {"text": "立即撤离"}, headers=_etag(1))
     missing = county.ask("ts", "GET", f"{path}/receipts").get_json()
-    assert {row["name"] for row in missing} == {"gw", "colleague", "gw_next_village"}
+    assert {row["name"] for row in missing} == {"gw", "colleague", "gw_next_village", "both"}
 
 
 def test_for_anything_but_an_alarm_nobody_is_listed(county: County) -> None:
