@@ -16,6 +16,8 @@ class Work:
     Attributes:
         referred: for each field that names another record, that record as it stands now.
         author: whose edit it is, when somebody else lets it through; else None.
+        consents: all that were given, declined or withdrawn for the record, where that counts.
+        spoken: the schema in which the edit was sent, if not that of ``edit``.
     """
 
     edit: Edit
@@ -24,6 +26,8 @@ class Work:
     act: ActTime
     referred: Mapping[str, Record] = field(default_factory=dict)
     author: int | None = None
+    consents: tuple[Record, ...] = ()
+    spoken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
