@@ -15,7 +15,8 @@ from app.phone.story_command import story
 from sync.wire import NotJson, read_json
 
 SERVER = "http://127.0.0.1:8080"
-KINDS = ("task", "household", "contact", "incident", "photo", "conflict")
+KINDS = ("task", "household", "contact", "incident", "photo", "conflict", "consent",
+         "service_person", "visit")  # fmt: skip
 
 group = click.Group("phone", help="网格员的手机（命令行） / A worker's phone at the terminal.")
 
