@@ -18,6 +18,7 @@ class Work:
         author: whose edit it is, when somebody else lets it through; else None.
         consents: all that were given, declined or withdrawn for the record, where that counts.
         spoken: the schema in which the edit was sent, if not that of ``edit``.
+        around: the records that an act touches, and all that follows them.
     """
 
     edit: Edit
@@ -28,6 +29,7 @@ class Work:
     author: int | None = None
     consents: tuple[Record, ...] = ()
     spoken: int | None = None
+    around: Mapping[tuple[str, str], Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

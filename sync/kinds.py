@@ -145,6 +145,7 @@ class Kind:
         upcasters: the way from each older schema to the next; their number tells the schema.
         moved_by: the fields whose change may take a record into other scopes.
         consents: its records are consents: each names its ``subject`` and ``purpose``.
+        acts_on: which records one of these acts upon, with all that follows them (``sync.acts``).
     """
 
     name: str
@@ -158,6 +159,7 @@ class Kind:
     upcasters: tuple[Step, ...] = ()
     moved_by: frozenset[str] = frozenset()
     consents: bool = False
+    acts_on: Callable[[Values], tuple[tuple[str, str], ...]] | None = None
 
     @property
     def schema(self) -> int:

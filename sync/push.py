@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sync import grounds, handover, merge, parking, telling
+from sync import acts, grounds, handover, merge, parking, telling
 from sync.barring import Barring
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.closing import Closing
@@ -267,12 +267,13 @@ class Run:
         key = (kind.name, edit.rec)
         mark = Mark(merged.record.rv, author.ms, author.device, edit.id)
         if merged.changed:
-            moves = handover.Handover(self)
-            if self.reading.record(key) is None:
+            moves, before = handover.Handover(self), self.reading.record(key)
+            if before is None:
                 moves.found(kind, merged.record, mark, named=edit.set)
                 telling.tell(self, kind, merged.record, mark)
             else:
                 moves.place(kind, merged.record, mark)
+            acts.carry_out(self, kind, before, merged.record, mark)
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         if merged.clashes and merge.overtaken(merged, edit):
             flags = (*flags, "overtaken")

@@ -131,6 +131,7 @@ class Record(Base):
     upcasters: ClassVar[tuple[Step, ...]] = ()
     moved_by: ClassVar[frozenset[str]] = frozenset({"grid"})
     consents: ClassVar[bool] = False
+    acts_on: ClassVar[Any] = None
 
     id: Mapped[str] = mapped_column(uuid(), primary_key=True)
     rv: Mapped[int] = mapped_column(BigInt, nullable=False)
@@ -165,6 +166,34 @@ class Record(Base):
         return False
 
 
+def declared_of(model: type[Record]) -> dict[str, Declared]:
+    """Return what a record declares of its fields."""
+    columns = model.__table__.columns
+    return {one.name: one.info["synced"] for one in columns if "synced" in one.info}
+
+
+def kind_of(model: type[Record]) -> Kind:
+    """Return the engine's view of a kind of record."""
+    declared = declared_of(model)
+    return Kind(
+        name=model.kind,
+        fields=tuple(
+            Field(name, d.type, d.rule, d.group, d.required, d.refers, d.follows, d.needs, d.tells)
+            for name, d in declared.items()
+        ),
+        scopes=model.scopes_of,
+        rank=model.rank_of,
+        settled=model.settled,
+        given=model.given,
+        workflow=model.workflow,
+        sealed=any(d.sealed for d in declared.values()),
+        upcasters=model.upcasters,
+        moved_by=model.moved_by,
+        consents=model.consents,
+        acts_on=model.acts_on,
+    )
+
+
 class KindTable:
     """One kind of record as the engine and the store see it, derived from its model."""
 
@@ -172,34 +201,12 @@ class KindTable:
         self.model = model
         self.table: sa.Table = model.__table__  # type: ignore[assignment]
         self.cipher = cipher
-        self.declared: dict[str, Declared] = {
-            column.name: column.info["synced"]
-            for column in self.table.columns
-            if "synced" in column.info
-        }
+        self.declared = declared_of(model)
 
     @cached_property
     def kind(self) -> Kind:
         """Return the engine's view of the kind."""
-        model = self.model
-        return Kind(
-            name=model.kind,
-            fields=tuple(
-                Field(
-                    name, d.type, d.rule, d.group, d.required, d.refers, d.follows, d.needs, d.tells
-                )
-                for name, d in self.declared.items()
-            ),
-            scopes=model.scopes_of,
-            rank=model.rank_of,
-            settled=model.settled,
-            given=model.given,
-            workflow=model.workflow,
-            sealed=any(d.sealed for d in self.declared.values()),
-            upcasters=model.upcasters,
-            moved_by=model.moved_by,
-            consents=model.consents,
-        )
+        return kind_of(self.model)
 
     @cached_property
     def _plain(self) -> tuple[str, ...]:

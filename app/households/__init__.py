@@ -2,7 +2,8 @@
 
 from app.core.feature import Feature
 from app.core.jobs import Job
-from app.households import service_views, views
+from app.households import act_views, service_views, views
+from app.households.act_policies import HouseholdActPolicy
 from app.households.faults import FAULTS
 from app.households.lapsing import EVERY_S, lapse
 from app.households.policies import ContactPolicy, HouseholdPolicy
@@ -15,13 +16,14 @@ def _lapse(_subject: str) -> None:
 
 feature = Feature(
     name="households",
-    blueprints=(views.blueprint, service_views.blueprint),
+    blueprints=(views.blueprint, service_views.blueprint, act_views.blueprint),
     policies=(
         HouseholdPolicy(),
         ConsentPolicy(),
         ContactPolicy(),
         ServicePersonPolicy(),
         VisitPolicy(),
+        HouseholdActPolicy(),
     ),
     faults=FAULTS,
     jobs={"households.lapse": Job(_lapse, every_s=EVERY_S)},

@@ -18,6 +18,14 @@ FAULTS: Mapping[str, Advice] = {
     "consent_too_long": Advice(
         "同意的有效期过长，最迟到 {latest}", "It would hold too long; at most until {latest}",
         "改为允许的期限", "Give an earlier end."),
+    "not_part_of_verb": Advice(
+        "不属于这种变动", "It is no part of this", "去掉该项", "Leave it out."),
+    "not_in_household": Advice(
+        "有人不在该住户内", "Somebody does not belong to the household",
+        "同步后重新选择", "Sync and choose again."),
+    "id_taken": Advice(
+        "编号已被占用", "There is a record of this id already",
+        "使用新的编号", "Use a new id."),
     "in_the_future": Advice(
         "时间在将来", "It lies in the future", "核对时间", "Check the time."),
     "identity_number_found": Advice(

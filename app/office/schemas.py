@@ -85,5 +85,7 @@ def _typed(type_: v.ValueType, common: dict[str, Any], *, reading: bool) -> fiel
             return fields.Dict(keys=fields.String(), **common)
         case v.Position():
             return fields.List(fields.Float(), validate=validate.Length(equal=2), **common)
+        case v.Free():
+            return fields.Raw(**common)
         case _:
             return fields.String(**common)

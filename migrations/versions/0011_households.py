@@ -16,11 +16,12 @@ depends_on = None
 Big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Id = sa.Uuid(as_uuid=False).with_variant(sa.String(36), "sqlite")
 Moment = sa.DateTime(timezone=True)
-TABLES = ("consent", "service_person", "visit", "unsaid")
+TABLES = ("consent", "service_person", "visit", "household_act", "unsaid")
 INDEXES = {
     "consent": ("expires_at", "grid", "household", "state", "subject"),
     "service_person": ("grid", "household"),
     "visit": ("grid", "household", "visited_at"),
+    "household_act": ("grid", "household"),
     "household": ("address_blind",),
 }
 HOUSEHOLD = (
@@ -87,6 +88,20 @@ def upgrade() -> None:
         sa.Column("visited_at", Moment, nullable=True),
         sa.Column("met_at", Moment, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_visit")),
+    )
+    op.create_table(
+        "household_act",
+        *_record(),
+        sa.Column("verb", sa.String(length=40), nullable=True),
+        sa.Column("other", Id, nullable=True),
+        sa.Column("people", sa.JSON(), nullable=True),
+        sa.Column("changes", sa.JSON(), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("state", sa.String(length=40), nullable=True),
+        sa.Column("effects", sa.JSON(), nullable=True),
+        sa.Column("done_at", Moment, nullable=True),
+        sa.Column("done_by", Big, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_household_act")),
     )
     op.create_table(
         "unsaid",
