@@ -2,7 +2,7 @@
 
 from app.core.feature import Feature
 from app.core.jobs import Job
-from app.households import act_views, service_views, views
+from app.households import act_views, duplicate_views, service_views, views
 from app.households.act_policies import HouseholdActPolicy
 from app.households.faults import FAULTS
 from app.households.lapsing import EVERY_S, lapse
@@ -16,7 +16,12 @@ def _lapse(_subject: str) -> None:
 
 feature = Feature(
     name="households",
-    blueprints=(views.blueprint, service_views.blueprint, act_views.blueprint),
+    blueprints=(
+        views.blueprint,
+        service_views.blueprint,
+        act_views.blueprint,
+        duplicate_views.blueprint,
+    ),
     policies=(
         HouseholdPolicy(),
         ConsentPolicy(),

@@ -43,8 +43,14 @@ def notices() -> Mapping[int, Mapping[str, str]]:
 
 def holds(values: Values, at: str) -> bool:
     """Tell whether a consent is in force at a moment."""
-    ends = values.get("expires_at")
+    ends = _end(values)
     return values.get("state") == GIVEN and ends is not None and at < ends
+
+
+def _end(values: Values) -> str | None:
+    """Return when a consent ends; a phone does not know yet what the server will write."""
+    ends, given_at = values.get("expires_at"), values.get("given_at")
+    return ends or (latest_end(str(values["purpose"]), given_at) if given_at else None)
 
 
 def check_covered(work: Work, values: Values, *, by: str | None = None) -> Values:
@@ -115,7 +121,7 @@ def question(subject: str, purpose: str, consents: Iterable[Values], now: dateti
     at = _text(now)
     standing = [one for one in own if holds(one, at)]
     if standing:
-        return Question(subject, purpose, GIVEN, max(o["expires_at"] for o in standing), False)
+        return Question(subject, purpose, GIVEN, max(_end(one) or "" for one in standing), False)
     said_no = [one for one in own if one.get("state") in (DECLINED, WITHDRAWN)]
     if said_no:
         last = max(said_no, key=_answered_at)

@@ -75,3 +75,25 @@ def withdraw(phone: Phone, consent: str) -> None:
     """撤回同意 / Withdraw a consent: what stood on it goes, here and everywhere."""
     calls.withdraw(phone, acts.find(phone, "consent", consent))
     screens.kept(phone)
+
+
+@group.command("move-out")
+@click.argument("household")
+@click.option("--who", "people", multiple=True, help="搬走的人，可多次；省略即全家 / who; else all")
+@click.option("--to", "other", help="搬到的住户 / household they go to, if it is served here")
+@on_phone
+def move_out(phone: Phone, household: str, people: tuple[str, ...], other: str | None) -> None:
+    """搬出：一次编辑，可撤销 / Note that people moved out: one edit, which can be undone."""
+    home = acts.find(phone, "household", household).rec
+    target = acts.find(phone, "household", other).rec if other else None
+    names = [_somebody(phone, name) for name in people]
+    screens.kept(phone, calls.act(phone, home, "move_out", other=target, people=names))
+
+
+@group.command("undo-act")
+@click.argument("act")
+@on_phone
+def undo_act(phone: Phone, act: str) -> None:
+    """撤销住户变动 / Undo what was done to a household."""
+    calls.undo(phone, acts.find(phone, "household_act", act))
+    screens.kept(phone)

@@ -1,13 +1,15 @@
 """What a worker does at a door: a visit, the questions that may be asked, and the answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from app.core.identifiers import new_id
 from app.households.consents import HOUSEHOLD_PURPOSES, WITHDRAWN, Question, question
 from app.households.redaction import find, masked
+from app.households.rules import plain_address
 from app.phone.client import Phone
+from sync.acts import DONE, UNDONE
 from sync.replica_tables import Row
 
 Place = tuple[float, float]
@@ -38,6 +40,27 @@ def visit(
     record = new_id()
     phone.edit("create", "visit", record, values)
     return record
+
+
+def same_door(phone: Phone, address: Mapping[str, Any]) -> list[Row]:
+    """Return the households on this phone that lie behind the same door."""
+    plain = plain_address(address)
+    rows = phone.replica.rows("household").values()
+    return [row for row in rows if plain and plain_address(row.values) == plain]
+
+
+def act(phone: Phone, household: str, verb: str, **more: Any) -> str:
+    """Let something happen to a household by one edit; return the id of the act."""
+    record = new_id()
+    said = {name: value for name, value in more.items() if value}
+    phone.edit("create", "household_act", record,
+               {"verb": verb, "household": household, "state": DONE, **said})  # fmt: skip
+    return record
+
+
+def undo(phone: Phone, act: Row) -> str:
+    """Undo an act, if all that it changed still stands."""
+    return phone.edit("update", "household_act", act.rec, {"state": UNDONE})
 
 
 def withdraw(phone: Phone, consent: Row) -> str:
