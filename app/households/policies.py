@@ -70,7 +70,8 @@ class OfHousehold:
     def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
         """Return the grid of the record and of the household it names."""
         records = (work.record, work.referred.get("household"))
-        return tuple({record.values["grid"] for record in records if record})
+        grids = (record.values.get("grid") for record in records if record)
+        return tuple({grid for grid in grids if type(grid) is int})
 
     def own(self, actor: Actor, work: Work, values: Values) -> bool:
         """Tell that it belongs to nobody."""

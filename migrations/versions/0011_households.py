@@ -1,7 +1,7 @@
 """Households: consents, persons who asked for a service, visits, and what stands on a consent.
 
 Revision: 0011
-Follows: 0007
+Follows: 0008
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from geoalchemy2 import Geometry
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -40,6 +40,9 @@ HANDED_ON = {
     ("app/households/service_policies.py", "code"): {
         "unknown_code", "not_a_choice", "in_the_future", "consent_too_long", "required",
         "read_only"},
+    ("app/households/verbs.py", "code"): {
+        "unknown_record", "id_taken", "required", "not_part_of_verb", "not_in_household",
+        "bands_exceed_total"},
     ("app/core/gate.py", "code"): {gate._CODES.get(one, one.value) for one in Answer
                                    if one is not Answer.YES and one is not Answer.MASKED},
 }  # fmt: skip
