@@ -94,7 +94,7 @@ def uncovered(field: Field, value: Any, purposes: Iterable[str]) -> tuple[str, .
     if value is None:
         return ()
     if field.rule is Rule.SET and isinstance(value, list):
-        return tuple(one for one in value if one not in covered)
+        return tuple(str(one) for one in value if not isinstance(one, str) or one not in covered)
     return () if covered & set(field.needs) else field.needs
 
 

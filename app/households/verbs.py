@@ -178,8 +178,10 @@ def _check_people(values: Values) -> None:
         raise _wrong("changes", "bands_exceed_total")
 
 
-def _facts(household: Kind, changes: Values) -> dict[str, Any]:
+def _facts(household: Kind, changes: Any) -> dict[str, Any]:
     """Return the facts of a household that an act changes: none that need a consent or a move."""
+    if not isinstance(changes, Mapping):
+        raise _wrong("changes", "not_an_object")
     found = household.examine(changes)
     barred = [
         name for name in changes

@@ -42,7 +42,7 @@ HANDED_ON = {
         "read_only"},
     ("app/households/verbs.py", "code"): {
         "unknown_record", "id_taken", "required", "not_part_of_verb", "not_in_household",
-        "bands_exceed_total"},
+        "bands_exceed_total", "not_an_object"},
     ("app/core/gate.py", "code"): {gate._CODES.get(one, one.value) for one in Answer
                                    if one is not Answer.YES and one is not Answer.MASKED},
 }  # fmt: skip

@@ -35,7 +35,7 @@ from sync.edits import Draft, Edit
 from tests.app.demo.conftest import DAY, SMALL_TOWNSHIP, Loaded, run
 from tests.conftest import SECRETS
 
-KINDS = ("contact", "household", "incident", "task")
+KINDS = ("consent", "contact", "household", "incident", "task")
 
 
 def records(session: Session, loaded: Loaded) -> dict[str, list[Any]]:
@@ -69,7 +69,10 @@ def test_areas_people_and_records_are_as_many_as_planned(loaded: Loaded) -> None
     workers = [worker for grid in grids for worker in workers_of(grid)]
     wanted = {
         "household": plan.households,
-        "contact": sum(bool(h.contact) for grid in grids for h in households_of(grid)),
+        **dict.fromkeys(
+            ("consent", "contact"),
+            sum(bool(h.contact) for grid in grids for h in households_of(grid)),
+        ),
         "task": len(list(tasks_of(workers, loaded.day))),
         "incident": sum(1 for day in month for _ in incidents_of(grids, day)),
     }

@@ -142,6 +142,9 @@ WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("correct", {"changes": {"grid": 11}}, "not_part_of_verb"),
     ("correct", {"changes": {"residents_count": 99}}, "out_of_range"),
     ("split", {"other": new_id()}, "required"),
+    ("correct", {"changes": ["occupancy"]}, "not_an_object"),
+    ("correct", {"changes": {"no field": 1}}, "not_part_of_verb"),
+    ("merge", {"other": "nobody"}, "not_an_id"),
 )
 
 

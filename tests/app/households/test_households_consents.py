@@ -299,6 +299,19 @@ def test_a_care_note_goes_to_no_phone_and_opens_for_a_stated_reason_only(
     assert county.ask("colleague", "GET", f"{path}?reason=care visit").status_code == 404
 
 
+def test_values_that_are_none_of_their_field_are_parked_and_harm_nobody(phone: SyncPhone) -> None:
+    home, person = home_of(phone), new_id()
+    consent(phone, home, "meal_help", person)
+    wrong: tuple[Any, ...] = ([{"a": 1}], [[1]], [None], "meal_help", {"x": []})
+    edits = [phone.edit("create", "service_person", new_id(),
+                        set={"household": home, "services": one}) for one in wrong]  # fmt: skip
+    edits += [phone.edit("create", "consent", set=agreed(home, "safety", **{name: [1]}))
+              for name in ("subject", "state", "given_at", "notice_version")]  # fmt: skip
+    assert {one["status"] for one in phone.push(*edits)} == {"parked"}
+    fields = {"household": home, "display_name": "王阿婆"}
+    assert phone.act("create", "service_person", person, set=fields)["status"] == "applied"
+
+
 def test_a_child_needs_a_guardian_who_consents(phone: SyncPhone) -> None:
     home, person = home_of(phone), new_id()
     year = datetime.now(UTC).year - 9
