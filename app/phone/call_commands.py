@@ -5,7 +5,8 @@ import click
 from app.households.consents import DECLINED, GIVEN, PURPOSES
 from app.phone import acts, calls, screens, wording
 from app.phone.client import Phone
-from app.phone.commands import group, on_phone
+from app.phone.commands import group
+from app.phone.opening import on_phone
 
 
 @group.command()

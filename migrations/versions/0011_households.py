@@ -9,7 +9,7 @@ from alembic import op
 from geoalchemy2 import Geometry
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0008a"
 branch_labels = None
 depends_on = None
 
