@@ -16,6 +16,9 @@ class Work:
     Attributes:
         referred: for each field that names another record, that record as it stands now.
         author: whose edit it is, when somebody else lets it through; else None.
+        consents: all that were given, declined or withdrawn for the record, where that counts.
+        spoken: the schema in which the edit was sent, if not that of ``edit``.
+        around: the records that an act touches, and all that follows them.
     """
 
     edit: Edit
@@ -24,6 +27,9 @@ class Work:
     act: ActTime
     referred: Mapping[str, Record] = field(default_factory=dict)
     author: int | None = None
+    consents: tuple[Record, ...] = ()
+    spoken: int | None = None
+    around: Mapping[tuple[str, str], Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
