@@ -17,6 +17,9 @@ class Work:
         referred: for each field that names another record, that record as it stands now.
         author: whose edit it is, when somebody else lets it through; else None.
         device: from which the edit came.
+        consents: all that were given, declined or withdrawn for the record, where that counts.
+        spoken: the schema in which the edit was sent, if not that of ``edit``.
+        around: the records that an act touches, and all that follows them.
     """
 
     edit: Edit
@@ -26,6 +29,9 @@ class Work:
     referred: Mapping[str, Record] = field(default_factory=dict)
     author: int | None = None
     device: str = ""
+    consents: tuple[Record, ...] = ()
+    spoken: int | None = None
+    around: Mapping[tuple[str, str], Record] = field(default_factory=dict)
 
     def saw(self, unit: str) -> bool:
         """Tell whether the author knew what stands in a unit: he had seen it, or wrote it."""

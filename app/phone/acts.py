@@ -6,6 +6,7 @@ from typing import Any
 
 from app.core.identifiers import new_id
 from app.core.moments import as_text
+from app.households.consents import notices
 from app.phone import lane
 from app.phone.client import Phone
 from app.tasks.rules import CONFIRMING, TABLE, UNCHANGED, WORKERS_ACTIONS, Move
@@ -144,13 +145,34 @@ def capture_household(
 def add_contact(
     phone: Phone, household: str, *, name: str, number: str, relation: str = "self"
 ) -> str:
-    """Note how a household wishes to be reached, and return the contact's id."""
+    """Note how a household has agreed to be reached, and return the contact's id."""
     contact = new_id()
+    take_consent(phone, household, "contact", subject=contact)
     phone.edit("create", "contact", contact, {
         "household": household, "name": name, "phone": number, "relation": relation,
         "is_emergency": False,
     })  # fmt: skip
     return contact
+
+
+def take_consent(
+    phone: Phone,
+    household: str,
+    purpose: str,
+    *,
+    subject: str | None = None,
+    state: str = "given",
+    given_by: str = "self",
+    method: str = "on_screen",
+) -> str:
+    """Take down what somebody answered when asked for his consent; return the consent's id."""
+    consent = new_id()
+    phone.edit("create", "consent", consent, {
+        "household": household, "subject": subject or household, "purpose": purpose,
+        "state": state, "notice_version": max(notices()), "given_by": given_by, "method": method,
+        "given_at": as_text(phone.clock().wall_ms),
+    })  # fmt: skip
+    return consent
 
 
 def change_occupancy(phone: Phone, household: str, occupancy: str) -> str:

@@ -20,7 +20,7 @@ Came = TypeVar("Came")
 
 APP = "wangge-phone-python 1"
 SCHEMA = 1
-SCHEMAS = {"incident": 2, "task": 3}
+SCHEMAS = {"contact": 2, "incident": 2, "task": 3}
 FAULTS_MAX = 20
 LISTS = {"incident": "/incident-categories", "task": "/task-kinds"}
 LISTS_KEPT_MS = 86_400_000

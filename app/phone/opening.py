@@ -9,6 +9,7 @@ import click
 
 from app.phone import lane, wording
 from app.phone.acts import NotAVisit, NotFound, WrongChoice, WrongStep
+from app.phone.calls import NumberInText
 from app.phone.client import NotEnrolled, Phone, SomebodyElse
 from app.phone.forms import NoForm, WrongAnswers
 from app.phone.home import Home, Occupied
@@ -18,7 +19,7 @@ from sync.wire import NotJson
 HOME = Path("var/phone")
 TROUBLES = (
     NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, NotAVisit, WrongStep,
-    WrongChoice, NotJson, lane.NoPicture, NoForm, WrongAnswers,
+    WrongChoice, NotJson, lane.NoPicture, NoForm, WrongAnswers, NumberInText,
 )  # fmt: skip
 
 home_option = click.option(

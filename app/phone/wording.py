@@ -5,6 +5,7 @@ from typing import Any
 
 from app.core import refusals
 from app.phone.acts import NotAVisit, NotFound, WrongChoice, WrongStep
+from app.phone.calls import NumberInText
 from app.phone.client import ENDED, WIPE, NotEnrolled, SomebodyElse
 from app.phone.forms import NoForm, WrongAnswers
 from app.phone.home import Occupied
@@ -25,6 +26,14 @@ INCIDENT_STATES: Mapping[str, str] = {
     "draft": "草稿 draft", "reported": "已上报 reported", "verified": "已核实 verified",
     "rejected": "不予受理 rejected", "appealed": "已申诉 appealed", "filed": "已立案 filed",
     "not_filed": "不予立案 not filed", "cancelled": "已作废 cancelled", "closed": "已结案 closed",
+}  # fmt: skip
+OUTCOMES: Mapping[str, str] = {
+    "met": "见到 met", "nobody_home": "无人 nobody home", "declined": "谢绝 declined",
+    "moved": "已搬走 moved", "unsafe_to_enter": "不宜进入 unsafe to enter",
+}  # fmt: skip
+CONSENT_STATES: Mapping[str | None, str] = {
+    None: "未问过 never asked", "given": "已同意 given", "declined": "已谢绝 declined",
+    "withdrawn": "已撤回 withdrawn", "expired": "已到期 run out",
 }  # fmt: skip
 PHOTO_STATES: Mapping[str, str] = {
     "expected": "待传 expected", "stored": "已到达 arrived", "ready": "可查看 ready",
@@ -92,6 +101,9 @@ def trouble(trouble: Exception) -> str:
             return refused(trouble)
         case NotFound():
             return missing(trouble)
+        case NumberInText():
+            return two("备注里有证件、银行卡或电话号码", "the note holds somebody's numbers",
+                       f"可改为 / it may say: {trouble.hint}")  # fmt: skip
         case WrongStep():
             return wrong_step(trouble)
         case NoForm():

@@ -1,7 +1,8 @@
 """The history of a record: every edit with what it found, what it said and what became of it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -110,13 +111,19 @@ def _mask_for(
     if answer not in (Answer.YES, Answer.MASKED):
         raise Problem(403, answer.value, action=action_of(policy_))
     if answer is Answer.YES:
-        return _whole
+        secret = engine.tables[model.kind].sensitive
+        return partial(_without, secret) if secret else _whole
     return lambda values: engine.mask(model.kind, values)
 
 
 def _hidden(values: Values) -> Values:
     """Show which fields there are, and no value."""
     return dict.fromkeys(values)
+
+
+def _without(secret: Collection[str], values: Values) -> Values:
+    """Show what may be seen without a stated reason."""
+    return {**values, **dict.fromkeys(values.keys() & secret)}
 
 
 def _whole(values: Values) -> Values:
@@ -150,7 +157,7 @@ def _shown(row: Any, mask: Callable[[Values], Values]) -> dict[str, Any]:
     receipt = json.loads(row.receipt)
     body = json.loads(current_engine().seal.open(row.kind, row.edit, row.body))
     said: Values = body.get("set", {})
-    if mask is not _whole and not row.rv:
+    if mask is not _whole and not isinstance(mask, partial) and not row.rv:
         mask = _hidden  # what was never applied may have any shape; masks know only good ones
     chosen = {"choice": said.get("choice")} if row.op == "resolve" else {}
     sides = {"before": body.get("before", {}), "set": {} if chosen else said,

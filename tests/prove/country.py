@@ -29,11 +29,8 @@ from tests.simulation.world import START_MS, World
 DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
-COPIES_MAX = 2
-TRIES = 6
-TELL_DAYS = 10
-ROUNDS_LIVE = 5
-"""When faults stop, all phones are equal after so many rounds."""
+COPIES_MAX, TRIES, TELL_DAYS = 2, 6, 10
+ROUNDS_LIVE = 5  # when faults stop, all phones are equal after so many rounds
 OWN_EDITS_EVERY = 3
 EVENTS = {
     "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
@@ -279,18 +276,10 @@ class Country(World):
         self.checks.fail("comes_to_rest", f"still moving after {ROUNDS_LIVE} rounds")
 
     def _turn(self, handset: Handset) -> bool:
-        """Exchange until all is sent; tell whether anything moved.
-
-        A phone that was restored may send hundreds of edits again, a hundred in each exchange:
-        what must come to rest soon is what follows from them, not their number.
-        """
-        moved, before = self._round(handset), len(handset.phone.outbox())
-        while before:
-            moved = self._round(handset) or moved
-            left = len(handset.phone.outbox())
-            if left >= before:
-                break
-            before = left
+        """Exchange until all is sent: how many edits wait is not what must come to rest."""
+        moved, before = self._round(handset), len(handset.phone.outbox()) + 1
+        while 0 < (left := len(handset.phone.outbox())) < before:
+            moved, before = self._round(handset) or moved, left
         return moved
 
     # -- events that are rarer or more even than in the small world ------------------------------

@@ -1,14 +1,14 @@
 """Tasks: what the server notes of their steps, batches and rules; for whom a cover stands in.
 
-Revision: 0009
-Follows: 0008a
+Revision: 0013
+Follows: 0012
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008a"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
