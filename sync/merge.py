@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sync.edits import BASE_UNIT, OTHER, Edit, Mark, Record
-from sync.errors import Refusal
+from sync.errors import FieldError, Refusal
 from sync.joins import meet_consent, meet_counter, meet_set, pruned
 from sync.kinds import Kind, Rule, Workflow
 from sync.meeting import Clash, Meeting, Met, clash
@@ -20,6 +20,7 @@ from sync.texts import meet_text
 __all__ = ["DELETION", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
 _SIGNS = re.compile(r"[=~+-]")
 DELETION = "-"
+OVERTAKEN = "overtaken"
 LATE = "late"
 """The rule of a clash in which a step came too late for a strict workflow."""
 DELETED, REASON, WHY = "deleted", "reason", "deleted_reason"
@@ -134,6 +135,15 @@ def overtaken(merged: Merged, edit: Edit) -> bool:
 def late(merged: Merged) -> Clash | None:
     """Return the clash of a step that came too late for its strict workflow, if it did."""
     return next((one for one in merged.clashes if one.rule == LATE), None)
+
+
+def why_late(merged: Merged) -> tuple[Mapping[str, Any], ...]:
+    """Return the state in which a step that came too late found the record, and since when."""
+    clash_ = late(merged)
+    if clash_ is None:
+        return ()
+    limits = {"state": clash_.won.get("state"), "ms": clash_.won_by.ms}
+    return (FieldError("state", OVERTAKEN, limits).as_json(),)
 
 
 def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
@@ -261,7 +271,7 @@ def _meet(meeting: Meeting) -> Met:
     mine, theirs = (meeting.mine, mark), (meeting.theirs, current)
     if meeting.outlived(current):
         return Met(lost=rule is not Rule.SERVER)
-    if rule is Rule.OFFICE and not meeting.office:
+    if rule is Rule.OFFICE and not meeting.office and meeting.said:
         return Met(clash=clash(unit, "proposal", theirs, mine, needs_human=True), lost=True)
     if rule is Rule.WORKFLOW and kind.workflow:
         _check_move(kind.workflow, meeting)

@@ -41,9 +41,15 @@ class Sight:
         """Return the values of a record, or some of them, as he may see them."""
         if kind in self.veils:
             values = self.veils[kind].values(values)
-        if kind in self.whole:
-            return values
-        return self.tables[kind].mask(values) if kind in self.masked else dict.fromkeys(values)
+        if kind not in self.whole:
+            return self.tables[kind].mask(values) if kind in self.masked else dict.fromkeys(values)
+        hidden = self._office_only(kind)
+        return {**values, **dict.fromkeys(hidden & values.keys())} if hidden else values
+
+    def _office_only(self, kind: str) -> frozenset[str]:
+        """Return the fields of a kind that are not shown with its records: phones keep those."""
+        table = self.tables.get(kind)
+        return table.office_only if table else frozenset()
 
     def conflict(self, values: Values) -> Values:
         """Return a conflict with both values shown as its record would be."""
@@ -65,7 +71,7 @@ class Sight:
 
     def body(self, kind: str, text: str) -> str:
         """Return a ready body for a pull; what needs no mask is not even parsed."""
-        if kind in self.whole:
+        if kind in self.whole and not self._office_only(kind):
             return self.veils[kind].body(text) if kind in self.veils else text
         values = json.loads(text)
         if kind == CONFLICT.name:

@@ -12,6 +12,7 @@ from app.forms.answers import Filled
 from app.phone import acts, wording
 from app.phone.client import Phone, Synced
 from app.phone.lane import Sent, ledger, waiting
+from app.tasks.rules import OPEN_STATES
 from sync.parking import WARNED_MS
 from sync.replica_tables import Row
 
@@ -35,8 +36,13 @@ def listing(phone: Phone, kind: str, screen: Screen) -> None:
 def task(phone: Phone, values: Mapping[str, Any]) -> str:
     """Return the line of a task."""
     state = wording.TASK_STATES.get(values["state"], values["state"])
-    mine = "我的 mine" if values.get("assignee") == phone.user["id"] else ""
-    return f"{state}  {values['title']}  {_day(values.get('due_at'))}  {mine}".rstrip()
+    whose = {phone.user["id"]: "我的 mine", None: "可领取 free"}.get(values.get("assignee"), "")
+    soon = "⏰ 即将到期 due soon" if _reminded(values) else ""
+    return f"{state}  {values['title']}  {_day(values.get('due_at'))}  {whose}  {soon}".rstrip()
+
+
+def _reminded(values: Mapping[str, Any]) -> bool:
+    return bool(values.get("reminded_at")) and values["state"] in OPEN_STATES
 
 
 def photo(phone: Phone, values: Mapping[str, Any]) -> str:
@@ -134,6 +140,13 @@ def record(row: Row) -> None:
     for name, value in row.values.items():
         if value is not None:
             click.echo(f"  {name}: {value}")
+
+
+def photo_rule(phone: Phone, task: Row) -> None:
+    """Print what the kind of a task says of photos, and why."""
+    rule = phone.photo_rule(str(task.values.get("task_kind")))
+    if rule:
+        click.echo(f"→ {rule}")
 
 
 def status(phone: Phone) -> None:

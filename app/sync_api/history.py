@@ -1,8 +1,9 @@
 """The history of a record: every edit with what it found, what it said and what became of it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -111,7 +112,8 @@ def _mask_for(session: Session, actor: Actor, policy_: KindPolicy, record: str) 
         raise Problem(403, answer.value, action=action_of(policy_))
     hidden = _hidden_persons(engine, actor, model.kind, target.values)
     if answer is Answer.YES:
-        return _Seen(_whole, hidden)
+        secret = engine.tables[model.kind].sensitive
+        return _Seen(partial(_without, secret) if secret else _whole, hidden)
     return _Seen(lambda values: engine.mask(model.kind, values), hidden)
 
 
@@ -146,6 +148,11 @@ def _hidden(values: Values) -> Values:
     return dict.fromkeys(values)
 
 
+def _without(secret: Collection[str], values: Values) -> Values:
+    """Show what may be seen without a stated reason."""
+    return {**values, **dict.fromkeys(values.keys() & secret)}
+
+
 def _whole(values: Values) -> Values:
     return values
 
@@ -177,7 +184,7 @@ def _shown(row: Any, seen: _Seen) -> dict[str, Any]:
     receipt = json.loads(row.receipt)
     body = json.loads(current_engine().seal.open(row.kind, row.edit, row.body))
     said: Values = body.get("set", {})
-    if seen.mask is not _whole and not row.rv:
+    if seen.mask is not _whole and not isinstance(seen.mask, partial) and not row.rv:
         # What was never applied may have any shape; masks know only good ones.
         seen = _Seen(_hidden, seen.persons)
     chosen = {"choice": said.get("choice")} if row.op == "resolve" else {}

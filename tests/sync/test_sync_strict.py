@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import conflicts, merge, push
+from sync import conflicts, merge
 from sync.edits import BASE_UNIT, Edit, Mark, Record
 from sync.errors import Refusal
 from sync.kinds import Kinds, Workflow
@@ -131,7 +131,7 @@ def test_the_receipt_tells_what_stands_and_the_office_takes_up_the_content(
         "event", "job", REC, base=1, set={"state": "started", "round": 0, "report": "r"}
     )
     [receipt] = bob.push(sent, at_ms=NOW_MS + 5_000).results
-    assert (receipt["status"], receipt["code"]) == ("noted", push.OVERTAKEN)
+    assert (receipt["status"], receipt["code"]) == ("noted", merge.OVERTAKEN)
     assert receipt["errors"][0]["state"] == "cancelled"
     again = bob.push(sent, at_ms=NOW_MS + 9_000).results
     assert json.dumps(again) == json.dumps([receipt])

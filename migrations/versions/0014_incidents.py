@@ -1,14 +1,14 @@
 """Incidents whole: steps, clocks, scores, merging; time limits of areas.
 
-Revision: 0010
-Follows: 0008a
+Revision: 0014
+Follows: 0013
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0008a"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
