@@ -23,6 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.core.database import Database
 from bench.grids import Crew, Worker, edits_of_a_day
 from tests.conftest import ENGINES
 from tests.prove.ground import Ground, open_ground
@@ -60,11 +61,11 @@ def cpu_ms(pids: Sequence[int], *, reaped: bool = False) -> float:
     return ticks * 1000 / TICKS_PER_S
 
 
-def postgres_pids(ground: Ground) -> list[int]:
+def postgres_pids(opened: Database) -> list[int]:
     """Return the processes of the PostgreSQL server, the first one first; none on SQLite."""
-    if ground.database.is_sqlite:
+    if opened.is_sqlite:
         return []
-    with ground.database.engine.connect() as connection:
+    with opened.engine.connect() as connection:
         backend = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
     words = Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()
     first = int(words[1])
@@ -81,7 +82,7 @@ class Bench:
 
     def cost(self) -> Cost:
         """Read the clocks of all processes."""
-        database = postgres_pids(self.ground)
+        database = postgres_pids(self.ground.database)
         ended = cpu_ms(database[:1], reaped=True) - cpu_ms(database[:1])
         return Cost(cpu_ms(self.server.pids()), cpu_ms(database) + ended)
 

@@ -123,6 +123,8 @@ def swap(
         return merge.delete(kind, target, replace(seen, set={}), author)
     if values["rule"] == Rule.WORKFLOW.value:
         return _taken_up(kind, target, lost, seen, author)
+    if values["rule"] == merge.LATE:
+        return _added(kind, target, lost, seen, author)
     if values["unit"] == merge.DELETION:
         lost = _unwritten(kind, target, conflict)
     written = merge.update(kind, merge.revived(target), seen, lost, author)
@@ -178,6 +180,20 @@ def _taken_up(
         if not content:
             raise
         return merge.update(kind, target, seen, content, author)
+
+
+def _added(
+    kind: Kind, target: Record, lost: Mapping[str, Any], seen: Edit, author: merge.Author
+) -> merge.Merged:
+    """Take up what came with a step that was too late, never the step: that has its guards.
+
+    Raises:
+        Refusal: nothing came with it.
+    """
+    content = {n: v for n, v in lost.items() if kind.rule_of(kind.unit_of(n)) is not Rule.WORKFLOW}
+    if not content:
+        raise Refusal("transition_not_allowed")
+    return merge.update(kind, target, seen, content, author)
 
 
 def _is_for_office(kind: Kind, target: Record, conflict: Record) -> bool:

@@ -16,6 +16,10 @@ class Work:
     Attributes:
         referred: for each field that names another record, that record as it stands now.
         author: whose edit it is, when somebody else lets it through; else None.
+        device: from which the edit came.
+        consents: all that were given, declined or withdrawn for the record, where that counts.
+        spoken: the schema in which the edit was sent, if not that of ``edit``.
+        around: the records that an act touches, and all that follows them.
     """
 
     edit: Edit
@@ -24,6 +28,17 @@ class Work:
     act: ActTime
     referred: Mapping[str, Record] = field(default_factory=dict)
     author: int | None = None
+    device: str = ""
+    consents: tuple[Record, ...] = ()
+    spoken: int | None = None
+    around: Mapping[tuple[str, str], Record] = field(default_factory=dict)
+
+    def saw(self, unit: str) -> bool:
+        """Tell whether the author knew what stands in a unit: he had seen it, or wrote it."""
+        if self.record is None:
+            return True
+        mark = self.record.mark(unit)
+        return mark.rv <= self.edit.base or mark.device == self.device
 
 
 @dataclass(frozen=True, slots=True)

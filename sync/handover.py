@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.conflicts import CONFLICT
 from sync.edits import MERE, OTHER, TRAIL, Edit, Mark, Record
+from sync.grounds import Grounds
 from sync.kinds import Follower, Kind
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ class Handover:
             self.run.batch.records[key] = record
             if before is not None:
                 waiting += self._following(kind, before, record, mark)
+                waiting += Grounds(self.run).fall(kind, before, record, mark)
                 self._carry(kind, before, record, left)
 
     def _following(
@@ -238,15 +240,3 @@ def _following(kind: Kind, child: Record, values: Mapping[str, Any], mark: Mark)
 
 def _by_id(record: Record) -> str:
     return record.id
-
-
-def values_with_copies(
-    kind: Kind, values: Mapping[str, Any], records: Mapping[Key, Record]
-) -> Mapping[str, Any]:
-    """Return a new record's values with those that it would copy from what it follows."""
-    copied: dict[str, Any] = {}
-    for one in kind.following:
-        parent = records.get((str(one.refers), str(values.get(one.name))))
-        if parent:
-            copied |= {name: parent.values.get(name) for name in one.follows}
-    return {**values, **copied}

@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from sync.edits import JOIN_OPS, Edit
+from sync.edits import JOIN_OPS, Edit, Record
 from sync.errors import FieldError, Refusal
 from sync.upgrade import Step
 from sync.values import Invalid, ValueType, Whole
@@ -44,6 +44,20 @@ class Rule(enum.Enum):
 NEED_THE_PAST = (Rule.TEXT, Rule.SET, Rule.COUNTER)
 
 
+class Tell(NamedTuple):
+    """What one record tells another one that it names, in the same act.
+
+    Attributes:
+        when: the field whose being set in an edit says that something may be told.
+        value: the field whose new value is told.
+        to: the field that gets it there; of two values the greater stands.
+    """
+
+    when: str
+    value: str
+    to: str
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field on the wire."""
@@ -57,6 +71,10 @@ class Field:
     """The kind of record whose id the value is; that record must be there first."""
     follows: tuple[str, ...] = ()
     """The fields that go with the record named here: when they change there, they change here."""
+    tells: tuple[Tell, ...] = ()
+    """What is told to the record named here."""
+    needs: tuple[str, ...] = ()
+    """The purposes of which one must be consented to; each element of a set is its own purpose."""
 
     @property
     def unit(self) -> str:
@@ -66,13 +84,26 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """States with a rank, and the moves between them; `round` grows with each return."""
+    """States with a rank, and the moves between them; `round` grows with each return.
+
+    Attributes:
+        strict: a step made beside others stands only if the table has it from the present state,
+            too. Else it comes late: the record stays as it is, all that came with the step is
+            kept. Without it, the state further along wins.
+    """
 
     ranks: Mapping[str, int]
     moves: frozenset[tuple[str | None, str]]
     """From which state to which; None stands for "not there yet"."""
     new_round: frozenset[str] = frozenset()
     """States that begin the next round."""
+    strict: bool = False
+
+    def allows(self, before: Values, after: Values) -> bool:
+        """Tell whether the table has a move, into the round that follows from it."""
+        here, there = before.get("state"), after.get("state")
+        round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
+        return (here, there) in self.moves and (after.get("round") or 0) == round_
 
     def order(self, values: Values) -> tuple[int, int]:
         """Return the place of a record in the total order of (round, rank)."""
@@ -84,10 +115,10 @@ class Workflow:
         Raises:
             Refusal: ``transition_not_allowed`` with the states that can be reached from here.
         """
-        here, there = before.get("state"), after.get("state")
-        onward = sorted(to for origin, to in self.moves if origin == here)
-        round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
-        if there not in onward or (after.get("round") or 0) != round_:
+        if not self.allows(before, after):
+            here, there = before.get("state"), after.get("state")
+            onward = sorted(to for origin, to in self.moves if origin == here)
+            round_ = (before.get("round") or 0) + (here is not None and there in self.new_round)
             limits = {"state": here, "round": round_, "possible": onward}
             raise Refusal("transition_not_allowed", FieldError("state", "no_such_move", limits))
 
@@ -140,6 +171,8 @@ class Kind:
         sealed: True when bodies may never lie in the database as plain text.
         upcasters: the way from each older schema to the next; their number tells the schema.
         moved_by: the fields whose change may take a record into other scopes.
+        consents: its records are consents: each names its ``subject`` and ``purpose``.
+        acts_on: which records one of these acts upon, with all that follows them (``sync.acts``).
     """
 
     name: str
@@ -152,6 +185,8 @@ class Kind:
     sealed: bool = False
     upcasters: tuple[Step, ...] = ()
     moved_by: frozenset[str] = frozenset()
+    consents: bool = False
+    acts_on: Callable[[Values], tuple[tuple[str, str], ...]] | None = None
 
     @property
     def schema(self) -> int:
@@ -287,6 +322,25 @@ class Kind:
         """Return the fields by which records of this kind follow others."""
         return tuple(one for one in self.fields if one.follows and one.refers)
 
+    def with_copies(self, values: Values, records: Mapping[tuple[str, str], Record]) -> Values:
+        """Return a new record's values with those that it would copy from what it follows."""
+        copied: dict[str, Any] = {}
+        for one in self.following:
+            parent = records.get((str(one.refers), str(values.get(one.name))))
+            if parent:
+                copied |= {name: parent.values.get(name) for name in one.follows}
+        return {**values, **copied}
+
+    @cached_property
+    def by_consent(self) -> tuple[Field, ...]:
+        """Return the fields that may only be held by somebody's consent."""
+        return tuple(one for one in self.fields if one.needs)
+
+    @cached_property
+    def telling(self) -> tuple[Field, ...]:
+        """Return the fields by which records of this kind tell others something."""
+        return tuple(one for one in self.fields if one.tells and one.refers)
+
     @cached_property
     def _joined(self) -> frozenset[str]:
         return frozenset(f.name for f in self.fields if f.rule in NEED_THE_PAST)
@@ -322,11 +376,13 @@ class Kinds:
 
     Attributes:
         followers: for each kind, the fields of others that follow it.
+        consent: the kind whose records are consents, if there is one.
     """
 
     kinds: Sequence[Kind]
     by_name: Mapping[str, Kind] = field(init=False)
     followers: Mapping[str, tuple[Follower, ...]] = field(init=False)
+    consent: Kind | None = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {kind.name: kind for kind in self.kinds})
@@ -337,6 +393,7 @@ class Kinds:
                     before = followers.get(one.refers, ())
                     followers[one.refers] = (*before, Follower(kind.name, one.name, one.follows))
         object.__setattr__(self, "followers", followers)
+        object.__setattr__(self, "consent", next((k for k in self.kinds if k.consents), None))
 
     def get(self, name: str) -> Kind | None:
         """Return the kind of this name, if there is one."""

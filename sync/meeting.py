@@ -62,6 +62,11 @@ class Meeting:
         """Return what stands in the unit."""
         return {name: self.record.values.get(name) for name in self.mine}
 
+    @property
+    def said(self) -> bool:
+        """Tell whether the author himself gave a value; else the server added all of them."""
+        return not self.edit.set.keys().isdisjoint(self.mine)
+
     def unseen(self, mark: Mark | None) -> bool:
         """Tell whether the author of the edit did not know what this mark stands for.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sync.edits import BASE_UNIT, OTHER, Edit, Mark, Record
-from sync.errors import Refusal
+from sync.errors import FieldError, Refusal
 from sync.joins import meet_consent, meet_counter, meet_set, pruned
 from sync.kinds import Kind, Rule, Workflow
 from sync.meeting import Clash, Meeting, Met, clash
@@ -20,6 +20,9 @@ from sync.texts import meet_text
 __all__ = ["DELETION", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
 _SIGNS = re.compile(r"[=~+-]")
 DELETION = "-"
+OVERTAKEN = "overtaken"
+LATE = "late"
+"""The rule of a clash in which a step came too late for a strict workflow."""
 DELETED, REASON, WHY = "deleted", "reason", "deleted_reason"
 REASON_MAX = 500
 JOINS: Mapping[Rule, Callable[[Meeting], Met]] = {
@@ -89,6 +92,9 @@ def update(
     if gone and gone.open:
         return _after_the_end(found, gone, meetings)
     met = {one.unit: _meet(one) for one in meetings}
+    late = next((one.clash for one in met.values() if one.clash and one.clash.rule == LATE), None)
+    if late:
+        return Merged(found, {}, (late,), concurrent=True, changed=False, lost=tuple(units))
     clashes = tuple(one.clash for one in met.values() if one.clash)
     lost = tuple(unit for unit, one in met.items() if one.lost)
     before = {name: record.values.get(name) for name in values}
@@ -122,9 +128,22 @@ def after(merged: Merged, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def overtaken(merged: Merged, edit: Edit) -> bool:
     """Tell whether the step that an edit made did not stand."""
-    return any(
-        one.rule == Rule.WORKFLOW.value and one.lost_by.edit == edit.id for one in merged.clashes
-    )
+    steps = (Rule.WORKFLOW.value, LATE)
+    return any(one.rule in steps and one.lost_by.edit == edit.id for one in merged.clashes)
+
+
+def late(merged: Merged) -> Clash | None:
+    """Return the clash of a step that came too late for its strict workflow, if it did."""
+    return next((one for one in merged.clashes if one.rule == LATE), None)
+
+
+def why_late(merged: Merged) -> tuple[Mapping[str, Any], ...]:
+    """Return the state in which a step that came too late found the record, and since when."""
+    clash_ = late(merged)
+    if clash_ is None:
+        return ()
+    limits = {"state": clash_.won.get("state"), "ms": clash_.won_by.ms}
+    return (FieldError("state", OVERTAKEN, limits).as_json(),)
 
 
 def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:
@@ -252,12 +271,14 @@ def _meet(meeting: Meeting) -> Met:
     mine, theirs = (meeting.mine, mark), (meeting.theirs, current)
     if meeting.outlived(current):
         return Met(lost=rule is not Rule.SERVER)
-    if rule is Rule.OFFICE and not meeting.office:
+    if rule is Rule.OFFICE and not meeting.office and meeting.said:
         return Met(clash=clash(unit, "proposal", theirs, mine, needs_human=True), lost=True)
     if rule is Rule.WORKFLOW and kind.workflow:
         _check_move(kind.workflow, meeting)
     if not meeting.unseen(current):
         return Met(meeting.mine, {unit: mark})
+    if rule is Rule.WORKFLOW and kind.workflow and kind.workflow.strict:
+        return _step_beside(kind.workflow, meeting)
     wins = _wins(kind, rule, theirs, mine)
     if rule is Rule.SERVER:
         return Met(meeting.mine, {unit: mark}) if wins else Met()
@@ -268,16 +289,31 @@ def _meet(meeting: Meeting) -> Met:
     return Met(meeting.mine, {unit: mark}, found) if wins else Met(clash=found, lost=True)
 
 
+def _step_beside(workflow: Workflow, meeting: Meeting) -> Met:
+    """Tell whether a step made beside others can be taken from the present state, too.
+
+    If not, the whole edit goes into the clash: half a step would be nobody's.
+    """
+    if workflow.allows(meeting.theirs, meeting.mine):
+        return Met(meeting.mine, {meeting.unit: meeting.mark})
+    known = meeting.kind.by_name
+    given = {name: value for name, value in meeting.whole.items()
+             if name not in known or known[name].rule is not Rule.SERVER}  # fmt: skip
+    theirs = {name: meeting.record.values.get(name) for name in given}
+    found = Clash(meeting.unit, LATE, True, theirs, meeting.current, given, meeting.mark)
+    return Met(clash=found, lost=True)
+
+
 def _check_move(workflow: Workflow, meeting: Meeting) -> None:
     """Refuse a step that the table does not have, or a round that nobody can have begun.
 
     Of a step that was made beside others only the round can be judged: rounds only grow, so
     whoever begins one has seen the one before it.
     """
-    if meeting.unseen(meeting.current):
-        workflow.check_round(meeting.theirs, meeting.mine)
-    else:
+    if not meeting.unseen(meeting.current):
         workflow.check(meeting.theirs, meeting.mine)
+    elif not workflow.strict:
+        workflow.check_round(meeting.theirs, meeting.mine)
 
 
 def _needs_human(meeting: Meeting, rule: Rule) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sync import handover, merge, parking
+from sync import acts, grounds, handover, merge, parking, telling
 from sync.barring import Barring
 from sync.clock import ActTime, Anchors, act_time, effective_stamp
 from sync.closing import Closing
@@ -125,6 +125,7 @@ class Run:
         self.clashes: list[tuple[merge.Clash, Key, Edit, Mark]] = []
         self.examined: dict[str, Examined] = {}
         self.sent: dict[str, Edit] = {}
+        self.barred: dict[str, tuple[str, ...]] = {}
         self.parked_before: dict[str, Parked | None] = {}
 
     def take(self, drafts: Sequence[Draft], known: Mapping[str, Known]) -> None:
@@ -166,8 +167,10 @@ class Run:
 
     def _work(self, edit: Edit) -> Work:
         context = self.context
-        return self.reading.work(edit, received_ms=context.received_ms, device=context.device,
+        work = self.reading.work(edit, received_ms=context.received_ms, device=context.device,
                                  anchors=context.anchors)  # fmt: skip
+        sent = self.sent.get(edit.id)
+        return replace(work, spoken=sent.schema) if sent else work
 
     def _sound(self, edit: Edit) -> Work:
         """Return the work of an edit without the values that its kind refuses anyway."""
@@ -198,8 +201,11 @@ class Run:
             kind = self.reading.kind(edit)
             if kind is None:
                 raise Refusal("unknown_kind")
+            edit = grounds.Grounds(self).bar(edit, kind)
             waited = self.reading.waits(edit, kind)
-            if waited:
+            if edit.id in self.barred and not edit.set and edit.op != "create":
+                self._note(edit, grounds.WITHDRAWN, grounds.errors(self.barred[edit.id]))
+            elif waited:
                 self._park(edit, parking.WAITS, (), state=parking.HELD, waits_for=waited)
             else:
                 self._apply(edit, self._work(edit))
@@ -220,6 +226,7 @@ class Run:
             author = merge.Author(self.stamp(work), self.context.device, verdict.office)
             merged = merge.apply(work.kind, work.record, edit, values, author)
             flags = (*verdict.flags, *self.doubts(work))
+            flags += (grounds.WITHDRAWN,) if edit.id in self.barred else ()
             receipt = self.keep(edit, work.kind, merged, author, flags=flags)
             after = {} if edit.op == "delete" else merge.after(merged, edit.set)
             self.enter(edit, receipt, author.ms, merged.before, after)
@@ -260,20 +267,25 @@ class Run:
         key = (kind.name, edit.rec)
         mark = Mark(merged.record.rv, author.ms, author.device, edit.id)
         if merged.changed:
-            moves = handover.Handover(self)
-            if self.reading.record(key) is None:
+            moves, before = handover.Handover(self), self.reading.record(key)
+            if before is None:
                 moves.found(kind, merged.record, mark, named=edit.set)
             else:
                 moves.place(kind, merged.record, mark)
+            telling.Telling(self).tell(kind, edit, before, merged.record, mark)
+            acts.carry_out(self, kind, before, merged.record, mark)
         self.clashes += [(clash, key, edit, mark) for clash in merged.clashes]
         if merged.clashes and merge.overtaken(merged, edit):
-            flags = (*flags, "overtaken")
+            flags = (*flags, merge.OVERTAKEN)
+        late = merge.why_late(merged)
         return Receipt(
             edit.n,
             edit.id,
             _status(merged),
             edit.rec,
             merged.record.rv,
+            merge.OVERTAKEN if late else None,
+            (*late, *grounds.errors(self.barred.get(edit.id, ()))),
             flags=flags,
             lost=merged.lost,
             conflicts=tuple(clash.conflict_id(edit.rec, edit.base) for clash in merged.clashes),
@@ -321,8 +333,8 @@ class Run:
         if kind is None:
             return self.context.home
         record = self.reading.record((kind.name, edit.rec))
-        values = record.values if record else handover.values_with_copies(
-            kind, kind.examine(edit.set, edit.op).passed,
+        values = record.values if record else kind.with_copies(
+            kind.examine(edit.set, edit.op).passed,
             {**self.reading.found, **self.batch.records},
         )  # fmt: skip
         scope = next(iter(kind.scopes(values)), self.context.home)
@@ -350,11 +362,14 @@ class Run:
         was = kind.past(edit) if kind else {}
         self.batch.ledger.append(
             LedgerEntry(edit, self.context.device, self.context.user, receipt,
-                        self.sent.get(edit.id, edit).digest(), ms, self.context.received_ms,
-                        before, after, was)
+                        self._digest(edit), ms, self.context.received_ms, before, after, was)
         )  # fmt: skip
         self.results[edit.id] = receipt.as_json()
         self.advance(edit, ms)
+
+    def _digest(self, edit: Edit) -> str:
+        """Return the fingerprint of an edit; none that could betray what may not be kept."""
+        return STRIPPED if edit.id in self.barred else self.sent.get(edit.id, edit).digest()
 
     def advance(self, edit: Edit, ms: int) -> None:
         """Advance the device past an edit."""
@@ -371,7 +386,7 @@ def _seen_ms(work: Work) -> int:
 def _status(merged: merge.Merged) -> str:
     rules = {clash.rule for clash in merged.clashes}
     in_vain = not merged.changed or (merged.record.deleted and merged.lost)
-    if rules & {"proposal", "delete"} and in_vain:
+    if rules & {"proposal", "delete", merge.LATE} and in_vain:
         return "noted"
     if rules:
         return "conflict"

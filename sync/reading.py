@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync import conflicts, handover, parking
+from sync import acts, conflicts, grounds, handover, parking, telling
 from sync.clock import ActTime, Anchors, act_time
 from sync.edits import Edit, Parked, Record
 from sync.errors import Refusal
@@ -40,8 +40,11 @@ class Reading:
         self.load(resolving)
         settled = [self.found[key] for key in resolving if key in self.found]
         self.load({(one.values["kind"], one.values["record"]) for one in settled})
+        self.load(telling.told(self, everything))
         handover.load(self, handover.movers(self, everything))
         self.batch.relied = handover.relied_on(self, everything)
+        grounds.load(self, everything)
+        acts.load(self, everything)
 
     def _read_parked(self, edits: Sequence[Edit]) -> None:
         """Read what is parked for these records; for a repair also what waits for its record."""
@@ -124,7 +127,9 @@ class Reading:
             parked = self.parked.get(edit.rec)
             edit = replace(edit, was={"user": parked.user, "scope": parked.scope} if parked else {})
         return Work(edit, kind, self.record((kind.name, edit.rec)), act,
-                    self._living(kind, edit))  # fmt: skip
+                    self._living(kind, edit), device=device,
+                    consents=grounds.about(self, kind, edit),
+                    around=acts.around(self, kind, edit))  # fmt: skip
 
     def waits(self, edit: Edit, kind: Kind) -> str | None:
         """Return the record whose parked creation an edit must wait for, if there is one."""

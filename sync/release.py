@@ -111,7 +111,7 @@ class Release:
             raise Refusal("id_taken" if work.record else "unknown_record")
         if work.record is not None:
             work.kind.bound_together(work.record.values, values)
-        return replace(work, author=parked.user), values
+        return replace(work, author=parked.user, spoken=parked.edit.schema), values
 
     def _apply(
         self, parked: Parked, work: Work, values: "Mapping[str, Any]", verdict: Verdict

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sync import healing, overlay
 from sync.clock import AHEAD_MS_MAX
 from sync.first_copies import FirstCopies
+from sync.grounds import EMPTIED, barred_by
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
 
@@ -209,6 +210,7 @@ class Replica:
     def _answered(self, receipt: Mapping[str, Any]) -> None:
         """Keep a receipt; what has been erased by law goes from this phone too."""
         self.memory.answered(receipt["id"], receipt)
+        self.memory.unsay(barred_by(receipt), edit=receipt["id"])
         if receipt.get("code") == ERASED:
             for entry in self.memory.entries("id = ?", receipt["id"]):
                 self.memory.erase(entry.edit["kind"], entry.edit["rec"])
@@ -330,6 +332,7 @@ class Replica:
         scope, kind, rec = item["s"], item["t"], item["id"]
         if item["op"] == "put":
             self.memory.put(scope, kind, rec, rv=item["rv"], values=item["f"])
+            self.memory.unsay(item["f"].get(EMPTIED) or (), rec=rec)
         elif item["op"] == "out":
             self.memory.leave(scope, kind, rec)
         elif item["op"] == "del":

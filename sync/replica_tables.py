@@ -1,7 +1,7 @@
 """What a phone keeps in its own database: rows, who shows them, the log of edits, its state."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -168,6 +168,24 @@ class Memory:
             bare = {**edit, "set": named, "was": {}}
             self.ask("UPDATE replica_log SET body = ?, contained = 1, filed = 1 WHERE seq = ?",
                      json.dumps(bare), seq)  # fmt: skip
+
+    def unsay(self, names: Collection[str], *, rec: str = "", edit: str = "") -> None:
+        """Take some fields out of what the log keeps of a record, or of one edit.
+
+        Their consent has ended. What is still to be sent may rest on a new one: the server judges.
+        """
+        if not names:
+            return
+        rows = self.ask(
+            "SELECT seq, body FROM replica_log WHERE (rec = ? AND taken_ms IS NOT NULL) OR id = ?",
+            rec,
+            edit,
+        )
+        for seq, body in rows:
+            said = json.loads(body)
+            for part in ("set", "was"):
+                said[part] = {n: one for n, one in said.get(part, {}).items() if n not in names}
+            self.ask("UPDATE replica_log SET body = ? WHERE seq = ?", json.dumps(said), seq)
 
     def drop(self, scope: str) -> None:
         """Erase at once what only this scope showed."""

@@ -8,6 +8,8 @@ from sync.edits import Device, Parked, Past, Record
 from sync.store import Batch, ScopeState
 
 Key = tuple[str, str]
+Gone = Mapping[str, frozenset[str]]
+"""For the id of a record, the fields that nothing may remember any more."""
 NOBODY = Device("", 0)
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
 STRIPPED = ""
@@ -101,6 +103,9 @@ class Upkeep(Protocol):
 
     def scrub_ledger(self, records: Collection[str]) -> int:
         """Take content and digest from all ledger rows about these records; return how many."""
+
+    def thin_ledger(self, gone: Gone) -> int:
+        """Take fields, and the digest, from ledger rows about these records; return how many."""
 
     def scrub_parked(self, parked: Sequence[Parked]) -> None:
         """Write parked edits whose content has been taken out."""

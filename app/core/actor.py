@@ -6,6 +6,8 @@ from flask import g
 
 ROLES = ("gw", "vl", "ts", "cm", "au", "da")
 OFFICE_ROLES = frozenset({"vl", "ts", "cm"})
+HOUSE_ID = 0
+"""The number under which the server itself writes; nobody bears it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,8 @@ class Post:
     Attributes:
         path: the area's path, ids of its ancestors and itself ("1.7.85.913.").
         starts_ms, ends_ms: in ms since 1970; no end means until further notice.
+        is_cover: he stands in for colleagues who are away.
+        covers: for whom of them; None when for all of the area.
     """
 
     role: str
@@ -23,6 +27,8 @@ class Post:
     level: str
     starts_ms: int
     ends_ms: int | None = None
+    is_cover: bool = False
+    covers: int | None = None
 
     def holds_at(self, ms: int) -> bool:
         """Tell whether the post is held at a moment."""

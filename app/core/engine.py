@@ -84,8 +84,10 @@ class Engine:
         Args:
             enrolment: to which the device must belong; None when it is the office's own.
         """
+        # What the office writes, also through a phone's session, is not the phone's sync.
+        judged = actor if enrolment else replace(actor, enrolment=None)
         gate = PolicyGate(
-            session, actor, self.policies, self.survey,
+            session, judged, self.policies, self.survey,
             actors=self.actors, device=device, now_ms=now_ms,
         )  # fmt: skip
         home = _home_of(actor, now_ms)

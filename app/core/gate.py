@@ -170,7 +170,9 @@ class PolicyGate:
             grids: for each, also those out of which it was made since; the best of them counts.
             path_of: where a grid lies, if not where it lies now.
         """
-        action, own = self._action(work, values), self._own(work, values)
+        action = self._action(work, values)
+        # Whose a thing is may depend on posts too, as of him who stands in for another.
+        own = self._own(replace(work, act=replace(work.act, ms=at_ms)), values)
         actor = self._actor_of(work)
         posts = tuple(map(id, actor.posts_at(at_ms)))
         lies = path_of or self._ground.paths.get

@@ -106,6 +106,19 @@ CATALOGUE: dict[str, Words] = {
         "之后已有更新的内容",
         "Load the record; choose again with the version you saw as `seen`, or change it yourself.",
     ),
+    "consent_missing": Words(
+        "A consent in force is missing",
+        "缺少有效的同意",
+        "Ask for it, POST /api/v1/consents, then send this again.",
+    ),
+    "consent_withdrawn": Words(
+        "They declined or withdrew; nothing is kept",
+        "同意已拒绝或撤回，内容未保存",
+        "Take it down anew if they agree later.",
+    ),
+    "proof_stays": Words(
+        "A consent is a proof and cannot be deleted", "同意记录是凭证，不能删除", "Withdraw it."
+    ),
     "consent_ask_again": Words(
         "A consent that was given before the withdrawal does not come back",
         "撤回前的同意不能恢复",

@@ -15,7 +15,7 @@ from app.core.database import Base, BigInt, UTCDateTime
 from app.core.spatial import ewkt_point, point_type
 from sync import values as v
 from sync.edits import Record as SyncRecord
-from sync.kinds import Field, Kind, Rule, Workflow
+from sync.kinds import Field, Kind, Rule, Tell, Workflow
 from sync.stores.tables import SyncTables, uuid
 from sync.upgrade import Step
 
@@ -34,7 +34,12 @@ class Declared:
         purpose: why we hold it; a field without a purpose is not held.
         retention: how long we hold it.
         follows: the fields that go with the record named here, as ``sync.kinds`` says.
+        tells: what is told to the record named here, as ``sync.kinds`` says.
         mask: what a role sees that may not see the value; None hides it.
+        shown_to: the action whose holders see the field, if not all who see the record do; it
+            names a person, and whoever it names sees it over REST.
+        needs: the purposes of which one must be consented to, as ``sync.kinds`` says.
+        offline: it may be kept on phones; else they can write it, and never get it back.
     """
 
     type: v.ValueType
@@ -48,6 +53,10 @@ class Declared:
     retention: str
     mask: Callable[[Any], Any] | None
     follows: tuple[str, ...] = ()
+    shown_to: str | None = None
+    tells: tuple[Tell, ...] = ()
+    needs: tuple[str, ...] = ()
+    offline: bool = True
 
 
 def synced(
@@ -64,14 +73,19 @@ def synced(
     index: bool = False,
     mask: Callable[[Any], Any] | None = None,
     follows: tuple[str, ...] = (),
+    shown_to: str | None = None,
+    tells: tuple[Tell, ...] = (),
+    needs: tuple[str, ...] = (),
+    offline: bool = True,
 ) -> MappedColumn[Any]:
     """Declare one synced field; see :class:`Declared` and ``sync.kinds`` for the words."""
     assert not (sealed and rule is Rule.SET), (
         "the marks of a set name its codes, and are not sealed"
     )
     declared = Declared(
-        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows
-    )
+        type_, rule, group, required, refers, sealed, privacy, purpose, retention, mask, follows,
+        shown_to, tells, needs, offline,
+    )  # fmt: skip
     column = sa.Text() if sealed else column_type(type_)
     return mapped_column(column, nullable=True, index=index, info={"synced": declared})
 
@@ -120,6 +134,8 @@ class Record(Base):
     workflow: ClassVar[Workflow | None] = None
     upcasters: ClassVar[tuple[Step, ...]] = ()
     moved_by: ClassVar[frozenset[str]] = frozenset({"grid"})
+    consents: ClassVar[bool] = False
+    acts_on: ClassVar[Any] = None
 
     id: Mapped[str] = mapped_column(uuid(), primary_key=True)
     rv: Mapped[int] = mapped_column(BigInt, nullable=False)
@@ -144,9 +160,42 @@ class Record(Base):
         return False
 
     @staticmethod
+    def blinds_of(_values: Mapping[str, Any]) -> Mapping[str, str | None]:
+        """Return the texts of which columns keep a keyed hash, to find what is the same."""
+        return {}
+
+    @staticmethod
     def given(_values: Mapping[str, Any]) -> bool:
         """Tell whether the values of a unit of consent give it."""
         return False
+
+
+def declared_of(model: type[Record]) -> dict[str, Declared]:
+    """Return what a record declares of its fields."""
+    columns = model.__table__.columns
+    return {one.name: one.info["synced"] for one in columns if "synced" in one.info}
+
+
+def kind_of(model: type[Record]) -> Kind:
+    """Return the engine's view of a kind of record."""
+    declared = declared_of(model)
+    return Kind(
+        name=model.kind,
+        fields=tuple(
+            Field(name, d.type, d.rule, d.group, d.required, d.refers, d.follows, d.tells, d.needs)
+            for name, d in declared.items()
+        ),
+        scopes=model.scopes_of,
+        rank=model.rank_of,
+        settled=model.settled,
+        given=model.given,
+        workflow=model.workflow,
+        sealed=any(d.sealed for d in declared.values()),
+        upcasters=model.upcasters,
+        moved_by=model.moved_by,
+        consents=model.consents,
+        acts_on=model.acts_on,
+    )
 
 
 class KindTable:
@@ -156,31 +205,12 @@ class KindTable:
         self.model = model
         self.table: sa.Table = model.__table__  # type: ignore[assignment]
         self.cipher = cipher
-        self.declared: dict[str, Declared] = {
-            column.name: column.info["synced"]
-            for column in self.table.columns
-            if "synced" in column.info
-        }
+        self.declared = declared_of(model)
 
     @cached_property
     def kind(self) -> Kind:
         """Return the engine's view of the kind."""
-        model = self.model
-        return Kind(
-            name=model.kind,
-            fields=tuple(
-                Field(name, d.type, d.rule, d.group, d.required, d.refers, d.follows)
-                for name, d in self.declared.items()
-            ),
-            scopes=model.scopes_of,
-            rank=model.rank_of,
-            settled=model.settled,
-            given=model.given,
-            workflow=model.workflow,
-            sealed=any(d.sealed for d in self.declared.values()),
-            upcasters=model.upcasters,
-            moved_by=model.moved_by,
-        )
+        return kind_of(self.model)
 
     @cached_property
     def _plain(self) -> tuple[str, ...]:
@@ -200,6 +230,21 @@ class KindTable:
         """Return the fields that a masked view hides, with their masks."""
         return tuple((name, d.mask) for name, d in self.declared.items() if d.privacy in (P2, P3))
 
+    @cached_property
+    def veiled(self) -> Mapping[str, str]:
+        """Return the fields that not everybody sees who sees the record, with their actions."""
+        return {name: d.shown_to for name, d in self.declared.items() if d.shown_to}
+
+    @cached_property
+    def sensitive(self) -> frozenset[str]:
+        """Return the fields that nobody sees without a stated reason."""
+        return frozenset(name for name, d in self.declared.items() if d.privacy == P3)
+
+    @cached_property
+    def office_only(self) -> frozenset[str]:
+        """Return the fields that may not lie on phones."""
+        return frozenset(name for name, d in self.declared.items() if not d.offline)
+
     def row(self, record: SyncRecord) -> dict[str, Any]:
         """Return the typed columns of a record; sealed ones sealed, with their blind index."""
         values = record.values
@@ -209,7 +254,13 @@ class KindTable:
                 row[name] = convert(row[name])
         for name in self._sealed_names:
             row |= self._sealed(name, values.get(name), record.id)
+        for column, text in self.model.blinds_of(values).items():
+            row[column] = None if text is None else self.blind(column, text)
         return row
+
+    def blind(self, column: str, text: str) -> str:
+        """Return the keyed hash by which a column is searched."""
+        return self.cipher.blind(text, f"{self.table.name}.{column}")
 
     def _sealed(self, name: str, value: Any, record: str) -> dict[str, Any]:
         place = f"{self.table.name}/{name}/{record}"

@@ -69,6 +69,12 @@ EDITS: dict[str, Advice] = {
     "transition_not_allowed": Advice(
         "当前状态不能执行该步骤", "This step cannot be taken from here",
         "同步后按可行的步骤重新办理", "Sync and take a step that is possible now."),
+    "overtaken": Advice(
+        "该事项已先由他人办理", "Somebody else has taken this further already",
+        "您的内容已附在事项上，无须再做", "What you added is kept with it; nothing is left to do."),
+    "already_claimed": Advice(
+        "任务已由他人承办", "Somebody else has the task now",
+        "内容已保存，请主管决定如何采用", "What you did is kept; a supervisor decides about it."),
     "already_resolved": Advice(
         "该冲突已处理", "This conflict has been settled", "无须再做", "Nothing is left to do."),
     "not_resolved": Advice(
@@ -80,6 +86,18 @@ EDITS: dict[str, Advice] = {
     "consent_ask_again": Advice(
         "同意已撤回，旧的同意不能恢复", "The consent was withdrawn; an older one cannot come back",
         "请重新征求住户同意", "Ask the household for its consent again."),
+    "order_not_open": Advice(
+        "应急命令此时无效", "The emergency order does not hold at that time",
+        "不再采集；请放弃此条", "Nothing may be entered any more; discard this."),
+    "consent_missing": Advice(
+        "缺少有效的同意", "A consent in force is missing",
+        "征求同意并登记，然后放行", "Ask for it, take it down, then let this through."),
+    "consent_withdrawn": Advice(
+        "住户已拒绝或撤回同意，内容未保存", "They declined or withdrew; nothing is kept",
+        "无须再做", "Nothing is left to do."),
+    "proof_stays": Advice(
+        "同意记录是凭证，不能删除", "A consent is a proof and cannot be deleted",
+        "改为撤回", "Withdraw it instead."),
     "not_parked": Advice(
         "这条编辑已不在停放区", "This edit is not parked any more",
         "无须再做", "Nothing is left to do."),
@@ -148,6 +166,9 @@ FIELDS: dict[str, Advice] = {
     "cannot_remove": Advice(
         "该字段不能移除", "Nothing can be removed from this field",
         "升级手机应用", "Upgrade the app."),
+    "overtaken": Advice(
+        "现为 {state}", "It is {state} now",
+        "您的内容已附上", "What you added is kept with it."),
     "no_such_round": Advice(
         "不是当前轮次", "It is not the round that is on",
         "同步后按当前轮次重新办理", "Sync and take the step in the present round."),

@@ -1,8 +1,10 @@
 """What somebody may see of each kind of record: all of it, masked, or only that it is there."""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from app.core import policy, refusals
@@ -25,6 +27,7 @@ class Sight:
         masked: the kinds of which he may list masked records; of all others, no value.
         user: who looks; of parked edits he may see his own.
         parked: he may list those of others too, where he serves.
+        veils: of each kind, the fields that name persons whom he need not know.
     """
 
     tables: Mapping[str, KindTable]
@@ -32,12 +35,21 @@ class Sight:
     masked: frozenset[str]
     user: int = 0
     parked: bool = False
+    veils: Mapping[str, "Veil"] = field(default_factory=dict)
 
     def values(self, kind: str, values: Values) -> Values:
         """Return the values of a record, or some of them, as he may see them."""
-        if kind in self.whole:
-            return values
-        return self.tables[kind].mask(values) if kind in self.masked else dict.fromkeys(values)
+        if kind in self.veils:
+            values = self.veils[kind].values(values)
+        if kind not in self.whole:
+            return self.tables[kind].mask(values) if kind in self.masked else dict.fromkeys(values)
+        hidden = self._office_only(kind)
+        return {**values, **dict.fromkeys(hidden & values.keys())} if hidden else values
+
+    def _office_only(self, kind: str) -> frozenset[str]:
+        """Return the fields of a kind that are not shown with its records: phones keep those."""
+        table = self.tables.get(kind)
+        return table.office_only if table else frozenset()
 
     def conflict(self, values: Values) -> Values:
         """Return a conflict with both values shown as its record would be."""
@@ -59,8 +71,8 @@ class Sight:
 
     def body(self, kind: str, text: str) -> str:
         """Return a ready body for a pull; what needs no mask is not even parsed."""
-        if kind in self.whole:
-            return text
+        if kind in self.whole and not self._office_only(kind):
+            return self.veils[kind].body(text) if kind in self.veils else text
         values = json.loads(text)
         if kind == CONFLICT.name:
             shown = self.conflict(values)
@@ -69,6 +81,54 @@ class Sight:
         else:
             shown = self.values(kind, values)
         return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Veil:
+    """Fields that name persons, hidden from whoever need not know them.
+
+    A phone holds one copy of a scope, the same for all who serve there; so it hides them even
+    from those whom they name.
+    """
+
+    fields: tuple[str, ...]
+
+    def values(self, values: Values) -> Values:
+        """Return the values of a record without the names."""
+        return {name: None if name in self.fields else value for name, value in values.items()}
+
+    def body(self, text: str) -> str:
+        """Return a ready body without the names; it need not be parsed for that.
+
+        Within a text of the body a quotation mark has a backslash before it, so what the pattern
+        finds is a field.
+        """
+        return self._pattern.sub(r"\1null", text)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(rf'("(?:{"|".join(self.fields)})"\s*:\s*)\d+')
+
+
+def veils_of(actor: Actor, tables: Mapping[str, KindTable], at_ms: int) -> dict[str, Veil]:
+    """Return what an actor does not see of each kind, by the actions he has no right to."""
+    found = {}
+    for kind, table in tables.items():
+        hidden = [name for name, action in table.veiled.items()
+                  if not policy.might(actor, action, at_ms)]  # fmt: skip
+        if hidden:
+            found[kind] = Veil(tuple(hidden))
+    return found
+
+
+def unveiled(actor: Actor, table: KindTable, values: Values, at_ms: int) -> Values:
+    """Return the values of one record as an actor sees them who may be named in it himself."""
+    hidden = {name for name, action in table.veiled.items()
+              if values.get(name) != actor.user_id
+              and not policy.might(actor, action, at_ms)}  # fmt: skip
+    if not hidden:
+        return values
+    return {name: None if name in hidden else value for name, value in values.items()}
 
 
 def sight_of(
@@ -84,6 +144,7 @@ def sight_of(
     return Sight(
         tables, frozenset(whole), frozenset(seen.keys() - whole), actor.user_id,
         parked=bool(parking.paths or parking.everything) and not parking.masked,
+        veils=veils_of(actor, tables, at_ms),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from app.demo.halton import Place
 from app.demo.people import AGE_BANDS, PlannedHousehold, workers_of
 from app.demo.plan import PlannedGrid, h
 from app.forms.bringing import seed_keys
+from app.households.consents import CONTACT, GIVEN, latest_end, notices
 
 BOOKS_OPEN_MS: Final = 1_593_532_800_000
 """2020-07-01 in China: from here on the ids of households count."""
@@ -92,7 +93,20 @@ def household_stories(
             "is_emergency": planned.contact.relation == "self",
         }
         contact_id = identity_of(f"{planned.key}c", BOOKS_OPEN_MS + grid.ordinal * ID_STEP_MS)
-        yield Story("contact", contact_id, [Act(user, ms + 1, contact, {"grid": area})])
+        consent_id = identity_of(f"{planned.key}k", BOOKS_OPEN_MS + grid.ordinal * ID_STEP_MS)
+        yield Story("consent", consent_id, [Act(user, ms + 1, _agreed(record, contact_id, ms),
+                                                {"grid": area})])  # fmt: skip
+        yield Story("contact", contact_id, [Act(user, ms + 2, contact, {"grid": area})])
+
+
+def _agreed(household: str, contact: str, ms: int) -> dict[str, Any]:
+    """Return how a contact agreed to be reached."""
+    given_at = as_text(ms)
+    return {
+        "household": household, "subject": contact, "purpose": CONTACT, "state": GIVEN,
+        "notice_version": max(notices()), "given_by": "self", "method": "on_screen",
+        "given_at": given_at, "expires_at": latest_end(CONTACT, given_at),
+    }  # fmt: skip
 
 
 def _household(planned: PlannedHousehold, area: int, door: Place) -> dict[str, Any]:

@@ -1,13 +1,35 @@
 """Households: who is served where, and how they may be reached."""
 
 from app.core.feature import Feature
+from app.core.jobs import Job
+from app.households import act_views, duplicate_views, service_views, views
+from app.households.act_policies import HouseholdActPolicy
 from app.households.faults import FAULTS
+from app.households.lapsing import EVERY_S, lapse
 from app.households.policies import ContactPolicy, HouseholdPolicy
-from app.households.views import blueprint
+from app.households.service_policies import ConsentPolicy, ServicePersonPolicy, VisitPolicy
+
+
+def _lapse(_subject: str) -> None:
+    lapse()
+
 
 feature = Feature(
     name="households",
-    blueprints=(blueprint,),
-    policies=(HouseholdPolicy(), ContactPolicy()),
+    blueprints=(
+        views.blueprint,
+        service_views.blueprint,
+        act_views.blueprint,
+        duplicate_views.blueprint,
+    ),
+    policies=(
+        HouseholdPolicy(),
+        ConsentPolicy(),
+        ContactPolicy(),
+        ServicePersonPolicy(),
+        VisitPolicy(),
+        HouseholdActPolicy(),
+    ),
     faults=FAULTS,
+    jobs={"households.lapse": Job(_lapse, every_s=EVERY_S)},
 )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
 from app.core.moments import as_text
+from app.households.consents import check_covered
 from app.households.models import Contact, Household
 from app.households.rules import people_add_up
 from sync.errors import FieldError, Refusal
@@ -56,11 +57,47 @@ class HouseholdPolicy:
             raise Refusal("invalid_fields", FieldError("residents_count", "bands_exceed_total"))
         if work.edit.op == "delete" or set(values) == {"grid"}:
             return values
-        return {**values, "last_confirmed_at": as_text(work.act.ms)}
+        covered = check_covered(work, values)
+        return {**covered, "last_confirmed_at": as_text(work.act.ms)}
 
 
-class ContactPolicy:
-    """Rights and rules of contacts: they follow their household."""
+class OfHousehold:
+    """What every kind that belongs to a household has in common: it lies where that lies."""
+
+    def prepare(self, session: Session, works: Sequence[Work]) -> None:
+        """Need nothing: the engine has read the households named."""
+
+    def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
+        """Return the grid of the record and of the household it names."""
+        records = (work.record, work.referred.get("household"))
+        grids = (record.values.get("grid") for record in records if record)
+        return tuple({grid for grid in grids if type(grid) is int})
+
+    def own(self, actor: Actor, work: Work, values: Values) -> bool:
+        """Tell that it belongs to nobody."""
+        return False
+
+    @staticmethod
+    def with_grid(work: Work, values: Values) -> Values:
+        """Return the values with the grid of the household that they name.
+
+        Raises:
+            Refusal: there is no such household.
+        """
+        if "household" not in values:
+            return values
+        household = work.referred.get("household")
+        if household is None:
+            raise Refusal("invalid_fields", FieldError("household", "unknown_record"))
+        return {**values, "grid": household.values["grid"]}
+
+
+WITHOUT_CONSENTS = 1
+"""The schema of contacts whose apps could not take down a consent."""
+
+
+class ContactPolicy(OfHousehold):
+    """Rights and rules of contacts: they follow their household, and stand on a consent."""
 
     model = Contact
     list_action = "resident.list"
@@ -73,23 +110,7 @@ class ContactPolicy:
         """Return the action; to delete a contact is to withdraw the consent behind it."""
         return self._ACTIONS.get(work.edit.op, "resident.update")
 
-    def prepare(self, session: Session, works: Sequence[Work]) -> None:
-        """Need nothing: the engine has read the households named."""
-
-    def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
-        """Return the grid of the contact and of the household it names."""
-        records = (work.record, work.referred.get("household"))
-        return tuple({record.values["grid"] for record in records if record})
-
-    def own(self, actor: Actor, work: Work, values: Values) -> bool:
-        """Contacts belong to nobody."""
-        return False
-
     def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
-        """Give the contact the grid of its household."""
-        if "household" not in values:
-            return values
-        household = work.referred.get("household")
-        if household is None:
-            raise Refusal("invalid_fields", FieldError("household", "unknown_record"))
-        return {**values, "grid": household.values["grid"]}
+        """Give the contact the grid of its household; ask for its consent, of apps that know it."""
+        values = self.with_grid(work, values)
+        return values if work.spoken == WITHOUT_CONSENTS else check_covered(work, values)

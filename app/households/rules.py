@@ -1,5 +1,7 @@
 """Pure rules of households: sums that must be true, and what a masked view shows."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,3 +35,17 @@ def hide_all(_value: Any) -> str:
 def round_position(position: list[float]) -> list[float]:
     """Show a position to about a hundred metres."""
     return [round(position[0], MASKED_DECIMALS), round(position[1], MASKED_DECIMALS)]
+
+
+def band_of(year: int) -> str:
+    """Show a year of birth to about ten years."""
+    return f"{year // 10 * 10}-{year // 10 * 10 + 9}"
+
+
+def plain_address(values: Mapping[str, Any]) -> str | None:
+    """Return an address as it is compared: letters and digits only, in one form."""
+    parts = [values.get(name) or "" for name in ("address_text", "building", "unit_room")]
+    if not parts[0]:
+        return None
+    plain = unicodedata.normalize("NFKC", "|".join(parts)).casefold()
+    return re.sub(r"[\s,.;:，。；：、#()（）号栋幢楼室-]", "", plain)

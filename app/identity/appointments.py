@@ -14,7 +14,7 @@ from app.core.actor import Actor
 from app.core.database import begin_writing, lock_rows
 from app.identity import policies, rules
 from app.identity.gatehouse import Gatehouse
-from app.identity.models import Post, User
+from app.identity.models import COVER, PERMANENT, Post, User
 from app.identity.people import (
     PostEntry,
     UserEntry,
@@ -41,7 +41,8 @@ class NewPost:
     starts: datetime | None = None
     ends: datetime | None = None
     reason: str = ""
-    mode: str = "permanent"
+    mode: str = PERMANENT
+    covers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,19 @@ def _demand_appointment(
     if area is None:
         raise Problem(404, "not_found")
     policies.demand_rank(actor, action, area.path, new.role, ms_of(now))
-    _refuse(_appointment_faults(new, area, now))
+    faults = _appointment_faults(new, area, now)
+    if new.covers is not None and not _may_be_covered(session, new, now):
+        faults.append(FieldError("covers", "not_to_be_covered"))
+    _refuse(faults)
+
+
+def _may_be_covered(session: Session, new: NewPost, now: datetime) -> bool:
+    """Tell whether somebody holds a post of his own where another one is to stand in for him."""
+    held = sa.select(Post.id).where(
+        Post.user_id == new.covers, Post.role == new.role, Post.area_id == new.area_id,
+        Post.mode == PERMANENT, sa.or_(Post.ends.is_(None), Post.ends > now),
+    )  # fmt: skip
+    return new.mode == COVER and session.execute(held).first() is not None
 
 
 def _appointment_faults(new: NewPost, area: Any, now: datetime) -> list[FieldError]:
@@ -292,7 +305,7 @@ def _insert_post(
     starts = rules.moment_of(ms_of(new.starts or now))
     post = Post(
         user_id=user_id, role=new.role, area_id=new.area_id, starts=starts, ends=new.ends,
-        reason=new.reason, mode=new.mode, made_by=made_by, made_key=made_key,
+        reason=new.reason, mode=new.mode, covers=new.covers, made_by=made_by, made_key=made_key,
     )  # fmt: skip
     session.add(post)
     session.flush()

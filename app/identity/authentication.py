@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.areas.models import Area
 from app.core import actor as core
 from app.identity.credentials import Keys, read_access
-from app.identity.models import AuthSession, Enrolment, Post, User
+from app.identity.models import COVER, AuthSession, Enrolment, Post, User
 from app.identity.orders import is_draining, wipe_order
 from app.identity.rules import ms_of
 from sync.errors import Problem
@@ -20,7 +20,8 @@ from sync.stores.many import among
 _sessions, _users, _phones = AuthSession.__table__, User.__table__, Enrolment.__table__
 _posts, _areas = Post.__table__, Area.__table__
 _POST_COLUMNS = (
-    _posts.c.role, _posts.c.area_id, _areas.c.path, _areas.c.level, _posts.c.starts, _posts.c.ends
+    _posts.c.role, _posts.c.area_id, _areas.c.path, _areas.c.level, _posts.c.starts, _posts.c.ends,
+    _posts.c.mode, _posts.c.covers,
 )  # fmt: skip
 _ASKERS = (
     sa.select(
@@ -151,6 +152,8 @@ def _as_posts(rows: Iterable[Any]) -> tuple[core.Post, ...]:
             row.level,
             ms_of(row.starts),
             None if row.ends is None else ms_of(row.ends),
+            row.mode == COVER,
+            row.covers,
         )
         for row in rows
     )

@@ -25,4 +25,8 @@ FAULTS: Mapping[str, Advice] = {
         "改为较近的日期", "Choose a later date."),
     "too_early": Advice(
         "须晚于开始时间", "It must be after the start", "改为较晚的日期", "Choose a later date."),
+    "not_to_be_covered": Advice(
+        "此人在该区域没有可代管的任职", "This person holds no post there that could be covered",
+        "代管（mode=cover）须指明在该区域任职的同事",
+        "A cover names a colleague who serves in that area."),
 }  # fmt: skip

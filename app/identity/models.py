@@ -8,7 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.actor import ROLES
 from app.core.database import Base, BigInt, UTCDateTime
 
-MODES = ("permanent", "cover")
+PERMANENT, COVER = "permanent", "cover"
+MODES = (PERMANENT, COVER)
 
 
 def _one_of(column: str, words: tuple[str, ...]) -> str:
@@ -60,6 +61,8 @@ class Post(Base):
     mode: Mapped[str] = mapped_column(
         sa.String(10), default="permanent", server_default="permanent"
     )
+    # Of a cover: whose work it is; None when it is everybody's of the area.
+    covers: Mapped[int | None] = mapped_column(BigInt)
     # None: made by the command line or the demo.
     made_by: Mapped[int | None] = mapped_column(sa.ForeignKey("user.id"))
     made_key: Mapped[str | None] = mapped_column(sa.String(100), unique=True)

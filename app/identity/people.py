@@ -36,6 +36,7 @@ class PostEntry:
     ends: datetime | None
     reason: str
     mode: str
+    covers: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def post_entry(post: Post) -> PostEntry:
     """Return a post as it is shown."""
     return PostEntry(
         post.id, post.user_id, post.role, post.area_id, post.starts, post.ends, post.reason,
-        post.mode,
+        post.mode, post.covers,
     )  # fmt: skip
 
 

@@ -98,6 +98,10 @@ class PostIn(Schema):
     ends = _moment()
     reason = fields.String(load_default="", validate=validate.Length(max=200))
     mode = fields.String(load_default=MODES[0], validate=validate.OneOf(MODES))
+    covers = fields.Integer(
+        strict=True, load_default=None, allow_none=True, validate=validate.Range(1, ID_MAX),
+        metadata={"description": "of a cover: the colleague who is away; else the whole area"},
+    )  # fmt: skip
 
     @post_load
     def _build(self, values: dict[str, Any], **_: Any) -> NewPost:
@@ -134,6 +138,7 @@ class PostOut(Schema):
     ends = fields.AwareDateTime(required=True, allow_none=True)
     reason = fields.String(required=True)
     mode = fields.String(required=True, validate=validate.OneOf(MODES))
+    covers = fields.Integer(required=True, allow_none=True)
 
 
 class UserOut(Schema):

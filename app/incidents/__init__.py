@@ -1,10 +1,12 @@
 """Incidents: what workers see and report, with its place."""
 
 from app.core.feature import Feature
+from app.core.jobs import Job
 from app.incidents.commands import incidents
 from app.incidents.faults import FAULTS
 from app.incidents.policies import IncidentPolicy
 from app.incidents.views import blueprint
+from app.incidents.watch import run_clock
 
 feature = Feature(
     name="incidents",
@@ -12,4 +14,5 @@ feature = Feature(
     policies=(IncidentPolicy(),),
     commands=(incidents,),
     faults=FAULTS,
+    jobs={"incidents.clock": Job(run_clock, every_s=60)},
 )

@@ -10,14 +10,38 @@ from app.core.database import Base
 from app.core.evidence import asked_from
 from app.core.places import near
 from app.core.records import P0, P1, P2, Record, synced
-from app.incidents.rules import ORDINARY_RANK, STATES, URGENT_PRIORITY, URGENT_RANK, WORKFLOW
+from app.incidents.moves import act_names
+from app.incidents.rules import (
+    CHOSEN_CLOSE_KINDS,
+    CLOSE_KINDS,
+    EXTENSIONS,
+    LEVELS,
+    ORDINARY_RANK,
+    PARTIES,
+    STATES,
+    URGENT_PRIORITY,
+    URGENT_RANK,
+    WORKFLOW,
+)
 from sync.kinds import Rule
-from sync.values import Choice, Identity, Moment, Position, Text, Whole
+from sync.values import Choice, Identity, Listing, Moment, Position, Text, Truth, Whole
 
 HANDLE = "have it dealt with / 办理事件"
 PLACE = "find the place / 到达现场"
 PROOF = "know which photos to await / 掌握应到照片"
+CLOCK = "keep to the time limits / 掌握办理时限"
+TRAIL = "know who took it on, when / 掌握办理过程"
+RESULT = "know how it ended / 了解办理结果"
+ID = Whole(1, 2**53)
 SETTLED_WITHIN_M = 50.0
+REPORTER_SHOWN_TO = "incident.close"
+"""Who may close a case may know who reported it; handlers need not."""
+
+
+def stamp(type_: Any, purpose: str = TRAIL, *, group: str | None = "progress", **more: Any) -> Any:
+    """Declare a field that the server writes with a step."""
+    return synced(type_, rule=Rule.SERVER, group=group, privacy=more.pop("privacy", P0),
+                  purpose=purpose, **more)  # fmt: skip
 
 
 class IncidentCategory(Base):
@@ -39,6 +63,21 @@ class IncidentCategory(Base):
     photo: Mapped[str | None] = mapped_column(sa.String(10))
     emergency_call: Mapped[str | None] = mapped_column(sa.String(10))
     gbt30428_class: Mapped[str | None] = mapped_column(sa.String(4))
+    self_handling: Mapped[bool | None]
+
+
+class IncidentLimit(Base):
+    """The time limits of an area and all below it, where they are not those of the categories."""
+
+    __tablename__ = "incident_limit"
+
+    area_id: Mapped[int] = mapped_column(sa.ForeignKey("area.id"), primary_key=True)
+    # A category, a group of them (two digits), or empty for all.
+    category: Mapped[str] = mapped_column(sa.String(4), primary_key=True)
+    verify_minutes: Mapped[int | None]
+    sign_minutes: Mapped[int | None]
+    handle_hours: Mapped[int | None]
+    lift_after_hours: Mapped[int | None]
 
 
 class Incident(Record):
@@ -85,8 +124,9 @@ class Incident(Record):
     result_text: Mapped[str | None] = synced(Text(2000), rule=Rule.TEXT, privacy=P2, purpose=HANDLE)
     priority: Mapped[int | None] = synced(Whole(1, 4), rule=Rule.SERVER, privacy=P0, purpose=HANDLE)
     reporter: Mapped[int | None] = synced(
-        Whole(1, 2**53), rule=Rule.SERVER, privacy=P1, purpose=HANDLE, index=True
-    )
+        Whole(1, 2**53), rule=Rule.SERVER, privacy=P1, purpose=HANDLE, index=True,
+        shown_to=REPORTER_SHOWN_TO,
+    )  # fmt: skip
     household: Mapped[str | None] = synced(
         Identity(), refers="household", follows=("grid",), index=True, privacy=P1,
         purpose="know whose matter it is / 关联住户",
@@ -96,8 +136,78 @@ class Incident(Record):
     seen_at: Mapped[str | None] = synced(Moment(), privacy=P0, purpose=HANDLE)
     reported_at: Mapped[str | None] = synced(Moment(), rule=Rule.SERVER, privacy=P0, purpose=HANDLE)
 
+    # -- what comes with a step ---------------------------------------------------------------
+    step_level: Mapped[str | None] = synced(Choice(LEVELS), privacy=P0, purpose=TRAIL)
+    step_unit: Mapped[int | None] = synced(ID, privacy=P0, purpose=TRAIL)
+    step_until: Mapped[str | None] = synced(Moment(), privacy=P0, purpose=CLOCK)
+    step_close: Mapped[str | None] = synced(Choice(CHOSEN_CLOSE_KINDS), privacy=P0, purpose=RESULT)
+    merged_into: Mapped[str | None] = synced(
+        Identity(), rule=Rule.OFFICE, refers="incident", index=True, privacy=P0, purpose=RESULT
+    )
+    score_service: Mapped[int | None] = synced(
+        Whole(1, 5), rule=Rule.OFFICE, privacy=P0, purpose="hear how the case went / 听取评价"
+    )
+    score_result: Mapped[int | None] = synced(
+        Whole(1, 5), rule=Rule.OFFICE, privacy=P0, purpose="hear how the case went / 听取评价"
+    )
+    parties: Mapped[Any | None] = synced(
+        Listing(Choice(PARTIES), 10), privacy=P1, purpose="mediate a dispute / 调解纠纷"
+    )
+    refused_by: Mapped[str | None] = synced(
+        Choice(PARTIES), privacy=P1, purpose="stop when a party refuses / 当事人拒绝即终止"
+    )
+
+    # -- what is done to it without a step ----------------------------------------------------
+    act: Mapped[str | None] = synced(Choice(act_names()), group="act", privacy=P0, purpose=TRAIL)
+    act_text: Mapped[str | None] = synced(Text(500), group="act", privacy=P1, purpose=TRAIL)
+    act_until: Mapped[str | None] = synced(Moment(), group="act", privacy=P0, purpose=CLOCK)
+
+    # -- what the server writes with a step ---------------------------------------------------
+    state_by: Mapped[int | None] = stamp(ID, privacy=P1)
+    state_by_name: Mapped[str | None] = stamp(Text(100), privacy=P1)
+    state_at: Mapped[str | None] = stamp(Moment())
+    unit: Mapped[int | None] = stamp(ID, index=True)
+    handler: Mapped[int | None] = stamp(ID, privacy=P1)
+    handlers: Mapped[Any | None] = stamp(Listing(ID, 50), privacy=P1)
+    return_count: Mapped[int | None] = stamp(Whole(0, 1000))
+    rework_count: Mapped[int | None] = stamp(Whole(0, 1000))
+    filed_at: Mapped[str | None] = stamp(Moment())
+    dispatched_at: Mapped[str | None] = stamp(Moment())
+    claimed_at: Mapped[str | None] = stamp(Moment())
+    answered_at: Mapped[str | None] = stamp(Moment())
+    closed_at: Mapped[str | None] = stamp(Moment())
+    close_kind: Mapped[str | None] = stamp(Choice(CLOSE_KINDS), RESULT)
+    sampled: Mapped[bool | None] = stamp(Truth(), RESULT)
+
+    # -- the clocks ---------------------------------------------------------------------------
+    level: Mapped[str | None] = stamp(Choice(LEVELS), CLOCK, group="clock")
+    verify_due_at: Mapped[str | None] = stamp(Moment(), CLOCK, group="clock")
+    sign_due_at: Mapped[str | None] = stamp(Moment(), CLOCK, group="clock")
+    due_at: Mapped[str | None] = stamp(Moment(), CLOCK, group="clock")
+    hung_at: Mapped[str | None] = stamp(Moment(), CLOCK, group="clock")
+    overdue: Mapped[bool | None] = stamp(Truth(), CLOCK, group="clock")
+    urged_for: Mapped[str | None] = stamp(Moment(), CLOCK, group="clock")
+    lifted_for: Mapped[str | None] = stamp(Moment(), CLOCK, group="clock")
+    watch_at: Mapped[str | None] = stamp(Moment(), CLOCK, group="clock")
+
+    # -- what follows from an act -------------------------------------------------------------
+    extension: Mapped[str | None] = stamp(Choice(EXTENSIONS), CLOCK, group="extension")
+    extension_until: Mapped[str | None] = stamp(Moment(), CLOCK, group="extension")
+    extension_reason: Mapped[str | None] = stamp(Text(500), CLOCK, group="extension", privacy=P1)
+    hand_asked: Mapped[str | None] = stamp(Choice(("up", "down")), group="hand")
+    hand_reason: Mapped[str | None] = stamp(Text(500), group="hand", privacy=P1)
+    urge_count: Mapped[int | None] = stamp(Whole(0, 1000), group="urge")
+    urged_at: Mapped[str | None] = stamp(Moment(), group="urge")
+    supervised_level: Mapped[str | None] = stamp(Choice(LEVELS), group="supervision")
+    supervised_at: Mapped[str | None] = stamp(Moment(), group="supervision")
+    told_state: Mapped[str | None] = stamp(
+        Choice(STATES), "tell who reported the same / 告知重复上报人", group=None
+    )
+
     __table_args__ = (
         sa.Index("ix_incident_grid_state", "grid", "state"),
+        sa.Index("ix_incident_watch_at", "watch_at"),
+        sa.Index("ix_incident_due_at", "due_at"),
         # Numbers are counted in the index alone, grid by grid.
         sa.Index("ix_incident_grid_reported", "grid", "deleted", "reported_at"),
     )

@@ -9,9 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
-from app.incidents.models import IncidentCategory
+from app.incidents.models import IncidentCategory, IncidentLimit
+from app.incidents.rules import WORKFLOW
 from app.office import writing
 
+FIELD_OF = {
+    "reason": "state_reason", "level": "step_level", "unit": "step_unit", "until": "step_until",
+    "close_kind": "step_close",
+}  # fmt: skip
+"""The fields of the record in which the details of a step are kept."""
 _NUMBERS = (
     "level", "priority", "accept_minutes", "handle_hours", "escalate_after_hours", "sensitivity",
 )  # fmt: skip
@@ -31,13 +37,20 @@ def move(
     session: Session, actor: Actor, incident: Mapping[str, Any], body: Mapping[str, Any]
 ) -> None:
     """Take an incident one step on, from the version that is there now."""
-    values: dict[str, Any] = {"state": body["state"]}
-    if body.get("reason"):
-        values["state_reason"] = body["reason"]
-    if body.get("result_text"):
-        values["result_text"] = body["result_text"]
+    values = {FIELD_OF.get(name, name): value for name, value in body.items()}
+    begins = incident["state"] is not None and body["state"] in WORKFLOW.new_round
+    round_ = (incident["round"] or 0) + begins
     writing.change(session, actor, "incident", incident["id"], values, base=incident["rv"],
-                   op="event", added={"round": incident["round"] or 0})  # fmt: skip
+                   op="event", added={"round": round_})  # fmt: skip
+
+
+def do(
+    session: Session, actor: Actor, incident: Mapping[str, Any], body: Mapping[str, Any]
+) -> None:
+    """Do something to an incident that leaves its state: urge it, ask for time, grant it."""
+    values = {"act": body["act"], "act_text": body.get("text"), "act_until": body.get("until")}
+    writing.change(session, actor, "incident", incident["id"], values, base=incident["rv"],
+                   op="event")  # fmt: skip
 
 
 def import_categories(session: Session, path: Path) -> int:
@@ -47,6 +60,19 @@ def import_categories(session: Session, path: Path) -> int:
     session.execute(sa.delete(IncidentCategory))
     session.execute(sa.insert(IncidentCategory), rows)
     return len(rows)
+
+
+def set_limits(
+    session: Session, area_id: int, category: str, limits: Mapping[str, int | None]
+) -> None:
+    """Set the time limits of an area for a category, a group or all; none returns to those above.
+
+    Cases that run already keep the due times they have.
+    """
+    here = (IncidentLimit.area_id == area_id, IncidentLimit.category == category)
+    session.execute(sa.delete(IncidentLimit).where(*here))
+    if any(limits.values()):
+        session.add(IncidentLimit(area_id=area_id, category=category, **limits))
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:

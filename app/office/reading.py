@@ -1,7 +1,7 @@
 """List and read synced records, each as the reader's role may see it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from app.core.moments import now_ms
 from app.core.pagination import after
 from app.core.policy import Answer, Reach
 from app.core.records import Record
+from app.core.sight import unveiled
 from sync.errors import Problem
 
 
@@ -60,7 +61,7 @@ def list_records(
         .order_by(model.id)
         .limit(limit + 1)
     )
-    return [_shown(model, row, masked=reach.masked) for row in rows]
+    return [_shown(model, row, actor, masked=reach.masked) for row in rows]
 
 
 def read_record(
@@ -71,8 +72,40 @@ def read_record(
     action: str,
     *,
     own_field: str | None = None,
+    own_when: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> dict[str, Any]:
     """Return one record.
+
+    Args:
+        own_field: the field that names whose it is.
+        own_when: tells of the record whether it is the actor's own, where one field cannot.
+
+    Raises:
+        Problem: 404 absent or out of scope, 403 in scope but not for this role.
+    """
+    shown, answer = place_of_record(session, actor, model, record, action, own_field=own_field,
+                                    own_when=own_when)  # fmt: skip
+    if answer is not Answer.MASKED:
+        return shown
+    kept = {"id": shown.pop("id"), "rv": shown.pop("rv")}
+    return {**kept, **current_engine().mask(model.kind, shown)}
+
+
+def place_of_record(
+    session: Session,
+    actor: Actor,
+    model: type[Record],
+    record: str,
+    action: str,
+    *,
+    own_field: str | None = None,
+    own_when: Callable[[Mapping[str, Any]], bool] | None = None,
+    besides: Sequence[Answer] = (),
+) -> tuple[dict[str, Any], Answer]:
+    """Return one record whole, and what the table answers: the caller masks it.
+
+    Args:
+        besides: answers that the caller deals with himself, such as a reason that is needed.
 
     Raises:
         Problem: 404 absent or out of scope, 403 in scope but not for this role.
@@ -82,25 +115,36 @@ def read_record(
     ).first()
     if row is None:
         raise Problem(404, "not_found")
-    shown = _shown(model, row, masked=False)
+    shown = _shown(model, row, actor, masked=False)
     own = own_field is not None and shown.get(own_field) == actor.user_id
-    answer = _decide(session, actor, action, shown.get("grid"), own=own)
-    return _shown(model, row, masked=True) if answer is Answer.MASKED else shown
+    own = own or (own_when is not None and own_when(shown))
+    grid = shown.get("grid")
+    return shown, _decide(session, actor, action, grid, own=own, besides=besides)
 
 
-def _decide(session: Session, actor: Actor, action: str, grid: int | None, *, own: bool) -> Answer:
+def _decide(
+    session: Session,
+    actor: Actor,
+    action: str,
+    grid: int | None,
+    *,
+    own: bool,
+    besides: Sequence[Answer],
+) -> Answer:
     path = paths_of(session, [grid]).get(grid) if grid else None
     answer = policy.decide(actor, action, path=path, own=own, at_ms=now_ms()).answer
     if answer is Answer.ABSENT:
         raise Problem(404, "not_found")
-    if answer not in (Answer.YES, Answer.MASKED):
+    if answer not in (Answer.YES, Answer.MASKED, *besides):
         raise Problem(403, answer.value, action=action)
     return answer
 
 
-def _shown(model: type[Record], row: Any, *, masked: bool) -> dict[str, Any]:
+def _shown(model: type[Record], row: Any, actor: Actor, *, masked: bool) -> dict[str, Any]:
     engine = current_engine()
     values: Mapping[str, Any] = json.loads(engine.seal.open(model.kind, row.id, row.body))
+    if table := engine.tables.get(model.kind):
+        values = unveiled(actor, table, values, now_ms())
     if masked:
         values = engine.mask(model.kind, values)
     return {"id": row.id, "rv": row.rv, **values}

@@ -10,16 +10,21 @@ from sync import values as v
 from sync.kinds import Rule
 
 
-def out_schema(model: type[Record], name: str) -> type[Schema]:
-    """Return the schema of a record as it is read."""
+def out_schema(model: type[Record], name: str, *, without: Collection[str] = ()) -> type[Schema]:
+    """Return the schema of a record as it is read.
+
+    Args:
+        without: fields that have their own way out.
+    """
     columns: dict[str, fields.Field[Any]] = {
         "id": fields.UUID(required=True, metadata={"description": "made by whoever created it"}),
         "rv": fields.Integer(required=True, metadata={"description": "version; also the ETag"}),
     }
     return Schema.from_dict(
-        columns | {column: _field(one, reading=True) for column, one in _declared(model).items()},
+        columns | {column: _field(one, reading=True) for column, one in _declared(model).items()
+                   if column not in without},
         name=name,
-    )
+    )  # fmt: skip
 
 
 def in_schema(
@@ -80,5 +85,7 @@ def _typed(type_: v.ValueType, common: dict[str, Any], *, reading: bool) -> fiel
             return fields.Dict(keys=fields.String(), **common)
         case v.Position():
             return fields.List(fields.Float(), validate=validate.Length(equal=2), **common)
+        case v.Free():
+            return fields.Raw(**common)
         case _:
             return fields.String(**common)

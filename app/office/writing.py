@@ -17,7 +17,8 @@ _STATUS = {
     "not_allowed": 403, "second_person_required": 403, "reason_required": 403,
     "unknown_record": 404, "out_of_scope": 404, "id_taken": 409, "record_deleted": 409,
     "already_resolved": 409, "not_resolved": 409, "changed_since": 409, "consent_ask_again": 409,
-    "transition_not_allowed": 409, "not_parked": 404,
+    "already_claimed": 409, "transition_not_allowed": 409, "not_parked": 404,
+    "consent_missing": 409, "consent_withdrawn": 409, "proof_stays": 409,
 }  # fmt: skip
 _CODE = {"unknown_record": "not_found", "out_of_scope": "not_found", "not_parked": "not_found"}
 

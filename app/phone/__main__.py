@@ -1,5 +1,5 @@
 """Run the phone without the server's application: ``python -m app.phone``."""
 
-from app.phone.commands import group
+from app.phone.task_commands import group
 
 group(prog_name="python -m app.phone")

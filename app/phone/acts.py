@@ -6,8 +6,12 @@ from typing import Any
 
 from app.core.identifiers import new_id
 from app.core.moments import as_text
+from app.households.consents import notices
+from app.incidents.moves import acts, steps
+from app.incidents.rules import NEW_ROUND
 from app.phone import lane
 from app.phone.client import Phone
+from app.tasks.rules import CONFIRMING, TABLE, UNCHANGED, WORKERS_ACTIONS, Move
 from sync.replica_tables import Row
 
 Place = tuple[float, float]
@@ -15,11 +19,7 @@ Values = Mapping[str, Any]
 SUFFIX_LENGTH = 8
 
 
-STEPS_FROM: Mapping[str, tuple[str, ...]] = {
-    "accepted": ("assigned",), "declined": ("assigned", "accepted"),
-    "started": ("accepted", "returned"), "done": ("started",),
-}  # fmt: skip
-"""From which states a worker takes a task to another one."""
+WORKERS_MOVES = [one for one in TABLE if one.action in WORKERS_ACTIONS]
 
 
 class NotFound(Exception):
@@ -36,6 +36,10 @@ class WrongStep(Exception):
     def __init__(self, state: str, *, mine: bool) -> None:
         super().__init__(state)
         self.state, self.mine = state, mine
+
+
+class NotAVisit(Exception):
+    """Only a visit to a household can find nothing changed there."""
 
 
 class WrongChoice(Exception):
@@ -65,11 +69,57 @@ def step_task(phone: Phone, task: Row, state: str, **values: Any) -> str:
     Raises:
         WrongStep: the server would only park it.
     """
-    mine = task.values.get("assignee") == phone.user["id"]
-    if not mine or task.values["state"] not in STEPS_FROM[state]:
-        raise WrongStep(task.values["state"], mine=mine)
+    if task.values.get("assignee") != phone.user["id"]:
+        raise WrongStep(task.values["state"], mine=False)
+    return _stepped(phone, task, state, values)
+
+
+def claim(phone: Phone, task: Row) -> str:
+    """Claim a task that nobody has, as far as this phone knows; return the id of the edit.
+
+    Raises:
+        WrongStep: somebody has it.
+    """
+    if task.values.get("assignee") is not None:
+        raise WrongStep(task.values["state"], mine=False)
+    return _stepped(phone, task, "accepted", {})
+
+
+def stand_in(phone: Phone, task: Row, state: str, **values: Any) -> str:
+    """Take the task of a colleague one step on, whom one covers; the server knows whether.
+
+    Raises:
+        WrongStep: there is no such step from here.
+    """
+    return _stepped(phone, task, state, values)
+
+
+def found_unchanged(phone: Phone, task: Row) -> str:
+    """Report a visit that found nothing changed, wherever the task stands: one edit for both.
+
+    Raises:
+        NotAVisit: the task is about no household, or asks for more.
+        WrongStep: it is somebody else's, or done already.
+    """
+    if task.values.get("task_kind") not in CONFIRMING or not task.values.get("household"):
+        raise NotAVisit
+    if task.values.get("assignee") not in (None, phone.user["id"]):
+        raise WrongStep(task.values["state"], mine=False)
+    return _stepped(phone, task, "done", {"unchanged": True})
+
+
+def _stepped(phone: Phone, task: Row, state: str, values: Values) -> str:
+    here = task.values["state"]
+    if not any(_leads(move, here, state, values) for move in WORKERS_MOVES):
+        raise WrongStep(here, mine=True)
     step = {"state": state, "round": task.values.get("round") or 0, **values}
     return phone.edit("event", "task", task.rec, step)
+
+
+def _leads(move: Move, here: str, there: str, values: Values) -> bool:
+    """Tell whether a move of the table is this step, and its guard holds on this phone."""
+    met = move.guard != UNCHANGED or bool(values.get(UNCHANGED))
+    return (move.origin, move.to) == (here, there) and met
 
 
 def capture_household(
@@ -97,13 +147,34 @@ def capture_household(
 def add_contact(
     phone: Phone, household: str, *, name: str, number: str, relation: str = "self"
 ) -> str:
-    """Note how a household wishes to be reached, and return the contact's id."""
+    """Note how a household has agreed to be reached, and return the contact's id."""
     contact = new_id()
+    take_consent(phone, household, "contact", subject=contact)
     phone.edit("create", "contact", contact, {
         "household": household, "name": name, "phone": number, "relation": relation,
         "is_emergency": False,
     })  # fmt: skip
     return contact
+
+
+def take_consent(
+    phone: Phone,
+    household: str,
+    purpose: str,
+    *,
+    subject: str | None = None,
+    state: str = "given",
+    given_by: str = "self",
+    method: str = "on_screen",
+) -> str:
+    """Take down what somebody answered when asked for his consent; return the consent's id."""
+    consent = new_id()
+    phone.edit("create", "consent", consent, {
+        "household": household, "subject": subject or household, "purpose": purpose,
+        "state": state, "notice_version": max(notices()), "given_by": given_by, "method": method,
+        "given_at": as_text(phone.clock().wall_ms),
+    })  # fmt: skip
+    return consent
 
 
 def change_occupancy(phone: Phone, household: str, occupancy: str) -> str:
@@ -137,6 +208,35 @@ def report_incident(
     for photo in photos:
         lane.take(phone, photo, incident=incident)
     return incident
+
+
+def step_incident(phone: Phone, incident: Row, state: str, **values: Any) -> str:
+    """Propose the next step of an incident; return the id of the edit.
+
+    Raises:
+        WrongStep: the table has no such step from here that a phone may ask for.
+    """
+    here = incident.values["state"]
+    move = steps().get((here, state))
+    if move is None or not move.offline:
+        raise WrongStep(here, mine=True)
+    round_ = (incident.values.get("round") or 0) + (state in NEW_ROUND)
+    return phone.edit("event", "incident", incident.rec, {
+        "state": state, "round": round_, **values,
+    })  # fmt: skip
+
+
+def ask_about(phone: Phone, incident: Row, act: str, text: str, until: str | None = None) -> str:
+    """Ask for more time, or for another level; return the id of the edit.
+
+    Raises:
+        WrongStep: nothing of the kind can be asked for now.
+    """
+    if (act, incident.values["state"]) not in acts():
+        raise WrongStep(incident.values["state"], mine=True)
+    return phone.edit("event", "incident", incident.rec, {
+        "act": act, "act_text": text, "act_until": until,
+    })  # fmt: skip
 
 
 def count(phone: Phone, task: Row, number: int) -> str:

@@ -10,8 +10,10 @@ from app.core.identifiers import new_id
 from app.phone.copying import Copying
 from app.phone.home import Home
 from app.phone.line import BUSY, STRANGER, UNREACHED, Answer, Arrived, Away, Line, Refused
+from app.phone.lists import names, photo_rules
 from app.phone.moment import Clock, now
 from sync.lines import NDJSON, is_whole, pages, whole_lines
+from sync.merge import OVERTAKEN
 from sync.replica import WANT_BYTES, Instant, Replica
 from sync.replica_tables import Entry, Row
 
@@ -19,7 +21,7 @@ Came = TypeVar("Came")
 
 APP = "wangge-phone-python 1"
 SCHEMA = 1
-SCHEMAS = {"incident": 2, "task": 3}
+SCHEMAS = {"contact": 2, "incident": 2, "task": 3}
 FAULTS_MAX = 20
 LISTS = {"incident": "/incident-categories", "task": "/task-kinds"}
 LISTS_KEPT_MS = 86_400_000
@@ -303,7 +305,8 @@ class Phone:
         self._learn_fates()
         if now_ms - memory.recall("lists_ms", 0) > LISTS_KEPT_MS:
             lists = {name: self._list(path) for name, path in LISTS.items()}
-            memory.keep(lists=lists, lists_ms=now_ms)
+            called = {name: names(rows) for name, rows in lists.items()}
+            memory.keep(lists=called, photo_rules=photo_rules(lists["task"]), lists_ms=now_ms)
 
     def parked(self) -> list[Row]:
         """Return the edits of this phone's user that wait to be corrected, oldest first."""
@@ -311,11 +314,11 @@ class Phone:
         return [row for row in self.replica.parked() if row.values["user"] == mine]
 
     def noted(self) -> list[Entry]:
-        """Return the choices since the last sync that came to nothing, with their reasons."""
+        """Return what of the last sync came to nothing, with its reason: choices, late steps."""
         return [
             one for one in self.replica.receipts()
             if one.id in self._last_sent and one.receipt and one.receipt["status"] == NOTED
-            and one.edit["op"] == "resolve"
+            and (one.edit["op"] == "resolve" or one.receipt.get("code") == OVERTAKEN)
         ]  # fmt: skip
 
     def _learn_fates(self) -> None:
@@ -326,9 +329,13 @@ class Phone:
             if entry.receipt and entry.receipt["status"] in UNDECIDED and fate in DECIDED:
                 self.replica.memory.answered(entry.id, {**entry.receipt, "status": fate})
 
-    def _list(self, path: str) -> dict[str, list[str]]:
-        rows = self.ask("GET", path).body
-        return {row["code"]: [row["name_zh"], row["name_en"]] for row in rows}
+    def photo_rule(self, task_kind: str) -> str:
+        """Return what a kind of task says of photos, and why; empty when not known yet."""
+        return " / ".join(self.replica.memory.recall("photo_rules", {}).get(task_kind, []))
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.ask("GET", path).body
+        return rows
 
     def _round(self, want_bytes: int) -> Mapping[str, Any] | None:
         """Make one exchange; return the page if one was applied."""

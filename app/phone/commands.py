@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from app.phone import acts, form_commands, forms, health, lane, screens, wording
+from app.phone import acts, case_commands, form_commands, forms, health, lane, screens, wording
+from app.phone.calls import same_door
 from app.phone.client import Phone
 from app.phone.home import Home
 from app.phone.line import is_address
@@ -15,11 +16,15 @@ from app.phone.story_command import story
 from sync.wire import NotJson, read_json
 
 SERVER = "http://127.0.0.1:8080"
-KINDS = ("task", "household", "contact", "incident", "photo", "conflict")
+KINDS = (
+    "task", "household", "contact", "incident", "photo", "notice", "conflict", "consent",
+    "service_person", "visit", "household_act", "emergency_order", "emergency_entry",
+)  # fmt: skip
 
 group = click.Group("phone", help="网格员的手机（命令行） / A worker's phone at the terminal.")
 
-for command in (story, form_commands.form, form_commands.answer, form_commands.raise_incident):
+for command in (story, form_commands.form, form_commands.answer, form_commands.raise_incident,
+                case_commands.step_incident, case_commands.ask):  # fmt: skip
     group.add_command(command)
 
 
@@ -141,7 +146,10 @@ def parked(phone: Phone, everybodys: bool) -> None:
 @on_phone
 def show(phone: Phone, kind: str, record: str) -> None:
     """显示一条记录 / Show one record; the end of its id is enough."""
-    screens.record(acts.find(phone, kind, record))
+    row = acts.find(phone, kind, record)
+    screens.record(row)
+    if kind == "task":
+        screens.photo_rule(phone, row)
 
 
 def _step(phone: Phone, task: str, state: str, **values: Any) -> None:
@@ -226,6 +234,10 @@ def add_household(
     """采集住户，可带联系人 / Capture a household, perhaps with a contact."""
     if bool(contact) != bool(number):
         raise click.UsageError("联系人须有姓名和电话 / give --contact and --number together")
+    place = {"address_text": captured["address"], "building": captured["building"],
+             "unit_room": captured["room"]}  # fmt: skip
+    for one in same_door(phone, place):
+        click.echo(f"⚠ 同一地址已有住户 / this address is known: {acts.short(one.rec)}")
     household = acts.capture_household(phone, _grid(phone, grid), **captured)
     if contact and number:
         acts.add_contact(phone, household, name=contact, number=number)

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from app.phone import lane, wording
-from app.phone.acts import NotFound, WrongChoice, WrongStep
+from app.phone.acts import NotAVisit, NotFound, WrongChoice, WrongStep
+from app.phone.calls import NumberInText
 from app.phone.client import NotEnrolled, Phone, SomebodyElse
 from app.phone.forms import NoForm, WrongAnswers
 from app.phone.home import Home, Occupied
@@ -17,8 +18,8 @@ from sync.wire import NotJson
 
 HOME = Path("var/phone")
 TROUBLES = (
-    NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, WrongStep, WrongChoice, NotJson,
-    lane.NoPicture, NoForm, WrongAnswers,
+    NotEnrolled, SomebodyElse, Occupied, Away, Refused, NotFound, NotAVisit, WrongStep,
+    WrongChoice, NotJson, lane.NoPicture, NoForm, WrongAnswers, NumberInText,
 )  # fmt: skip
 
 home_option = click.option(

@@ -12,6 +12,7 @@ from app.forms.answers import Filled
 from app.phone import acts, wording
 from app.phone.client import Phone, Synced
 from app.phone.lane import Sent, ledger, waiting
+from app.tasks.rules import OPEN_STATES
 from sync.parking import WARNED_MS
 from sync.replica_tables import Row
 
@@ -35,8 +36,13 @@ def listing(phone: Phone, kind: str, screen: Screen) -> None:
 def task(phone: Phone, values: Mapping[str, Any]) -> str:
     """Return the line of a task."""
     state = wording.TASK_STATES.get(values["state"], values["state"])
-    mine = "我的 mine" if values.get("assignee") == phone.user["id"] else ""
-    return f"{state}  {values['title']}  {_day(values.get('due_at'))}  {mine}".rstrip()
+    whose = {phone.user["id"]: "我的 mine", None: "可领取 free"}.get(values.get("assignee"), "")
+    soon = "⏰ 即将到期 due soon" if _reminded(values) else ""
+    return f"{state}  {values['title']}  {_day(values.get('due_at'))}  {whose}  {soon}".rstrip()
+
+
+def _reminded(values: Mapping[str, Any]) -> bool:
+    return bool(values.get("reminded_at")) and values["state"] in OPEN_STATES
 
 
 def photo(phone: Phone, values: Mapping[str, Any]) -> str:
@@ -81,11 +87,26 @@ def conflict(phone: Phone, values: Mapping[str, Any]) -> str:
 
 
 def noted(phone: Phone) -> None:
-    """Print the choices that came to nothing, and why."""
+    """Print the choices and proposals that came to nothing, and why."""
     for entry in phone.noted():
+        if entry.edit["kind"] == "incident":
+            click.echo(_late(phone, entry.edit["rec"]))
+            continue
         reason = wording.reason(refusals.explained(entry.receipt or {}))
         conflict = acts.short(entry.edit["rec"])
         click.echo(f"→ 冲突 {conflict} 未能处理 / not settled: {reason}")
+
+
+def _late(phone: Phone, rec: str) -> str:
+    """Return how a case stands that a step of this phone came too late for, by whom and since."""
+    row = phone.replica.row("incident", rec)
+    values = row.values if row else {}
+    state = wording.INCIDENT_STATES.get(values.get("state", ""), "")
+    by, at = values.get("state_by_name") or "他人 somebody", values.get("state_at")
+    when = f"{datetime.fromisoformat(at).astimezone():%m-%d %H:%M}" if at else ""
+    return (f"→ 事件 {acts.short(rec)}：已由 {by} 于 {when} 办至「{state}」，您的内容已附上 / "
+            f"already {state.split()[-1] if state else 'moved'} by {by} at {when}; "
+            "your report was added")  # fmt: skip
 
 
 def parked(phone: Phone, waiting: Sequence[Row]) -> None:
@@ -119,6 +140,13 @@ def record(row: Row) -> None:
     for name, value in row.values.items():
         if value is not None:
             click.echo(f"  {name}: {value}")
+
+
+def photo_rule(phone: Phone, task: Row) -> None:
+    """Print what the kind of a task says of photos, and why."""
+    rule = phone.photo_rule(str(task.values.get("task_kind")))
+    if rule:
+        click.echo(f"→ {rule}")
 
 
 def status(phone: Phone) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.core import refusals
-from app.phone.acts import NotFound, WrongChoice, WrongStep
+from app.phone.acts import NotAVisit, NotFound, WrongChoice, WrongStep
+from app.phone.calls import NumberInText
 from app.phone.client import ENDED, WIPE, NotEnrolled, SomebodyElse
 from app.phone.forms import NoForm, WrongAnswers
 from app.phone.home import Occupied
@@ -19,12 +20,24 @@ OCCUPANCY: Mapping[str, str] = {
 TASK_STATES: Mapping[str, str] = {
     "assigned": "待接受 assigned", "accepted": "已接受 accepted", "declined": "已谢绝 declined",
     "started": "进行中 started", "done": "已完成 done", "verified": "已核实 verified",
-    "returned": "已退回 returned", "cancelled": "已取消 cancelled",
+    "returned": "已退回 returned", "cancelled": "已取消 cancelled", "expired": "已过期 expired",
 }  # fmt: skip
 INCIDENT_STATES: Mapping[str, str] = {
     "draft": "草稿 draft", "reported": "已上报 reported", "verified": "已核实 verified",
     "rejected": "不予受理 rejected", "appealed": "已申诉 appealed", "filed": "已立案 filed",
     "not_filed": "不予立案 not filed", "cancelled": "已作废 cancelled", "closed": "已结案 closed",
+    "dispatched": "已派遣 dispatched", "claimed": "已签收 claimed", "returned": "已退单 returned",
+    "in_progress": "办理中 in progress", "hung": "挂账 hung", "answered": "已反馈 answered",
+    "checked": "已核查 checked", "rework": "返工 rework", "followed_up": "已回访 followed up",
+    "reopened": "已重开 reopened", "merged": "已并案 merged",
+}  # fmt: skip
+OUTCOMES: Mapping[str, str] = {
+    "met": "见到 met", "nobody_home": "无人 nobody home", "declined": "谢绝 declined",
+    "moved": "已搬走 moved", "unsafe_to_enter": "不宜进入 unsafe to enter",
+}  # fmt: skip
+CONSENT_STATES: Mapping[str | None, str] = {
+    None: "未问过 never asked", "given": "已同意 given", "declined": "已谢绝 declined",
+    "withdrawn": "已撤回 withdrawn", "expired": "已到期 run out",
 }  # fmt: skip
 PHOTO_STATES: Mapping[str, str] = {
     "expected": "待传 expected", "stored": "已到达 arrived", "ready": "可查看 ready",
@@ -41,7 +54,8 @@ CONFLICT_STATES: Mapping[str, str] = {
 CHOICES: Mapping[str | None, str] = {"keep": "保留 kept", "swap": "已换 swapped"}
 RULES: Mapping[str, str] = {
     "latest": "后写者为准 the later", "open": "请人判断 for people", "text": "同处改动 same lines",
-    "proposal": "建议 proposal", "workflow": "进度被超越 overtaken", "delete": "删除 deletion",
+    "proposal": "建议 proposal", "workflow": "进度被超越 overtaken",
+    "late": "已先由他人办理 came late", "delete": "删除 deletion",
     "consent": "撤回优先 withdrawal first", "counter": "重新计数 counted anew",
 }  # fmt: skip
 FIELDS: Mapping[str, str] = {
@@ -74,6 +88,8 @@ _PLAIN = {
                "等它结束 / wait for it to end"),
     WrongChoice: ("这个冲突不能这样处理", "this conflict cannot be settled like that",
                   "看 conflicts 的状态：已选定的用 undo / see its state; undo a choice with undo"),
+    NotAVisit: ("只有走访住户的任务可报“无变化”", "only a visit finds nothing changed",
+                "其他任务用 report 报完成 / report the others with: report"),
     NotJson: ("内容含无法发送的字符", "the text holds characters that cannot be sent",
               "改掉后再试 / remove them and try again"),
 }  # fmt: skip
@@ -90,6 +106,9 @@ def trouble(trouble: Exception) -> str:
             return refused(trouble)
         case NotFound():
             return missing(trouble)
+        case NumberInText():
+            return two("备注里有证件、银行卡或电话号码", "the note holds somebody's numbers",
+                       f"可改为 / it may say: {trouble.hint}")  # fmt: skip
         case WrongStep():
             return wrong_step(trouble)
         case NoForm():
@@ -124,10 +143,11 @@ def missing(trouble: NotFound) -> str:
 def wrong_step(trouble: WrongStep) -> str:
     """Return the words for a task that cannot be taken on."""
     if not trouble.mine:
-        return two("这不是派给您的任务", "this task is not assigned to you", "tasks: 我的 mine")
+        return two("这不是派给您的任务", "this task is not assigned to you",
+                   "tasks: 我的 mine / 可领取 free: claim")  # fmt: skip
     state = TASK_STATES.get(trouble.state, trouble.state)
     return two(f"任务现在是：{state}", "no such step from here",
-               "accept → start → report")  # fmt: skip
+               "accept → start → report → take-back")  # fmt: skip
 
 
 def two(chinese: str, english: str, step: str) -> str:

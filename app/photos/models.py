@@ -55,8 +55,9 @@ class Photo(Record):
     grid: Mapped[int | None] = synced(
         Whole(1, 2**53), rule=Rule.SERVER, privacy=P0, purpose=PROOF, index=True
     )
+    # Who took the photo of a report has reported it: as hidden as the reporter himself.
     taken_by: Mapped[int | None] = synced(
-        Whole(1, 2**53), rule=Rule.SERVER, privacy=P1, purpose=PROOF
+        Whole(1, 2**53), rule=Rule.SERVER, privacy=P1, purpose=PROOF, shown_to="incident.close"
     )
     registered_at: Mapped[str | None] = synced(Moment(), rule=Rule.SERVER, privacy=P0, purpose=LANE)
     state: Mapped[str | None] = synced(

@@ -8,13 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.core.actor import Actor
+from app.core.actor import HOUSE_ID, Actor
 from app.core.database import table_of
 from app.core.evidence import FORBIDDEN
 from app.core.moments import as_text
 from app.incidents.models import IncidentCategory
 from app.photos import rules
-from app.photos.house import HOUSE_ID
 from app.photos.models import Photo, PhotoFile, PhotoPicture
 from app.tasks.models import TaskKind
 from sync.errors import FieldError, Refusal

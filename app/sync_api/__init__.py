@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.core.feature import Feature
+from app.core.jobs import Job
 from app.core.problems import Words
 from app.sync_api import copies, epochs, restore_command, upkeep_commands, waiting
 from app.sync_api.commands import sync
@@ -10,6 +11,8 @@ from app.sync_api.copying import CopyRoom
 from app.sync_api.cupboard import Cupboard
 from app.sync_api.office import blueprint as office
 from app.sync_api.parked import blueprint as parked
+from app.sync_api.unsaying import EVERY_S as UNSAY_EVERY_S
+from app.sync_api.unsaying import unsay_ended
 from app.sync_api.views import blueprint
 from app.sync_api.waiting_room import WaitingRoom
 
@@ -21,6 +24,10 @@ PROBLEMS = {
         "The scope has changed meanwhile", "范围已有更新", "Pull first, then verify again."
     ),
 }
+
+
+def _unsay(_subject: str) -> None:
+    unsay_ended()
 
 
 def _init_app(app: Flask) -> None:
@@ -35,7 +42,7 @@ def _init_app(app: Flask) -> None:
 
 feature = Feature(
     name="sync_api", blueprints=(blueprint, office, parked), problems=PROBLEMS, commands=(sync,),
-    init_app=_init_app,
+    jobs={"sync.unsay": Job(_unsay, every_s=UNSAY_EVERY_S)}, init_app=_init_app,
 )  # fmt: skip
 
 __all__ = ["copies", "feature", "waiting"]

@@ -98,7 +98,8 @@ class CopyRoom:
 
     def _name(self, sight: Sight) -> str:
         """Name what a sight shows, as the declarations of this release have it."""
-        return f"{self._release}/{sorted(sight.whole)}/{sorted(sight.masked)}"
+        veils = sorted((kind, veil.fields) for kind, veil in sight.veils.items())
+        return f"{self._release}/{sorted(sight.whole)}/{sorted(sight.masked)}/{veils}"
 
     @cached_property
     def _release(self) -> str:

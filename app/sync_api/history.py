@@ -1,7 +1,9 @@
 """The history of a record: every edit with what it found, what it said and what became of it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +22,7 @@ from app.core.moments import as_text, now_ms
 from app.core.pagination import PageQuery, after, page
 from app.core.policy import Answer
 from app.core.records import sync_tables
+from app.core.sight import unveiled
 from app.core.web import Blueprint
 from sync.clock import ActTime
 from sync.conflicts import CONFLICT
@@ -87,9 +90,7 @@ def _open_door(blueprint: Blueprint, policy_: KindPolicy) -> None:
         return [_shown(row, mask) for row in shown], 200, headers
 
 
-def _mask_for(
-    session: Session, actor: Actor, policy_: KindPolicy, record: str
-) -> Callable[[Values], Values]:
+def _mask_for(session: Session, actor: Actor, policy_: KindPolicy, record: str) -> "_Seen":
     """Return how the actor may see the values of a record.
 
     Raises:
@@ -109,14 +110,47 @@ def _mask_for(
         raise Problem(404, "not_found")
     if answer not in (Answer.YES, Answer.MASKED):
         raise Problem(403, answer.value, action=action_of(policy_))
+    hidden = _hidden_persons(engine, actor, model.kind, target.values)
     if answer is Answer.YES:
-        return _whole
-    return lambda values: engine.mask(model.kind, values)
+        secret = engine.tables[model.kind].sensitive
+        return _Seen(partial(_without, secret) if secret else _whole, hidden)
+    return _Seen(lambda values: engine.mask(model.kind, values), hidden)
+
+
+def _hidden_persons(
+    engine: Engine, actor: Actor, kind: str, values: Values
+) -> Mapping[str, int | None]:
+    """Return the fields of a record that name persons whom the actor need not know, and whom."""
+    table = engine.tables[kind]
+    shown = unveiled(actor, table, values, now_ms())
+    return {name: values.get(name) for name in table.veiled if shown.get(name) != values.get(name)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How an actor sees a history: its values, and which persons he does not learn of."""
+
+    mask: Callable[[Values], Values]
+    persons: Mapping[str, int | None]
+
+    def values(self, values: Values) -> Values:
+        """Return the values of an edit as he sees them."""
+        seen = self.mask(values)
+        return {name: None if name in self.persons else value for name, value in seen.items()}
+
+    def hides(self, user: int) -> bool:
+        """Tell whether he does not learn that this user made an edit."""
+        return user in self.persons.values()
 
 
 def _hidden(values: Values) -> Values:
     """Show which fields there are, and no value."""
     return dict.fromkeys(values)
+
+
+def _without(secret: Collection[str], values: Values) -> Values:
+    """Show what may be seen without a stated reason."""
+    return {**values, **dict.fromkeys(values.keys() & secret)}
 
 
 def _whole(values: Values) -> Values:
@@ -146,19 +180,22 @@ def _rows(session: Session, kind: str, record: str, query: Mapping[str, Any]) ->
     )
 
 
-def _shown(row: Any, mask: Callable[[Values], Values]) -> dict[str, Any]:
+def _shown(row: Any, seen: _Seen) -> dict[str, Any]:
     receipt = json.loads(row.receipt)
     body = json.loads(current_engine().seal.open(row.kind, row.edit, row.body))
     said: Values = body.get("set", {})
-    if mask is not _whole and not row.rv:
-        mask = _hidden  # what was never applied may have any shape; masks know only good ones
+    if seen.mask is not _whole and not isinstance(seen.mask, partial) and not row.rv:
+        # What was never applied may have any shape; masks know only good ones.
+        seen = _Seen(_hidden, seen.persons)
     chosen = {"choice": said.get("choice")} if row.op == "resolve" else {}
     sides = {"before": body.get("before", {}), "set": {} if chosen else said,
              "after": body.get("after", {})}  # fmt: skip
-    masked = {side: mask(values) for side, values in sides.items()}
+    masked = {side: seen.values(values) for side, values in sides.items()}
+    hidden = seen.hides(row.user_id)
     names = dict.fromkeys(name for values in masked.values() for name in values)
     return {
-        "edit": row.edit, "op": row.op, **chosen, "user": row.user_id, "device": row.device,
+        "edit": row.edit, "op": row.op, **chosen, "user": None if hidden else row.user_id,
+        "device": None if hidden else row.device,
         "at": as_text(row.ms), "received_at": as_text(row.received_ms), "rv": row.rv,
         "status": receipt["status"], "code": receipt.get("code"),
         "flags": receipt.get("flags", []), "lost": receipt.get("lost", []),

@@ -50,6 +50,8 @@ def _field(one: Declared) -> dict[str, Any]:
         **_type(one.type), "rule": one.rule.value, "group": one.group, "required": one.required,
         "refers": one.refers, "sealed": one.sealed, "privacy": one.privacy,
         "purpose": one.purpose, "retention": one.retention,
+        **({"needs": list(one.needs)} if one.needs else {}),
+        **({} if one.offline else {"offline": False}),
     }  # fmt: skip
 
 

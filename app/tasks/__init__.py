@@ -1,15 +1,40 @@
 """Tasks: what a supervisor asks for, and what a worker did."""
 
 from app.core.feature import Feature
+from app.core.jobs import Job
+from app.tasks import many_views, views
 from app.tasks.commands import tasks
 from app.tasks.faults import FAULTS
 from app.tasks.policies import TaskPolicy
-from app.tasks.views import blueprint
+from app.tasks.problems import PROBLEMS
+from app.tasks.task_rules import make_due
+from app.tasks.timing import expire, remind
+
+
+def _expire(_subject: str) -> None:
+    expire()
+
+
+def _remind(_subject: str) -> None:
+    remind()
+
+
+def _make_due(_subject: str) -> None:
+    make_due()
+
+
+JOBS = {
+    "tasks.remind": Job(_remind, every_s=300),
+    "tasks.recur": Job(_make_due, every_s=900),
+    "tasks.expire": Job(_expire, every_s=3_600),
+}
 
 feature = Feature(
     name="tasks",
-    blueprints=(blueprint,),
+    blueprints=(views.blueprint, many_views.blueprint),
     policies=(TaskPolicy(),),
+    problems=PROBLEMS,
     commands=(tasks,),
     faults=FAULTS,
+    jobs=JOBS,
 )

@@ -78,7 +78,9 @@ def with_answers(values: Values, merged: Values, forms: Forms) -> Values:
     if form is None:
         return _without_form(values)
     filled = fill(form, merged.get(ANSWERS) or {})
-    faults = filled.faults if done and not merged.get(REASON) else filled.wrong
+    # A visit that found nothing changed has nothing to fill in: that is its whole answer.
+    asked = done and not (merged.get(REASON) or values.get("unchanged"))
+    faults = filled.faults if asked else filled.wrong
     if faults:
         raise Refusal("invalid_fields", *faults)
     return {**values, ANSWERS: dict(filled.values)} if ANSWERS in values else values

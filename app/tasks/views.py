@@ -8,21 +8,24 @@ from marshmallow import Schema, fields, validate
 
 from app.core.actor import current_actor
 from app.core.database import Mode, current_session
+from app.core.moments import now_ms
 from app.core.pagination import PageQuery, page
 from app.core.web import Blueprint
 from app.office import writing
 from app.office.reading import list_records, read_record, with_etag
 from app.office.schemas import in_schema, out_schema
 from app.tasks import services
+from app.tasks.evidence_words import why
 from app.tasks.models import Task
 from app.tasks.rules import OPEN_STATES, STATES
+from app.tasks.standing import may_act, to_do
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/api/v1", description="Tasks of workers")
 
 TaskOut = out_schema(Task, "Task")
 PROGRESS = (
     "state", "round", "report_text", "report_count", "photo_count", "no_photo_reason",
-    "answers", "no_answers_reason", "raised_incident",
+    "answers", "no_answers_reason", "raised_incident", "unchanged",
 )  # fmt: skip
 TaskNew = in_schema(Task, "TaskNew", creating=True, without=PROGRESS)
 TaskChange = in_schema(Task, "TaskChange", creating=False, without=PROGRESS)
@@ -37,6 +40,7 @@ class TaskQuery(PageQuery):
     task_kind = fields.String(load_default=None, validate=validate.Length(1, 40))
     due_before = fields.AwareDateTime(load_default=None)
     household = fields.UUID(load_default=None)
+    batch = fields.UUID(load_default=None)
 
 
 class MoveBody(Schema):
@@ -51,6 +55,14 @@ class MoveBody(Schema):
     answers = fields.Dict(keys=fields.String(), validate=validate.Length(max=200))
     no_answers_reason = fields.String(validate=validate.Length(1, 200))
     raised_incident = fields.String(validate=validate.Length(equal=36))
+    unchanged = fields.Boolean(
+        truthy={True}, falsy={False},
+        metadata={"description": "nothing has changed at the household: a whole answer by itself"},
+    )  # fmt: skip
+    assignee = fields.Integer(
+        strict=True, validate=validate.Range(1, 2**53),
+        metadata={"description": "who gets it, when it is assigned again"},
+    )  # fmt: skip
 
 
 class TaskKindOut(Schema):
@@ -63,6 +75,10 @@ class TaskKindOut(Schema):
     default_due_days = fields.Integer()
     result_type = fields.String()
     photo = fields.String()
+    photo_why_zh = fields.Function(lambda kind: why(kind.photo).zh)
+    photo_why_en = fields.Function(lambda kind: why(kind.photo).en)
+    note = fields.String()
+    remind_before_hours = fields.Integer()
 
 
 @blueprint.route("/task-kinds")
@@ -82,7 +98,7 @@ def list_tasks(query: dict[str, Any]) -> Any:
     actor = current_actor()
     rows = list_records(
         current_session(), actor, Task, "task.list", limit=query["limit"],
-        cursor=query["cursor"], filters=_filters(query), own=Task.assignee == actor.user_id,
+        cursor=query["cursor"], filters=_filters(query), own=to_do(actor, now_ms()),
     )  # fmt: skip
     return page(rows, query["limit"], lambda row: (row["id"],))
 
@@ -92,8 +108,9 @@ def _filters(query: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
     for name in ("grid", "assignee", "task_kind"):
         if query[name] is not None:
             wanted.append(getattr(Task, name) == query[name])
-    if query["household"]:
-        wanted.append(Task.household == str(query["household"]))
+    for name in ("household", "batch"):
+        if query[name]:
+            wanted.append(getattr(Task, name) == str(query[name]))
     if query["state"]:
         states = OPEN_STATES if query["state"] == "open" else (query["state"],)
         wanted.append(Task.state.in_(states))
@@ -111,9 +128,11 @@ def read_task(record: UUID) -> Any:
 
 
 def _read(record: str) -> dict[str, Any]:
+    actor = current_actor()
     return read_record(
-        current_session(), current_actor(), Task, record, "task.read", own_field="assignee"
-    )
+        current_session(), actor, Task, record, "task.read",
+        own_when=lambda task: may_act(actor, task, now_ms()),
+    )  # fmt: skip
 
 
 @blueprint.route("/tasks", methods=["POST"])

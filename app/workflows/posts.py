@@ -56,5 +56,5 @@ def carry_posts(
 def _like(post: Post, area: int, made_by: int, now: datetime) -> Post:
     return Post(
         user_id=post.user_id, role=post.role, area_id=area, starts=max(post.starts, now),
-        ends=post.ends, reason=post.reason, mode=post.mode, made_by=made_by,
+        ends=post.ends, reason=post.reason, mode=post.mode, covers=post.covers, made_by=made_by,
     )  # fmt: skip

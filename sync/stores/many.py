@@ -75,7 +75,9 @@ def _among_sqlite(element: among, compiler: Any, **kw: Any) -> str:
 def _among_postgres(element: among, compiler: Any, **kw: Any) -> str:
     column, values = _words(element, compiler, kw)
     array = compiler.dialect.type_compiler_instance.process(postgresql.ARRAY(element.column.type))
-    return f"{column} = ANY (CAST({values} AS {array}))"
+    # Read once, by a query of its own: a text beside the column is read anew for every row that
+    # is looked at, which for thousands of values took minutes.
+    return f"{column} = ANY ((SELECT CAST({values} AS {array}))::{array})"
 
 
 def _words(element: among, compiler: Any, kw: dict[str, Any]) -> tuple[str, str]:

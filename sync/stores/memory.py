@@ -118,7 +118,8 @@ class MemoryStore:
         self._check_records(batch)
         if any(one.edit.id in self.ledger for one in batch.ledger):
             raise Stale
-        if any(self.rows[key].rv != batch.seen_rv[key] for key in batch.relied):
+        standing = {key: self.rows[key].rv for key in batch.relied & self.rows.keys()}
+        if any(standing.get(key, 0) != batch.seen_rv[key] for key in batch.relied):
             raise Stale
         if any(self.followers(asked).keys() != found for asked, found in batch.followed_asked):
             raise Stale

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from sync.edits import LedgerEntry, Parked, Past, Record
 from sync.erasure import bare_edit
+from sync.grounds import without
 from sync.store import DEL, OUT, PURGE, Batch, ScopeState
 from sync.stores.memory import MemoryStore
-from sync.upkeep import STRIPPED, Age, Erasure, Key, Shown
+from sync.unsaying import thinned
+from sync.upkeep import STRIPPED, Age, Erasure, Gone, Key, Shown
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,22 @@ class MemoryUpkeep:
             self._strip(name)
             self.store.ledger[name] = replace(self.store.ledger[name], digest=STRIPPED)
         return len(names)
+
+    def thin_ledger(self, gone: Gone) -> int:
+        """Take fields, and the digest, from ledger rows about these records; return how many."""
+        thin = 0
+        for name, one in self.store.ledger.items():
+            names = gone.get(one.edit.rec, ())
+            body = {"set": one.edit.set, "before": one.before, "after": one.after, "was": one.was}
+            left = thinned(body, names)
+            if left is not None:
+                edit = without(one.edit, names)
+                self.store.ledger[name] = replace(
+                    one, edit=edit, digest=STRIPPED, before=left["before"], after=left["after"],
+                    was=left["was"],
+                )  # fmt: skip
+                thin += 1
+        return thin
 
     def scrub_parked(self, parked: Sequence[Parked]) -> None:
         """Write parked edits whose content has been taken out."""

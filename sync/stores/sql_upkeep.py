@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from sync.edits import Edit, Parked, Past, Record
 from sync.store import DEL, ERASED, OUT, PURGE, Batch, ScopeState
-from sync.stores.encoding import load
+from sync.stores.encoding import dump, load
 from sync.stores.sql import SqlStore
 from sync.stores.tables import SyncTables
-from sync.upkeep import STRIPPED, Age, Erasure, Key, Shown
+from sync.unsaying import thinned
+from sync.upkeep import STRIPPED, Age, Erasure, Gone, Key, Shown
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,23 @@ class SqlUpkeep:
         t = self._t.ledger
         scrub = sa.update(t).where(t.c.rec.in_(records)).values(body=STRIPPED, digest=STRIPPED)
         return int(self._run(scrub).rowcount)
+
+    def thin_ledger(self, gone: Gone) -> int:
+        """Take fields, and the digest, from ledger rows about these records; return how many."""
+        t, seal = self._t.ledger, self.store.seal
+        about = sa.select(t.c.edit, t.c.kind, t.c.rec, t.c.body).where(
+            t.c.rec.in_(list(gone)), t.c.body != STRIPPED
+        )
+        rows = []
+        for row in self._run(about):
+            body = thinned(load(seal.open(row.kind, row.edit, row.body)), gone[row.rec])
+            if body is not None:
+                text = seal.close(row.kind, row.edit, dump(body))
+                rows.append({"of": row.edit, "left": text, "none": STRIPPED})
+        if rows:
+            thin = sa.update(t).where(t.c.edit == sa.bindparam("of"))
+            self._run(thin.values(body=sa.bindparam("left"), digest=sa.bindparam("none")), rows)
+        return len(rows)
 
     def scrub_parked(self, parked: Sequence[Parked]) -> None:
         """Write parked edits whose content has been taken out."""

@@ -12,6 +12,7 @@ from flask import Flask
 from app.core import gate, refusals
 from app.core.policy import Answer
 from app.forms import shape
+from app.households import redaction
 from app.sync_api import services
 from app.sync_api.support import PAGE
 from sync import parking, upgrade, wire
@@ -34,6 +35,14 @@ HANDED_ON = {
     ("app/forms/answers.py", "fault.code"): set(),
     ("app/forms/xlsform.py", "fault.code"): set(),
     ("app/forms/xlsform.py", "code"): {"xlsform_not_supported", "xlsform_no_list", "xlsform_check"},
+    ("app/households/redaction.py", "code"): {redaction.IDENTITY, redaction.CARD,
+                                              redaction.TELEPHONE},
+    ("app/households/service_policies.py", "code"): {
+        "unknown_code", "not_a_choice", "in_the_future", "consent_too_long", "required",
+        "read_only"},
+    ("app/households/verbs.py", "code"): {
+        "unknown_record", "id_taken", "required", "not_part_of_verb", "not_in_household",
+        "bands_exceed_total", "not_an_object"},
     ("app/core/gate.py", "code"): {gate._CODES.get(one, one.value) for one in Answer
                                    if one is not Answer.YES and one is not Answer.MASKED},
 }  # fmt: skip

@@ -29,11 +29,8 @@ from tests.simulation.world import START_MS, World
 DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
-COPIES_MAX = 2
-TRIES = 6
-TELL_DAYS = 10
-ROUNDS_LIVE = 5
-"""When faults stop, all phones are equal after so many rounds."""
+COPIES_MAX, TRIES, TELL_DAYS = 2, 6, 10
+ROUNDS_LIVE = 5  # when faults stop, all phones are equal after so many rounds
 OWN_EDITS_EVERY = 3
 EVENTS = {
     "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
@@ -272,11 +269,18 @@ class Country(World):
 
     def _exchange_until_rest(self, handsets: Sequence[Handset]) -> None:
         for number in range(ROUNDS_LIVE + 1):
-            moved = [self._round(handset) for handset in handsets]
+            moved = [self._turn(handset) for handset in handsets]
             if not any(moved):
                 self.figures["rounds_max"] = max(self.figures["rounds_max"], number)
                 return
         self.checks.fail("comes_to_rest", f"still moving after {ROUNDS_LIVE} rounds")
+
+    def _turn(self, handset: Handset) -> bool:
+        """Exchange until all is sent: how many edits wait is not what must come to rest."""
+        moved, before = self._round(handset), len(handset.phone.outbox()) + 1
+        while 0 < (left := len(handset.phone.outbox())) < before:
+            moved, before = self._round(handset) or moved, left
+        return moved
 
     # -- events that are rarer or more even than in the small world ------------------------------
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from flask import Flask
 from flask_migrate import upgrade
 
 from app.core.database import Database, Mode
@@ -45,18 +46,28 @@ def open_ground(engine: str, server: str | None = None) -> Iterator[Ground]:
     Args:
         server: the PostgreSQL to make it on; None takes that of ``TEST_POSTGRES_URL``.
     """
+    with open_app(engine, server) as (app, environment):
+        county = open_county(app, app.test_client())
+        settle(county)
+        with county.database.transaction(Mode.WRITE) as session:
+            draw_borders(session)
+        yield Ground(county, environment)
+
+
+@contextmanager
+def open_app(engine: str, server: str | None = None) -> Iterator[tuple[Flask, Mapping[str, str]]]:
+    """Make an empty database on an engine, migrated, and remove it at the end.
+
+    Yields:
+        The application in its context, and the settings of a server of the same database.
+    """
     with tempfile.TemporaryDirectory(prefix="wangge-prove-") as folder:
         with _database(engine, Path(folder), server) as url:
             app = create_app(settings_for(url, Path(folder), POOL_SIZE="32"))
             with app.app_context():
                 upgrade()
-                county = open_county(app, app.test_client())
-                settle(county)
-                with county.database.transaction(Mode.WRITE) as session:
-                    draw_borders(session)
-                environment = {**SECRETS, "DATABASE_URL": url, "DATA_DIR": folder}
-                yield Ground(county, environment)
-            county.database.dispose()
+                yield app, {**SECRETS, "DATABASE_URL": url, "DATA_DIR": folder}
+            app.extensions["wangge_database"].dispose()
 
 
 @contextmanager

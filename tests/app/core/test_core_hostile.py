@@ -10,11 +10,13 @@ from werkzeug.test import TestResponse
 
 from app.core.identifiers import new_id
 from app.core.problems import CATALOGUE, PROBLEM_JSON
+from tests.app.campaigns.emergency import order
 from tests.app.core import hostile
 from tests.app.core.county import County, SyncPhone, centre, household, incident, place
 from tests.app.core.hostile import Operation, RawBody
 from tests.app.forms.samples import VISIT
-from tests.app.identity.town import GRID, OTHER_TOWNSHIP_GRID
+from tests.app.identity.town import GRID, OTHER_TOWNSHIP_GRID, TOWNSHIP
+from tests.app.notices.bulletin import notice
 
 BODY_CODES = {
     "json_too_deep", "number_too_long", "not_json", "nul_character", "half_a_surrogate",
@@ -45,6 +47,8 @@ class World:
         assert county.ask("cm", "POST", "/forms", {"definition": VISIT}).status_code == 201
         wish = {"layer": "tasks", "format": "csv", "area": GRID}
         self.export = county.ask("ts", "POST", "/exports", wish).get_json()["id"]
+        self.notice = county.made("ts", "/notices", notice(areas=[TOWNSHIP]))["id"]
+        self.order = county.made("cm", "/orders", order())["id"]
         self.home, self.parked, self.conflict = home, parked["id"], clash["conflicts"][0]
 
     def path(self, rule: str) -> str:
@@ -57,6 +61,8 @@ class World:
                     ("households", self.home),
                     ("incidents", self.incident),
                     ("photos", self.photo),
+                    ("notices", self.notice),
+                    ("orders", self.order),
                 )
                 if f"/{word}/" in rule
             ),
@@ -89,7 +95,7 @@ def _who(operation: Operation) -> str:
     """Return somebody who may."""
     if "/sync/" in operation.rule:
         return "gw_phone"
-    if "/forms" in operation.rule:
+    if "/forms" in operation.rule or "/orders" in operation.rule:
         return "cm"
     return "gw" if "household" in operation.rule or "contact" in operation.rule else "ts"
 
@@ -150,6 +156,8 @@ def _bodies(world: World) -> Mapping[str, dict[str, Any]]:
         "POST /incidents": {"category": "0401", "text": "x", **place(*centre(GRID))},
         "POST /photos": {"incident": world.incident, "sha256": "1" * 64, "size_bytes": 9,
                          "media_type": "image/jpeg"},
+        "POST /notices": notice(areas=[TOWNSHIP]), "PATCH /notices/": {"text": "y"},
+        "POST /withdrawal": {"reason": "x"}, "POST /orders": order(),
         "PUT /redactions": {"parts": [[0, 0, 1, 1]]}, "POST /addresses": {"variant": "thumb"},
         "PATCH /incidents/": {"text": "y"}, "POST /resolution": {"choice": "keep"},
         "POST /repair": {"set": {}}, "POST /sign-in": {"login": "x", "password": "y"},

@@ -35,7 +35,7 @@ from sync.edits import Draft, Edit
 from tests.app.demo.conftest import DAY, SMALL_TOWNSHIP, Loaded, run
 from tests.conftest import SECRETS
 
-KINDS = ("contact", "household", "incident", "task")
+KINDS = ("consent", "contact", "household", "incident", "task")
 
 
 def records(session: Session, loaded: Loaded) -> dict[str, list[Any]]:
@@ -69,7 +69,10 @@ def test_areas_people_and_records_are_as_many_as_planned(loaded: Loaded) -> None
     workers = [worker for grid in grids for worker in workers_of(grid)]
     wanted = {
         "household": plan.households,
-        "contact": sum(bool(h.contact) for grid in grids for h in households_of(grid)),
+        **dict.fromkeys(
+            ("consent", "contact"),
+            sum(bool(h.contact) for grid in grids for h in households_of(grid)),
+        ),
         "task": len(list(tasks_of(workers, loaded.day))),
         "incident": sum(1 for day in month for _ in incidents_of(grids, day)),
     }
@@ -152,10 +155,15 @@ class Replay:
         self.engine = loaded.engine
         self.devices: dict[int, str] = {}
         self.numbers: Counter[str] = Counter()
+        self.names: dict[str, str] = {}
+
+    def _name(self, record: str) -> str:
+        """Return the new id of a record, also of one that is only spoken of yet."""
+        return self.names.setdefault(record, new_id())
 
     def tell(self, story: Story) -> str:
         """Write the acts of a story into a new record, and return its id."""
-        record = new_id()
+        record = self._name(story.record)
         for base, act in enumerate(story.acts):
             op = "create" if base == 0 else "event"
             receipt = self._push(act, op, story.kind, record, base)
@@ -165,9 +173,11 @@ class Replay:
     def _push(self, act: Act, op: str, kind: str, record: str, base: int) -> Any:
         device = self._device(act.user)
         self.numbers[device] += 1
+        named = {"subject": self._name(act.values["subject"])} if kind == "consent" else {}
         edit = Edit(
             n=self.numbers[device], id=new_id(), op=op, kind=kind, rec=record, base=base,
-            set=act.values, at={"claimed": act.ms}, schema=self.engine.tables[kind].kind.schema,
+            set={**act.values, **named}, at={"claimed": act.ms},
+            schema=self.engine.tables[kind].kind.schema,
         )  # fmt: skip
         actor = Actor(act.user, posts_of(self.session, act.user))
         reply = self.engine.push(self.session, actor, device, [Draft(edit)], now_ms())
@@ -185,7 +195,9 @@ class Replay:
         t = self.engine.tables[kind].table
         query = sa.select(t.c.rv, t.c.body).where(t.c.id == record)
         rv, body = self.session.execute(query).one()
-        return rv, json.loads(self.engine.seal.open(kind, record, body))
+        values = json.loads(self.engine.seal.open(kind, record, body))
+        first = {new: old for old, new in self.names.items()}
+        return rv, {**values, "subject": first.get(values.get("subject"), values.get("subject"))}
 
 
 def test_doors_and_incidents_lie_in_their_grid(loaded: Loaded) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from app.core.identifiers import new_id
 from tests.app.core.county import County, centre, household
+from tests.app.households.answers import agreed
 from tests.app.identity.town import (
     GRID,
     NEXT_VILLAGE_GRID,
@@ -18,12 +19,19 @@ from tests.app.identity.town import (
 CONTACT = {"name": "张三丰", "phone": "138 0013 8000", "relation": "self", "is_emergency": True}
 
 
+def add_contact(county: County, home: str) -> None:
+    """Let a worker take down a contact that agreed to it."""
+    contact = new_id()
+    county.made("gw", "/consents", agreed(home, "contact", contact))
+    county.made("gw", "/contacts", {"id": contact, "household": home, **CONTACT})
+
+
 @pytest.fixture
 def home(county: County) -> dict[str, Any]:
     """Return a household of the first grid with a door and one contact."""
     door = {"door_point": centre(GRID), "door_accuracy_m": 5, "door_source": "gps"}
     home = county.made("gw", "/households", household(**door))
-    county.made("gw", "/contacts", {"household": home["id"], **CONTACT})
+    add_contact(county, home["id"])
     return home
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.core.database import table_of
 from app.core.identifiers import new_id
 from app.households.models import Household
+from app.incidents.models import Incident
 from app.numbers.commands import PAGE, with_definitions
 from app.numbers.definitions import NUMBERS
 from app.tasks.models import Task
@@ -121,7 +122,7 @@ def test_tasks_on_time_late_and_sent_back(county: County) -> None:
     county.sql(sa.update(table).values(due_at=past))
     done = sa.update(table).where(table.c.id.in_(tasks[:7]))
     county.sql(done.values(state="done", done_at=past))
-    county.sql(sa.update(table).where(table.c.id.in_(tasks[:5])).values(return_reason="重做"))
+    county.sql(sa.update(table).where(table.c.id.in_(tasks[:5])).values(rework_count=1))
     county.sql(sa.update(table).where(table.c.id == tasks[11]).values(state="cancelled"))
     day = (past + timedelta(hours=8)).date().isoformat()
     lines = _read(county, "ts", f"area={VILLAGE}&period=day&day={day}")
@@ -142,6 +143,34 @@ def test_incidents_reported_and_open(county: County) -> None:
     assert lines["incidents_reported"]["total"]["area"] == GRID
     assert _parts(lines["incidents_reported"]["total"]) == (9, None)
     assert _parts(lines["incidents_open"]["total"]) == (9, None)
+
+
+def test_incidents_on_time_returned_done_again_and_how_people_found_it(county: County) -> None:
+    phone = county.phone("gw")
+    reports = [phone.edit("create", "incident", set=incident()) for _ in range(12)]
+    assert all(one["status"] == "applied" for one in phone.push(*reports))
+    ids, table, past = [one["rec"] for one in reports], table_of(Incident), TODAY
+
+    def write(some: list[str], **values: Any) -> None:
+        county.sql(sa.update(table).where(table.c.id.in_(some)).values(**values))
+
+    write(ids, due_at=past, dispatched_at=past, state="in_progress")
+    write(ids[:6], answered_at=past - timedelta(minutes=1), closed_at=past, state="closed")
+    write(ids[6:7], answered_at=past + timedelta(minutes=1), state="answered")
+    write(ids[:5], return_count=1, rework_count=2)
+    write(ids[:6], score_service=5, score_result=4)
+    write(ids[11:], state="merged")
+    day = (past + timedelta(hours=8)).date().isoformat()
+    lines = _read(county, "ts", f"area={VILLAGE}&period=day&day={day}")
+    totals = {code: line["total"] for code, line in lines.items()}
+    assert _parts(totals["incidents_on_time"]) == (6, 11)
+    assert _parts(totals["incidents_returned"]) == (5, 12)
+    assert totals["incidents_rework"]["hidden"], "two were not sent back"
+    assert _parts(totals["residents_content"]) == (6, 6)
+    assert _parts(totals["incidents_open"]) == (5, None)
+    write(ids[:1], score_result=3)
+    lines = _read(county, "ts", f"area={VILLAGE}&period=day&day={day}")
+    assert lines["residents_content"]["total"]["hidden"], "one who is not content is not named"
 
 
 def test_what_was_deleted_is_not_counted(homes: County) -> None:

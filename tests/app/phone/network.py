@@ -69,7 +69,7 @@ class Relay(BaseHTTPRequestHandler):
             self.network.held.set()
             self.network.let_go.wait(WAIT_S)
         if fault == TORN:
-            return self._reply(status, headers, reply[: len(reply) // 2], len(reply))
+            return self._reply(status, headers, reply[: len(reply) * 2 // 3], len(reply))
         return self._reply(status, headers, reply[: len(reply) // 2] if fault == CUT else reply)
 
     do_GET = do_DELETE = do_PATCH = do_HEAD = do_POST

@@ -17,7 +17,10 @@ from tests.app.core.county import County
 
 ROUNDS_MAX = 200
 FRAME_BYTES = 1_200
-KINDS = ("household", "contact", "task", "incident", "conflict")
+KINDS = (
+    "household", "contact", "task", "incident", "conflict", "consent", "service_person", "visit",
+    "household_act",
+)  # fmt: skip
 Rows = dict[tuple[str, str], tuple[int, dict[str, Any]]]
 
 

@@ -1,13 +1,13 @@
 """The working calendar: days that differ from the week, and hours of work of areas.
 
-Revision: 0007a
+Revision: 0008
 Follows: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007a"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None

@@ -1,14 +1,14 @@
 """Tasks name their form and hold the answers, sealed.
 
-Revision: 0008a
-Follows: 0008
+Revision: 0010
+Follows: 0009
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008a"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -1,14 +1,14 @@
 """Forms: every version of every form, as it was written.
 
-Revision: 0008
-Follows: 0007a
+Revision: 0009
+Follows: 0008
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0007a"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,14 +1,14 @@
 """Numbers and exports: indexes to count in, phones' last word, exports and their approval.
 
-Revision: 0013
-Follows: 0008a
+Revision: 0015
+Follows: 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0008a"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -18,7 +18,7 @@ Id = sa.Uuid(as_uuid=False).with_variant(sa.String(36), "sqlite")
 INDEXES = (
     ("ix_household_grid_confirmed", "household", ["grid", "deleted", "last_confirmed_at"]),
     ("ix_task_grid_due", "task", ["grid", "deleted", "due_at", "state", "done_at"]),
-    ("ix_task_grid_done", "task", ["grid", "deleted", "done_at", "return_reason"]),
+    ("ix_task_grid_done", "task", ["grid", "deleted", "done_at", "rework_count"]),
     ("ix_incident_grid_reported", "incident", ["grid", "deleted", "reported_at"]),
 )
 

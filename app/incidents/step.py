@@ -1,0 +1,110 @@
+"""One step of one incident, as its guards and stamps look at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.areas.rules import path_ids
+from app.core.actor import Actor
+from app.core.moments import as_text
+from app.incidents.found import Found
+from app.incidents.limits import Limits
+from app.incidents.moves import Move
+from app.incidents.rules import RANK_OF_LEVEL
+from sync.gate import Work
+
+Values = Mapping[str, Any]
+CLOCK_ID = 0
+"""The user of the server's own clock: nobody."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A move somebody wants to make.
+
+    Attributes:
+        said: what came with it; ``before``: the record as it stands.
+    """
+
+    work: Work
+    move: Move
+    said: Values
+    found: Found
+    actor: Actor
+
+    @property
+    def before(self) -> Values:
+        """Return the record as it stands; empty when it is not there yet."""
+        return self.work.record.values if self.work.record else {}
+
+    @property
+    def merged(self) -> Values:
+        """Return the record with what came with the step."""
+        return {**self.before, **self.said}
+
+    @property
+    def now(self) -> datetime:
+        """Return when the step was made, as far as it can be believed."""
+        return datetime.fromtimestamp(self.work.act.ms / 1000, UTC)
+
+    @property
+    def now_text(self) -> str:
+        """Return that moment as the wire writes it."""
+        return as_text(self.work.act.ms)
+
+    @property
+    def path(self) -> str | None:
+        """Return the path of the grid in which it lies."""
+        return self.found.paths.get(self.merged.get("grid") or 0)
+
+    @property
+    def limits(self) -> Limits:
+        """Return its time limits."""
+        return self.found.limits_at(self.path, self.merged.get("category"))
+
+    @property
+    def unit_level(self) -> str | None:
+        """Return the level of the area to which it was dispatched."""
+        return self.found.levels.get(self.before.get("unit") or 0)
+
+    @property
+    def rank(self) -> int:
+        """Return the rank of the highest post of the actor that covers it; -1 without one."""
+        posts = self.posts
+        return max((RANK_OF_LEVEL.get(level, 0) for _, level, _ in posts), default=-1)
+
+    @property
+    def posts(self) -> list[tuple[str, str, int]]:
+        """Return role, level and area of the actor's posts that cover it."""
+        path = self.path or ""
+        return [(post.role, post.level, post.area_id)
+                for post in self.actor.posts_at(self.work.act.ms)
+                if path.startswith(post.path)]  # fmt: skip
+
+    def area_at(self, level: str) -> int | None:
+        """Return the area of a level above its grid, or the grid."""
+        areas = path_ids(self.path or "")
+        return next((one for one in areas if self.found.levels.get(one) == level), None)
+
+
+def is_one_of(step: Step) -> bool:
+    """Tell whether the actor is one of those who may take the step."""
+    return any(_IS[who](step) if who in _IS else _serves(step, who) for who in step.move.who)
+
+
+def _serves(step: Step, role: str) -> bool:
+    return any(one == role for one, _, _ in step.posts)
+
+
+def _is_unit(step: Step) -> bool:
+    return any(area == step.before.get("unit") for _, _, area in step.posts)
+
+
+_IS = {
+    "reporter": lambda step: step.before.get("reporter") == step.actor.user_id,
+    "handler": lambda step: step.before.get("handler") == step.actor.user_id,
+    "unit": _is_unit,
+    "worker": lambda step: _serves(step, "gw"),
+    "clock": lambda step: step.actor.user_id == CLOCK_ID,
+}

@@ -1,0 +1,89 @@
+"""Write many tasks at once in the server's own name, or in that of who was judged as a whole.
+
+Whoever may hand out tasks in an area may do so in all of its grids: that is asked once, not for
+each edit. The gate therefore asks nothing, but it lets nothing else through than what was judged.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core.actor import HOUSE_ID, Actor
+from app.core.engine import current_engine, office_device
+from app.core.identifiers import new_id
+from sync.edits import Draft, Edit
+from sync.errors import Problem, Refusal, Stale
+from sync.gate import Verdict, Work
+from sync.push import Push, push
+
+Values = Mapping[str, Any]
+HOUSE = Actor(HOUSE_ID, (), name="wangge")
+
+
+def nothing(_work: Work) -> Values:
+    """Add nothing to an edit."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class WholeGate:
+    """Lets one sort of edit of tasks through, and notes the same of each.
+
+    Attributes:
+        op: what each of them does.
+        names: the only fields that they set.
+        adds: what the server adds to one of them.
+    """
+
+    op: str
+    names: frozenset[str]
+    adds: Callable[[Work], Values] = field(default=nothing)
+
+    def prepare(self, work: Sequence[Work]) -> None:
+        """Need nothing: the engine has read what is named."""
+
+    def judge(self, work: Work, values: Values) -> Verdict:
+        """Take the edit for the office's.
+
+        Raises:
+            Refusal: it does something else than what was judged as a whole.
+        """
+        if (work.edit.kind, work.edit.op) != ("task", self.op) or not set(values) <= self.names:
+            raise Refusal("not_allowed")
+        return Verdict(office=True)
+
+    def derive(self, work: Work, values: Values) -> Values:
+        """Add what the server notes; a task lies where the household lies that it names."""
+        household = work.referred.get("household")
+        there = {"grid": household.values["grid"]} if household else {}
+        return {**values, **there, **self.adds(work)}
+
+
+def write_together(
+    session: Session, actor: Actor, edits: Sequence[Edit], gate: WholeGate, now_ms: int
+) -> list[Mapping[str, Any]]:
+    """Push edits as one batch through somebody's office device; return their receipts.
+
+    Args:
+        edits: their numbers, ids and moments are given here.
+
+    Raises:
+        Problem: 503 when something has changed meanwhile.
+    """
+    engine, device = current_engine(), office_device(session, actor)
+    schema = engine.kinds.by_name["task"].schema
+    drafts = [
+        Draft(replace(one, n=device.last_n + place, id=new_id(), schema=schema,
+                      at={"claimed": now_ms}))
+        for place, one in enumerate(edits, start=1)
+    ]  # fmt: skip
+    context = Push(device.id, actor.user_id, now_ms, engine.anchors, gate, engine.kinds)
+    try:
+        results = push(engine.store(session), drafts, context).results
+    except Stale:
+        raise Problem(503, "retry") from None
+    stuck = [one for one in results if one["status"] not in ("applied", "merged")]
+    assert not stuck, f"what was judged as a whole is never refused: {stuck[:3]}"
+    return results
