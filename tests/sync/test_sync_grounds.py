@@ -262,7 +262,8 @@ BUGS: dict[str, tuple[Any, str, Any]] = {
                                lambda f, v, p: () if set(p) & set(f.needs) or not v else f.needs),
     "history_remembers": (unsaying, "thinned", lambda _body, _names: None),
     "conflicts_remember": (unsaying, "_bare", lambda conflict, _names: conflict),
-    "moments_go_back": (telling, "tell", lambda *_: None),
+    "moments_go_back": (telling, "is_newer", lambda *_: True),
+    "nobody_is_told": (telling, "is_newer", lambda *_: False),
     "acts_do_nothing": (acts, "carry_out", lambda *_: None),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What needs a consent: asked for at every write, gone everywhere when it is withdrawn."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -337,7 +338,7 @@ def test_no_field_of_the_list_is_missing_and_none_is_kept_longer(county: County)
         rows = [row for row in csv.DictReader(file) if row["entity"] in tables]
     checked = 0
     for row in rows:
-        for name in row["field"].split(" / "):
+        for name in re.split(" / |, ", row["field"]):
             declared = tables[row["entity"]].declared.get(name)
             if declared is None:
                 assert name in ("id", "grid_code") or name[0].isdigit(), (row["entity"], name)
