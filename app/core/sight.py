@@ -71,7 +71,7 @@ class Sight:
 
     def body(self, kind: str, text: str) -> str:
         """Return a ready body for a pull; what needs no mask is not even parsed."""
-        if kind in self.whole and not self._office_only(kind):
+        if kind in self.whole and kind != CONFLICT.name and not self._office_only(kind):
             return self.veils[kind].body(text) if kind in self.veils else text
         values = json.loads(text)
         if kind == CONFLICT.name:

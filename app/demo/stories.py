@@ -139,11 +139,11 @@ def task_story(cast: Cast, grid: PlannedGrid, task: PlannedTask) -> Story:
         **_form(task, open_="done" not in fate),
         **_step("assigned"),
     }
-    acts = [Act(lead, start, values, {"assigned_by": lead})]
+    acts = [Act(lead, start, values, {"assigned_by": lead, "pool": False})]
     for number, state in enumerate(fate, start=1):
         ms = start + number * _pause_ms(task.key)
         user = lead if state == "verified" else worker
-        derived = {"done_at": as_text(ms)} if state == "done" else {}
+        derived = {"done_at": as_text(ms), "done_by": user} if state == "done" else {}
         acts.append(Act(user, ms, _step(state) | _task_words(state, task), derived))
     return Story("task", identity_of(task.key, start), acts)
 

@@ -18,7 +18,8 @@ from tests.faces.clients import Stage
 from tests.prove.ground import Ground
 
 TIMES_AND_IDS = {"last_confirmed_at", "reported_at", "done_at", "reporter", "household", "scopes",
-                 "record"}  # fmt: skip
+                 "record", "state_at", "state_by", "state_by_name", "verify_due_at",
+                 "watch_at"}  # fmt: skip
 
 
 class Hand(Protocol):

@@ -47,6 +47,8 @@ class World:
         assert county.ask("cm", "POST", "/forms", {"definition": VISIT}).status_code == 201
         wish = {"layer": "tasks", "format": "csv", "area": GRID}
         self.export = county.ask("ts", "POST", "/exports", wish).get_json()["id"]
+        many = {"task_kind": "inspection", "grids": [GRID]}
+        self.batch = county.made("ts", "/task-batches", many)["id"]
         self.notice = county.made("ts", "/notices", notice(areas=[TOWNSHIP]))["id"]
         self.order = county.made("cm", "/orders", order())["id"]
         self.home, self.parked, self.conflict = home, parked["id"], clash["conflicts"][0]
@@ -74,7 +76,8 @@ class World:
                "post_id": "999999", "device_id": new_id(), "scope": f"grid:{GRID}",
                "grid": str(GRID), "household": self.home, "kind": "household",
                "key": VISIT["key"], "version": "1", "year": "2026",
-               "code": "tasks_open", "export": self.export, "feature": str(GRID)}  # fmt: skip
+               "code": "tasks_open", "batch": self.batch, "rule": new_id(),
+               "export": self.export, "feature": str(GRID)}  # fmt: skip
         return re.sub(r"<(?:[^>]*:)?(\w+)>", lambda found: ids[found[1]], rule)
 
     def send(self, operation: Operation, who: str, **more: Any) -> TestResponse:

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.core.database import Mode
 from app.core.driver import driver
 from app.core.engine import Engine
 from app.core.identifiers import new_id
@@ -114,6 +115,7 @@ class Handset:
         """Tell whether the phone holds what the server holds in its grids, and nothing else."""
         granted = {one for one in self._granted() if one.startswith("grid:")}
         wanted = on_server(self.county, {int(one.removeprefix("grid:")) for one in granted})
+        wanted = {key: (rv, self._shown(key[0], values)) for key, (rv, values) in wanted.items()}
         assert self.rows() == wanted
         assert self.replica.alarms == [] and self.replica.memory.recall("healed", 0) == 0
         for scope in granted:
@@ -122,6 +124,14 @@ class Handset:
             own = as_hex(scope_digest(self.replica.memory.shown(scope)))
             assert own == as_hex(scope_digest(rows))
         return True
+
+    def _shown(self, kind: str, values: Mapping[str, Any]) -> Any:
+        """Return the values of a record as its phone is sent them."""
+        engine: Engine = self.county.app.extensions["wangge_engine"]
+        user, now = self.county.ids[self.who.split("_phone_")[0]], time.time_ns() // 1_000_000
+        with self.county.database.transaction(Mode.READ) as session:
+            sight = engine.sight(engine.actors(session, [user])[user], now)
+        return json.loads(sight.body(kind, json.dumps(values)))
 
     def _granted(self) -> list[str]:
         shape, _ = self.exchange()

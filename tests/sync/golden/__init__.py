@@ -19,7 +19,7 @@ def golden(kind: str, schema: int, **names: Any) -> Mapping[str, Any]:
 
     def filled(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: filled(one) for name, one in value.items()}
+            return {filled(name): filled(one) for name, one in value.items()}
         if isinstance(value, list):
             return [filled(one) for one in value]
         known = isinstance(value, str) and value.startswith("$")
