@@ -76,11 +76,14 @@ class Step:
 
     @property
     def posts(self) -> list[tuple[str, str, int]]:
-        """Return role, level and area of the actor's posts that cover it."""
-        path = self.path or ""
-        return [(post.role, post.level, post.area_id)
-                for post in self.actor.posts_at(self.work.act.ms)
-                if path.startswith(post.path)]  # fmt: skip
+        """Return role, level and area of the posts by which the actor acted.
+
+        The gate has found that he had the right where it lay then. If none of his posts covers
+        the ground on which it lies now, it has moved since, and those of then count.
+        """
+        path, held = self.path or "", self.actor.posts_at(self.work.act.ms)
+        here = [post for post in held if path.startswith(post.path)]
+        return [(post.role, post.level, post.area_id) for post in here or held]
 
     def area_at(self, level: str) -> int | None:
         """Return the area of a level above its grid, or the grid."""
