@@ -58,7 +58,8 @@ def conflict_of(
 ) -> Record:
     """Return the conflict record of a clash, new or over an earlier one of the same pair.
 
-    Edits of a record that the office has deleted gather in one conflict, to be restored at once.
+    Edits of a record that the office has deleted gather in one conflict, to be restored at once;
+    so do steps of one device that came too late: what came with each lies nowhere else.
     """
     values: dict[str, Any] = {
         "kind": target.kind, "record": target.id, "unit": clash.unit, "rule": clash.rule,
@@ -67,9 +68,10 @@ def conflict_of(
         "choice": None, "scopes": list(scopes), "record_rv": mark.rv, "by": None,
         "before": None,
     }  # fmt: skip
-    if clash.unit == merge.DELETION and existing and existing.values["state"] == OPEN:
-        buried: Mapping[str, Any] = existing.values["lost"]["values"]
-        values["lost"]["values"] = {**buried, **clash.lost}
+    if existing and _gathers(clash, existing):
+        for side in ("won", "lost") if clash.rule == merge.LATE else ("lost",):
+            buried: Mapping[str, Any] = existing.values[side]["values"]
+            values[side]["values"] = {**buried, **values[side]["values"]}
     rv = existing.rv + 1 if existing else 1
     return Record(
         CONFLICT.name,
@@ -78,6 +80,13 @@ def conflict_of(
         values,
         {BASE_UNIT: mark._replace(rv=rv)},
     )
+
+
+def _gathers(clash: merge.Clash, existing: Record) -> bool:
+    """Tell whether what lost lies in the conflict alone, beside what lost before it."""
+    only_there = clash.unit == merge.DELETION or clash.rule == merge.LATE
+    undecided = existing.values["state"] == OPEN and existing.values["rule"] == clash.rule
+    return only_there and undecided
 
 
 def chosen(edit: Edit, conflict: Record) -> str:

@@ -14,15 +14,13 @@ from sync.edits import BASE_UNIT, OTHER, Edit, Mark, Record
 from sync.errors import FieldError, Refusal
 from sync.joins import meet_consent, meet_counter, meet_set, pruned
 from sync.kinds import Kind, Rule, Workflow
-from sync.meeting import Clash, Meeting, Met, clash
+from sync.meeting import LATE, Clash, Meeting, Met, clash
 from sync.texts import meet_text
 
-__all__ = ["DELETION", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
+__all__ = ["DELETION", "LATE", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
 _SIGNS = re.compile(r"[=~+-]")
 DELETION = "-"
 OVERTAKEN = "overtaken"
-LATE = "late"
-"""The rule of a clash in which a step came too late for a strict workflow."""
 DELETED, REASON, WHY = "deleted", "reason", "deleted_reason"
 REASON_MAX = 500
 JOINS: Mapping[Rule, Callable[[Meeting], Met]] = {
