@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.edits import Edit, Mark, Record
 from sync.kinds import Field, Kind, Kinds, Rule
+from sync.values import as_identity
 
 if TYPE_CHECKING:
     from sync.push import Run
@@ -29,14 +30,19 @@ Key = tuple[str, str]
 def load(reading: "Reading", edits: Iterable[Edit]) -> None:
     """Read the consents that edits depend on, and what rests on consents that they may end.
 
-    They must stand as they were read, also those that are not there.
+    They must stand as they were read, also those that are not there. What rests on them comes
+    first: there, whoever ends a consent and whoever renews it wait for each other.
     """
     consent = reading.kinds.consent
     if consent is None:
         return
     edits = list(edits)
-    changing = (reading.found.get((consent.name, e.rec)) for e in edits if e.kind == consent.name)
-    falling = {str(one.values[SUBJECT]) for one in changing if one and one.values.get(SUBJECT)}
+    falling = _subjects(reading, [e for e in edits if e.kind == consent.name])
+    resting = {(kind.name, name) for kind in holding(reading.kinds) for name in falling}
+    reading.load(resting)
+    for key in resting:
+        reading.batch.seen_rv.setdefault(key, 0)
+    reading.batch.relied |= resting
     asked = falling | {e.rec for e in edits if _touches(reading.kinds.get(e.kind), e)}
     if asked:
         question = {(consent.name, SUBJECT): frozenset(asked)}
@@ -46,11 +52,16 @@ def load(reading: "Reading", edits: Iterable[Edit]) -> None:
             reading.found.setdefault(key, record)
             reading.batch.seen_rv.setdefault(key, record.rv)
         reading.batch.relied |= found.keys()
-    resting = {(kind.name, name) for kind in holding(reading.kinds) for name in falling}
-    reading.load(resting)
-    for key in resting:
-        reading.batch.seen_rv.setdefault(key, 0)
-    reading.batch.relied |= resting
+
+
+def _subjects(reading: "Reading", edits: Iterable[Edit]) -> set[str]:
+    """Return whom the consents of these edits are about; one that is made here may end here."""
+    found = set()
+    for edit in edits:
+        record = reading.found.get((edit.kind, edit.rec))
+        named = (edit.set.get(SUBJECT), record.values.get(SUBJECT) if record else None)
+        found |= {name for one in named if (name := as_identity(one))}
+    return found
 
 
 def holding(kinds: Kinds) -> list[Kind]:
