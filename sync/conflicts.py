@@ -7,6 +7,7 @@ from typing import Any
 from sync import merge
 from sync.edits import BASE_UNIT, Edit, Mark, Record
 from sync.errors import FieldError, Refusal
+from sync.grounds import EMPTIED
 from sync.kinds import Field, Kind, Rule
 from sync.values import Choice, Free, Identity, Listing, Text, Whole
 
@@ -120,13 +121,13 @@ def swap(
     values = conflict.values
     if not author.office and _is_for_office(kind, target, conflict):
         raise Refusal("not_allowed")
-    if values["rule"] == Rule.CONSENT.value:
+    lost: Mapping[str, Any] = values["lost"]["values"]
+    if values["rule"] == Rule.CONSENT.value or _is_not_held(kind, target, lost):
         raise Refusal("consent_ask_again")
     if target.deleted and values["unit"] != merge.DELETION:
         raise Refusal("record_deleted")
     if any(_is_news(mark, conflict, edit, author) for mark in _standing(target, conflict)):
         raise Refusal("changed_since")
-    lost: Mapping[str, Any] = values["lost"]["values"]
     seen = replace(edit, op="update", base=target.rv, was=target.values)
     if values["unit"] == merge.DELETION and merge.DELETED in lost:
         return merge.delete(kind, target, replace(seen, set={}), author)
@@ -140,6 +141,12 @@ def swap(
     if target.deleted and not written.changed:
         return replace(_brought_back(target, edit, author), before=written.before)
     return written
+
+
+def _is_not_held(kind: Kind, target: Record, lost: Mapping[str, Any]) -> bool:
+    """Tell whether what lost brings back something whose consent has ended."""
+    emptied = target.values.get(EMPTIED) or ()
+    return any(lost.get(one.name) is not None and one.name in emptied for one in kind.by_consent)
 
 
 def _unwritten(kind: Kind, target: Record, conflict: Record) -> dict[str, Any]:

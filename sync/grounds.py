@@ -117,6 +117,8 @@ class Grounds:
 
     def bar(self, edit: Edit, kind: Kind) -> Edit:
         """Return an edit without what may not even be kept; nothing remembers that it came."""
+        if edit.op == "repair":
+            return self._bar_repair(edit)
         barred = self._barred(edit, kind) if _touches(kind, edit) else ()
         if not barred:
             return edit
@@ -125,6 +127,19 @@ class Grounds:
         run.sent[edit.id] = without(run.sent.get(edit.id, edit), barred)
         run.examined[edit.id] = kind.examine(lawful.set, lawful.op)
         return lawful
+
+    def _bar_repair(self, repair: Edit) -> Edit:
+        """Return a repair without what the edit that it mends may not bring."""
+        reading = self.run.reading
+        parked = reading.parked.get(repair.rec)
+        edit = reading.present(parked.edit, repair) if parked else repair
+        kind = reading.kind(edit)
+        barred = self._barred(edit, kind) if parked and kind and _touches(kind, edit) else ()
+        mine = tuple(name for name in barred if name in repair.set)
+        if not mine:
+            return repair
+        self.run.barred[repair.id] = mine
+        return without(repair, mine)
 
     def _barred(self, edit: Edit, kind: Kind) -> tuple[str, ...]:
         """Return the fields whose consent was refused or withdrawn.

@@ -203,7 +203,7 @@ class Run:
                 raise Refusal("unknown_kind")
             edit = grounds.Grounds(self).bar(edit, kind)
             waited = self.reading.waits(edit, kind)
-            if edit.id in self.barred and not edit.set and edit.op != "create":
+            if edit.id in self.barred and not edit.set and edit.op not in ("create", "repair"):
                 self._note(edit, grounds.WITHDRAWN, grounds.errors(self.barred[edit.id]))
             elif waited:
                 self._park(edit, parking.WAITS, (), state=parking.HELD, waits_for=waited)
