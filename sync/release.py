@@ -158,7 +158,7 @@ class Release:
         receipt = run.keep(edit, work.kind, merged, author, flags=flags)
         run.batch.amended.append(
             LedgerEntry(edit, parked.device, parked.user, receipt,
-                        STRIPPED if self._barred(parked) else parked.edit.digest(),
+                        STRIPPED if self._barred(parked) else None,
                         parked.ms, parked.parked_ms, merged.before,
                         merge.after(merged, edit.set), work.kind.past(edit))
         )  # fmt: skip
