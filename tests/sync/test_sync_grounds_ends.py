@@ -123,3 +123,18 @@ def test_a_swap_brings_nothing_back_whose_consent_has_ended() -> None:
     assert receipt["code"] == "consent_ask_again"
     assert house.row("card", PERSON).values["phone"] is None
     assert house.row("card", PERSON).values[grounds.EMPTIED] == ["phone"]
+
+
+def test_what_is_parked_or_held_without_some_fields_is_told_so() -> None:
+    house = family()
+    house.push("gw", ENDED)
+    drafts = _drafts(house, CARDED, ("update", "card", PERSON, 0, {"phone": SECRET, "home": HOUSE}))
+    results = _send(house, drafts)
+    assert [one["status"] for one in results] == ["parked", "held"]
+    for one in results:
+        assert one["flags"] == ("consent_withdrawn",)
+        assert grounds.barred_by(one) == ["phone"]
+    assert SECRET not in house.memory()
+    assert _repair(house)["status"] == "applied"
+    assert {one["status"] for one in _send(house, drafts)} <= {"applied", "noop"}
+    assert house.row("card", PERSON).values["phone"] is None
