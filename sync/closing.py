@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sync import conflicts, parking
+from sync.edits import Record
 from sync.publish import publish
+from sync.pull import AREA
 
 if TYPE_CHECKING:
     from sync.push import Run
@@ -36,10 +38,20 @@ class Closing:
         """Take open parked edits along when their record comes into other hands."""
         for parked in list(self.run.reading.parked.values()):
             record = self.run.batch.records.get((parked.edit.kind, parked.edit.rec))
-            if record and not record.deleted and parked.state in parking.OPEN_STATES:
+            if record and parked.state in parking.OPEN_STATES and self._has_hands(record):
                 scope = self.run.scope_of(parked.edit)
                 if scope != parked.scope:
                     self.run.keep_parked(replace(parked, scope=scope))
+
+    def _has_hands(self, record: Record) -> bool:
+        """Tell whether a record lies with somebody in charge of it.
+
+        Of a record of no place, or of all who serve below an area, a parked edit stays with its
+        author's people: whoever touches the record next has nothing to do with it.
+        """
+        kind = self.run.context.kinds.get(record.kind)
+        scope = next(iter(kind.scopes(record.values)), AREA) if kind else AREA
+        return not record.deleted and not scope.startswith(AREA)
 
     def publish(self) -> None:
         """Work out what changes in which scope."""

@@ -7,6 +7,7 @@ from typing import Any
 from sync import merge
 from sync.edits import BASE_UNIT, Edit, Mark, Record
 from sync.errors import FieldError, Refusal
+from sync.grounds import EMPTIED
 from sync.kinds import Field, Kind, Rule
 from sync.values import Choice, Free, Identity, Listing, Text, Whole
 
@@ -58,7 +59,8 @@ def conflict_of(
 ) -> Record:
     """Return the conflict record of a clash, new or over an earlier one of the same pair.
 
-    Edits of a record that the office has deleted gather in one conflict, to be restored at once.
+    Edits of a record that the office has deleted gather in one conflict, to be restored at once;
+    so do steps of one device that came too late: what came with each lies nowhere else.
     """
     values: dict[str, Any] = {
         "kind": target.kind, "record": target.id, "unit": clash.unit, "rule": clash.rule,
@@ -67,9 +69,10 @@ def conflict_of(
         "choice": None, "scopes": list(scopes), "record_rv": mark.rv, "by": None,
         "before": None,
     }  # fmt: skip
-    if clash.unit == merge.DELETION and existing and existing.values["state"] == OPEN:
-        buried: Mapping[str, Any] = existing.values["lost"]["values"]
-        values["lost"]["values"] = {**buried, **clash.lost}
+    if existing and _gathers(clash, existing):
+        for side in ("won", "lost") if clash.rule == merge.LATE else ("lost",):
+            buried: Mapping[str, Any] = existing.values[side]["values"]
+            values[side]["values"] = {**buried, **values[side]["values"]}
     rv = existing.rv + 1 if existing else 1
     return Record(
         CONFLICT.name,
@@ -78,6 +81,13 @@ def conflict_of(
         values,
         {BASE_UNIT: mark._replace(rv=rv)},
     )
+
+
+def _gathers(clash: merge.Clash, existing: Record) -> bool:
+    """Tell whether what lost lies in the conflict alone, beside what lost before it."""
+    only_there = clash.unit == merge.DELETION or clash.rule == merge.LATE
+    undecided = existing.values["state"] == OPEN and existing.values["rule"] == clash.rule
+    return only_there and undecided
 
 
 def chosen(edit: Edit, conflict: Record) -> str:
@@ -111,13 +121,13 @@ def swap(
     values = conflict.values
     if not author.office and _is_for_office(kind, target, conflict):
         raise Refusal("not_allowed")
-    if values["rule"] == Rule.CONSENT.value:
+    lost: Mapping[str, Any] = values["lost"]["values"]
+    if values["rule"] == Rule.CONSENT.value or _is_not_held(kind, target, lost):
         raise Refusal("consent_ask_again")
     if target.deleted and values["unit"] != merge.DELETION:
         raise Refusal("record_deleted")
     if any(_is_news(mark, conflict, edit, author) for mark in _standing(target, conflict)):
         raise Refusal("changed_since")
-    lost: Mapping[str, Any] = values["lost"]["values"]
     seen = replace(edit, op="update", base=target.rv, was=target.values)
     if values["unit"] == merge.DELETION and merge.DELETED in lost:
         return merge.delete(kind, target, replace(seen, set={}), author)
@@ -131,6 +141,12 @@ def swap(
     if target.deleted and not written.changed:
         return replace(_brought_back(target, edit, author), before=written.before)
     return written
+
+
+def _is_not_held(kind: Kind, target: Record, lost: Mapping[str, Any]) -> bool:
+    """Tell whether what lost brings back something whose consent has ended."""
+    emptied = target.values.get(EMPTIED) or ()
+    return any(lost.get(one.name) is not None and one.name in emptied for one in kind.by_consent)
 
 
 def _unwritten(kind: Kind, target: Record, conflict: Record) -> dict[str, Any]:

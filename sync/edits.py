@@ -154,13 +154,18 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One row of the ledger: the edit, what it found, what became of it."""
+    """One row of the ledger: the edit, what it found, what became of it.
+
+    Attributes:
+        digest: by it the edit is known when it comes again; None leaves it as it was, where a
+            row is only amended.
+    """
 
     edit: Edit
     device: str
     user: int
     receipt: Receipt
-    digest: str
+    digest: str | None
     ms: int
     received_ms: int
     before: Mapping[str, Any] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.edits import Edit, Mark, Record
 from sync.kinds import Field, Kind, Kinds, Rule
+from sync.values import as_identity
 
 if TYPE_CHECKING:
     from sync.push import Run
@@ -29,14 +30,19 @@ Key = tuple[str, str]
 def load(reading: "Reading", edits: Iterable[Edit]) -> None:
     """Read the consents that edits depend on, and what rests on consents that they may end.
 
-    They must stand as they were read, also those that are not there.
+    They must stand as they were read, also those that are not there. What rests on them comes
+    first: there, whoever ends a consent and whoever renews it wait for each other.
     """
     consent = reading.kinds.consent
     if consent is None:
         return
     edits = list(edits)
-    changing = (reading.found.get((consent.name, e.rec)) for e in edits if e.kind == consent.name)
-    falling = {str(one.values[SUBJECT]) for one in changing if one and one.values.get(SUBJECT)}
+    falling = _subjects(reading, [e for e in edits if e.kind == consent.name])
+    resting = {(kind.name, name) for kind in holding(reading.kinds) for name in falling}
+    reading.load(resting)
+    for key in resting:
+        reading.batch.seen_rv.setdefault(key, 0)
+    reading.batch.relied |= resting
     asked = falling | {e.rec for e in edits if _touches(reading.kinds.get(e.kind), e)}
     if asked:
         question = {(consent.name, SUBJECT): frozenset(asked)}
@@ -46,11 +52,16 @@ def load(reading: "Reading", edits: Iterable[Edit]) -> None:
             reading.found.setdefault(key, record)
             reading.batch.seen_rv.setdefault(key, record.rv)
         reading.batch.relied |= found.keys()
-    resting = {(kind.name, name) for kind in holding(reading.kinds) for name in falling}
-    reading.load(resting)
-    for key in resting:
-        reading.batch.seen_rv.setdefault(key, 0)
-    reading.batch.relied |= resting
+
+
+def _subjects(reading: "Reading", edits: Iterable[Edit]) -> set[str]:
+    """Return whom the consents of these edits are about; one that is made here may end here."""
+    found = set()
+    for edit in edits:
+        record = reading.found.get((edit.kind, edit.rec))
+        named = (edit.set.get(SUBJECT), record.values.get(SUBJECT) if record else None)
+        found |= {name for one in named if (name := as_identity(one))}
+    return found
 
 
 def holding(kinds: Kinds) -> list[Kind]:
@@ -106,6 +117,8 @@ class Grounds:
 
     def bar(self, edit: Edit, kind: Kind) -> Edit:
         """Return an edit without what may not even be kept; nothing remembers that it came."""
+        if edit.op == "repair":
+            return self._bar_repair(edit)
         barred = self._barred(edit, kind) if _touches(kind, edit) else ()
         if not barred:
             return edit
@@ -114,6 +127,19 @@ class Grounds:
         run.sent[edit.id] = without(run.sent.get(edit.id, edit), barred)
         run.examined[edit.id] = kind.examine(lawful.set, lawful.op)
         return lawful
+
+    def _bar_repair(self, repair: Edit) -> Edit:
+        """Return a repair without what the edit that it mends may not bring."""
+        reading = self.run.reading
+        parked = reading.parked.get(repair.rec)
+        edit = reading.present(parked.edit, repair) if parked else repair
+        kind = reading.kind(edit)
+        barred = self._barred(edit, kind) if parked and kind and _touches(kind, edit) else ()
+        mine = tuple(name for name in barred if name in repair.set)
+        if not mine:
+            return repair
+        self.run.barred[repair.id] = mine
+        return without(repair, mine)
 
     def _barred(self, edit: Edit, kind: Kind) -> tuple[str, ...]:
         """Return the fields whose consent was refused or withdrawn.

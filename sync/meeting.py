@@ -9,6 +9,9 @@ from typing import Any
 from sync.edits import OTHER, Edit, Mark, Record
 from sync.kinds import Kind
 
+LATE = "late"
+"""The rule of a clash in which a step came too late for a strict workflow."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clash:
@@ -28,8 +31,12 @@ class Clash:
     lost_by: Mark
 
     def conflict_id(self, record: str, base: int) -> str:
-        """Return the id of the conflict: the same pair of devices meets in one conflict."""
-        pair = sorted((self.won_by.device, self.lost_by.device))
+        """Return the id of the conflict: the same pair of devices meets in one conflict.
+
+        What comes late gathers there, so that is one conflict for each of the two who is late.
+        """
+        pair = [self.won_by.device, self.lost_by.device]
+        pair = pair if self.rule == LATE else sorted(pair)
         name = f"{record}:{self.unit}:{base}:{pair[0]}:{pair[1]}"
         return str(uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=5))
 

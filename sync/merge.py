@@ -14,15 +14,13 @@ from sync.edits import BASE_UNIT, OTHER, Edit, Mark, Record
 from sync.errors import FieldError, Refusal
 from sync.joins import meet_consent, meet_counter, meet_set, pruned
 from sync.kinds import Kind, Rule, Workflow
-from sync.meeting import Clash, Meeting, Met, clash
+from sync.meeting import LATE, Clash, Meeting, Met, clash
 from sync.texts import meet_text
 
-__all__ = ["DELETION", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
+__all__ = ["DELETION", "LATE", "Author", "Clash", "Merged", "apply", "create", "delete", "update"]
 _SIGNS = re.compile(r"[=~+-]")
 DELETION = "-"
 OVERTAKEN = "overtaken"
-LATE = "late"
-"""The rule of a clash in which a step came too late for a strict workflow."""
 DELETED, REASON, WHY = "deleted", "reason", "deleted_reason"
 REASON_MAX = 500
 JOINS: Mapping[Rule, Callable[[Meeting], Met]] = {
@@ -94,7 +92,7 @@ def update(
     met = {one.unit: _meet(one) for one in meetings}
     late = next((one.clash for one in met.values() if one.clash and one.clash.rule == LATE), None)
     if late:
-        return Merged(found, {}, (late,), concurrent=True, changed=False, lost=tuple(units))
+        return _in_vain(found, late, gone, mark, lost=tuple(units))
     clashes = tuple(one.clash for one in met.values() if one.clash)
     lost = tuple(unit for unit, one in met.items() if one.lost)
     before = {name: record.values.get(name) for name in values}
@@ -105,6 +103,18 @@ def update(
     if gone:
         clashes += (replace(gone, won={name: after.values[name] for name in values}),)
     return Merged(after, before, clashes, concurrent, lost=lost)
+
+
+def _in_vain(
+    record: Record, late_: Clash, gone: Clash | None, mark: Mark, *, lost: tuple[str, ...]
+) -> Merged:
+    """Return what a step too late makes of a record: nothing, but a worker's deletion yields."""
+    kept = Merged(record, {}, (late_,), concurrent=True, changed=False, lost=lost)
+    if gone is None:
+        return kept
+    alive = revived(record).written({}, {DELETION: mark}, mark.rv)
+    won = {name: alive.values.get(name) for name in gone.won}
+    return replace(kept, record=alive, clashes=(late_, replace(gone, won=won)), changed=True)
 
 
 def _unopposed(
@@ -144,6 +154,19 @@ def why_late(merged: Merged) -> tuple[Mapping[str, Any], ...]:
         return ()
     limits = {"state": clash_.won.get("state"), "ms": clash_.won_by.ms}
     return (FieldError("state", OVERTAKEN, limits).as_json(),)
+
+
+def status(merged: Merged) -> str:
+    """Return what the receipt calls the fate of an edit."""
+    rules = {clash.rule for clash in merged.clashes}
+    in_vain = not merged.changed or (merged.record.deleted and merged.lost)
+    if rules & {"proposal", "delete", LATE} and in_vain:
+        return "noted"
+    if rules:
+        return "conflict"
+    if not merged.changed:
+        return "noop"
+    return "merged" if merged.concurrent else "applied"
 
 
 def _is_concurrent(record: Record, edit: Edit, author: Author) -> bool:

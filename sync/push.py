@@ -203,7 +203,7 @@ class Run:
                 raise Refusal("unknown_kind")
             edit = grounds.Grounds(self).bar(edit, kind)
             waited = self.reading.waits(edit, kind)
-            if edit.id in self.barred and not edit.set and edit.op != "create":
+            if edit.id in self.barred and not edit.set and edit.op not in ("create", "repair"):
                 self._note(edit, grounds.WITHDRAWN, grounds.errors(self.barred[edit.id]))
             elif waited:
                 self._park(edit, parking.WAITS, (), state=parking.HELD, waits_for=waited)
@@ -281,7 +281,7 @@ class Run:
         return Receipt(
             edit.n,
             edit.id,
-            _status(merged),
+            merge.status(merged),
             edit.rec,
             merged.record.rv,
             merge.OVERTAKEN if late else None,
@@ -308,8 +308,11 @@ class Run:
         waits_for: str | None = None,
     ) -> None:
         act, ms = self._plain_act(edit), self.plain_stamp(edit)
-        receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code, errors=errors,
-                          flags=(CLOCK_SUSPECT,) if act.suspect else ())  # fmt: skip
+        barred = self.barred.get(edit.id, ())
+        flags: tuple[str, ...] = (CLOCK_SUSPECT,) if act.suspect else ()
+        flags += (grounds.WITHDRAWN,) if barred else ()
+        receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code,
+                          errors=(*errors, *grounds.errors(barred)), flags=flags)  # fmt: skip
         self.keep_parked(
             Parked(self.sent.get(edit.id, edit), self.context.device, self.context.user, code,
                    errors, state, ms, self.context.received_ms, waits_for or edit.rec,
@@ -381,15 +384,3 @@ class Run:
 def _seen_ms(work: Work) -> int:
     """Return the latest stamp of the record as the author of an edit had seen it."""
     return work.record.stamp_at(work.edit.base) if work.record else 0
-
-
-def _status(merged: merge.Merged) -> str:
-    rules = {clash.rule for clash in merged.clashes}
-    in_vain = not merged.changed or (merged.record.deleted and merged.lost)
-    if rules & {"proposal", "delete", merge.LATE} and in_vain:
-        return "noted"
-    if rules:
-        return "conflict"
-    if not merged.changed:
-        return "noop"
-    return "merged" if merged.concurrent else "applied"

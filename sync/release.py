@@ -2,18 +2,20 @@
 
 Whoever repairs another's edit vouches for it. Whoever repairs his own gains no right by that: it
 is judged as if he had sent it so at first. What had been held, nobody has judged or looked at
-yet: it is judged as its author's, at the time of his act, and else goes to a human.
+yet: it is judged as its author's, at the time of his act, and else goes to a human. What no
+consent covers any more, nobody can let through: it is not kept.
 """
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sync import merge, parking
+from sync import grounds, merge, parking
 from sync.edits import OPS, Edit, LedgerEntry, Parked, Receipt
 from sync.errors import Refusal
 from sync.gate import Verdict, Work
-from sync.kinds import Kinds
+from sync.kinds import Kind, Kinds
 from sync.upgrade import corrected, upgraded
+from sync.upkeep import STRIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,14 +49,23 @@ class Release:
         else:
             self._repair(parked, edit)
             self._replay_followers(parked)
-        receipt = Receipt(edit.n, edit.id, "applied", edit.rec)
+        barred = self._barred(parked)
+        in_vain = self.run.batch.parked[parked.edit.id].code == grounds.WITHDRAWN
+        receipt = Receipt(
+            edit.n, edit.id, "noted" if in_vain else "applied", edit.rec,
+            code=grounds.WITHDRAWN if in_vain else None, errors=grounds.errors(barred),
+            flags=(grounds.WITHDRAWN,) if barred else (),
+        )  # fmt: skip
         self.run.enter(edit, receipt, self.run.stamp(work), {})
 
     def _repair(self, parked: Parked, repair: Edit) -> None:
         kind = self.run.reading.kind(parked.edit)
         if kind is None:
             raise Refusal("unknown_kind")
-        work, values = self._checked(parked, corrected(kind, parked.edit, repair))
+        edit = self._lawful(parked, corrected(kind, parked.edit, repair), kind)
+        if edit is None:
+            return
+        work, values = self._checked(parked, edit)
         own = parked.user == self.run.context.user
         verdict = self.run.context.gate.judge(work, values) if own else Verdict()
         self._apply(parked, work, values, verdict)
@@ -85,8 +96,29 @@ class Release:
             return
         kind = self.run.reading.kind(held.edit)
         assert kind is not None, "only edits of known kinds are held"
-        work, values = self._checked(held, upgraded(kind, held.edit))
+        edit = self._lawful(held, upgraded(kind, held.edit), kind)
+        if edit is None:
+            return
+        work, values = self._checked(held, edit)
         self._apply(held, work, values, self.run.context.gate.judge(work, values))
+
+    def _lawful(self, parked: Parked, edit: Edit, kind: Kind) -> Edit | None:
+        """Return what of a parked edit may still be kept; if that is nothing, lay it aside."""
+        lawful = grounds.Grounds(self.run).bar(edit, kind)
+        if lawful is edit or lawful.set or edit.op == "create":
+            return lawful
+        errors = grounds.errors(self._barred(parked))
+        receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=grounds.WITHDRAWN, errors=errors)
+        self.run.batch.amended.append(
+            LedgerEntry(lawful, parked.device, parked.user, receipt, STRIPPED, parked.ms,
+                        parked.parked_ms)
+        )  # fmt: skip
+        self._keep(replace(parked, code=grounds.WITHDRAWN, errors=errors), parking.DISCARDED)
+        return None
+
+    def _barred(self, parked: Parked) -> tuple[str, ...]:
+        """Return the fields of a parked edit that may not be kept any more."""
+        return self.run.barred.get(parked.edit.id, ())
 
     def _waits(self, held: Parked) -> str | None:
         """Return what a held edit waits for now."""
@@ -122,9 +154,11 @@ class Release:
         author = merge.Author(parked.ms, parked.device, verdict.office)
         merged = merge.apply(work.kind, work.record, edit, derived, author)
         flags = ("repaired", *verdict.flags)
+        flags += (grounds.WITHDRAWN,) if self._barred(parked) else ()
         receipt = run.keep(edit, work.kind, merged, author, flags=flags)
         run.batch.amended.append(
-            LedgerEntry(edit, parked.device, parked.user, receipt, parked.edit.digest(),
+            LedgerEntry(edit, parked.device, parked.user, receipt,
+                        STRIPPED if self._barred(parked) else None,
                         parked.ms, parked.parked_ms, merged.before,
                         merge.after(merged, edit.set), work.kind.past(edit))
         )  # fmt: skip
@@ -135,7 +169,8 @@ class Release:
         return parking.followers(roots, list(self.run.reading.parked.values()))
 
     def _keep(self, parked: Parked, state: str) -> None:
-        self.run.keep_parked(replace(parked, state=state))
+        edit = grounds.without(parked.edit, self._barred(parked))
+        self.run.keep_parked(replace(parked, edit=edit, state=state))
 
 
 def replayable(kinds: Kinds, edit: Edit) -> bool:

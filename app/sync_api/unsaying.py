@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from app.core.database import Base, BigInt, Mode, current_database, insert_into, table_of
 from app.core.engine import Engine, current_engine
 from app.core.moments import now_ms
-from app.households.consents import EXPIRED, GIVEN, WITHDRAWN
+from app.households.consents import DECLINED, EXPIRED, GIVEN, WITHDRAWN
 from app.households.lapsing import CHECKIN_KEPT, ENDED
 from app.households.service_models import Consent, Visit
 from app.sync_api.copying import current_copies
@@ -56,13 +56,18 @@ def unsay_ended() -> int:
 
 
 class Due(NamedTuple):
-    """What is to be dealt with: an ended consent or an old visit, and whom it is about."""
+    """What is to be dealt with: an ended consent or an old visit, and whom it is about.
+
+    Attributes:
+        declined: it never began; what another purpose may cover just as well is left alone.
+    """
 
     kind: str
     record: str
     subject: str
     purpose: str | None
     covered: bool
+    declined: bool
 
 
 def _due(session: Session) -> list[Due]:
@@ -72,22 +77,30 @@ def _due(session: Session) -> list[Due]:
 
 
 def _ended() -> sa.Select[*tuple[Any, ...]]:
-    """Ask for ended consents; one is covered when another for the same stood at its end."""
+    """Ask for ended consents; one is covered when another for the same stood at its end.
+
+    One that was declined never began, so it has no end: any other that stands covers it.
+    """
     other = aliased(Consent)
     end = sa.func.coalesce(Consent.withdrawn_at, Consent.expires_at)
     covering = sa.select(other.id).where(
         other.subject == Consent.subject, other.purpose == Consent.purpose,
-        other.state == GIVEN, other.given_at <= end, other.deleted.is_(None),
+        other.state == GIVEN, sa.or_(end.is_(None), other.given_at <= end), other.deleted.is_(None),
     )  # fmt: skip
     return sa.select(
-        sa.literal(Consent.kind), Consent.id, Consent.subject, Consent.purpose, covering.exists()
-    ).where(Consent.state.in_((WITHDRAWN, EXPIRED)), _not_done(Consent.kind, Consent.id))
+        sa.literal(Consent.kind),
+        Consent.id,
+        Consent.subject,
+        Consent.purpose,
+        covering.exists(),
+        Consent.state == DECLINED,
+    ).where(Consent.state.in_((DECLINED, WITHDRAWN, EXPIRED)), _not_done(Consent.kind, Consent.id))
 
 
 def _old() -> sa.Select[*tuple[Any, ...]]:
     before = datetime.now(UTC) - CHECKIN_KEPT
     return sa.select(
-        sa.literal(Visit.kind), Visit.id, Visit.id, sa.null(), sa.false()
+        sa.literal(Visit.kind), Visit.id, Visit.id, sa.null(), sa.false(), sa.false()
     ).where(
         Visit.visited_at <= before, Visit.checkin_accuracy_m.is_(None),
         _not_done(Visit.kind, Visit.id),
@@ -117,6 +130,9 @@ def _fields(engine: Engine, one: Due) -> Mapping[str, set[str]]:
     if one.covered:
         return {}
     return {
-        kind.name: {field.name for field in kind.by_consent if one.purpose in field.needs}
+        kind.name: {
+            field.name for field in kind.by_consent
+            if one.purpose in field.needs and not (one.declined and len(field.needs) > 1)
+        }
         for kind in holding(engine.kinds)
     }  # fmt: skip

@@ -9,7 +9,7 @@ from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import OPEN_STATES, PARKING, values_of
 from sync.store import PURGE, PUT, Batch, FeedRow, Following, ScopeState, Window
-from sync.upkeep import Age, Erasure
+from sync.upkeep import STRIPPED, Age, Erasure
 
 Key = tuple[str, str]
 
@@ -53,7 +53,7 @@ class MemoryStore:
         """Return what the ledger knows of these edit ids."""
         found = (self.ledger[name] for name in edits if name in self.ledger)
         return {
-            one.edit.id: Known(one.edit.id, one.device, one.edit.n, one.digest,
+            one.edit.id: Known(one.edit.id, one.device, one.edit.n, one.digest or STRIPPED,
                                one.receipt.as_json())
             for one in found
         }  # fmt: skip
@@ -102,7 +102,10 @@ class MemoryStore:
         self.devices[batch.device.id] = batch.device
         self.rows |= batch.records
         self._link(batch.records.values())
-        self.ledger |= {one.edit.id: one for one in [*batch.ledger, *batch.amended]}
+        self.ledger |= {one.edit.id: one for one in batch.ledger}
+        for one in batch.amended:
+            digest = self.ledger[one.edit.id].digest if one.digest is None else one.digest
+            self.ledger[one.edit.id] = replace(one, digest=digest)
         self.parked |= batch.parked
         self._publish(batch)
 

@@ -90,10 +90,12 @@ class Statements:
             .where(t.device.c.id == sa.bindparam("key"), t.device.c.last_n == sa.bindparam("seen"))
             .values({name: sa.bindparam(f"new_{name}") for name in changed})
         )
+        digest = t.ledger.c.digest
+        kept = sa.func.coalesce(sa.bindparam("new_digest", type_=digest.type), digest)
         self.amend = (
             sa.update(t.ledger)
             .where(t.ledger.c.edit == sa.bindparam("key"))
-            .values({name: sa.bindparam(f"new_{name}") for name in AMENDED})
+            .values({name: sa.bindparam(f"new_{name}") for name in AMENDED} | {"digest": kept})
         )
         self.unpark = sa.delete(t.parked).where(among(t.parked.c.edit, "gone"))
         self.note = (

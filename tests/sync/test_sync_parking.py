@@ -1,7 +1,14 @@
 """Parked edits wait whole, what depends on them waits too, and a repair sets all going."""
 
+from dataclasses import replace
+
+import pytest
+
 from sync.edits import Edit
-from tests.sync.house import Phone, Stand, name_of
+from sync.errors import Problem
+from sync.unsaying import unsay
+from sync.upkeep import STRIPPED
+from tests.sync.house import Phone, Stand, name_of, upkeep
 
 PLOT, PERSON, OTHER = name_of("plot"), name_of("person"), name_of("other")
 
@@ -157,3 +164,28 @@ def test_a_hostile_grid_gives_a_parked_edit_no_scope(stand: Stand, ann: Phone) -
     ann.push(edit)
     with stand.open() as store:
         assert store.parked_for([], [edit.id])[edit.id].scope is None
+
+
+def test_a_repair_gives_no_digest_to_an_edit_that_has_lost_its_own(
+    stand: Stand, ann: Phone, bob: Phone
+) -> None:
+    ann.push(ann.edit("create", "plot", PLOT, set={"grid": 7}))
+    edit = ann.edit("update", "plot", PLOT, base=1, set={"name": "n" * 41, "owner": "secret"})
+    ann.push(edit)
+    with upkeep(stand) as opened:
+        unsay(opened, {("plot", PLOT): {"owner"}})
+    bob.push(bob.edit("repair", "parked", edit.id, set={"name": "short"}))
+    [again] = ann.push(edit).results
+    assert (again["status"], again["id"]) == ("applied", edit.id)
+    with stand.open() as store:
+        assert store.records([("plot", PLOT)])["plot", PLOT].values["owner"] is None
+        assert store.known([edit.id])[edit.id].digest == STRIPPED
+
+
+def test_a_repaired_edit_is_still_known_by_its_digest(ann: Phone, bob: Phone) -> None:
+    ann.push(ann.edit("create", "plot", PLOT, set={"grid": 7}))
+    edit = ann.edit("update", "plot", PLOT, base=1, set={"name": "n" * 41})
+    ann.push(edit)
+    bob.push(bob.edit("repair", "parked", edit.id, set={"name": "short"}))
+    with pytest.raises(Problem, match="edit_id_reused"):
+        ann.push(replace(edit, set={"name": "other"}))

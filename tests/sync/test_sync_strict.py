@@ -142,3 +142,63 @@ def test_the_receipt_tells_what_stands_and_the_office_takes_up_the_content(
     with stand.open() as store:
         record = store.records([("job", REC)])[("job", REC)]
     assert (record.values["state"], record.values["report"]) == ("cancelled", "r")
+
+
+def test_all_that_came_with_steps_too_late_is_kept_in_their_conflict(
+    stand: Stand, ann: Phone, bob: Phone
+) -> None:
+    ann.kinds = bob.kinds = Kinds((PLOT, PERSON, STRICT))
+    begin = {"grid": 7, "state": "assigned", "round": 0}
+    ann.push(ann.edit("create", "job", REC, set=begin))
+    ann.push(ann.edit("event", "job", REC, base=1, set={"state": "cancelled", "round": 0}))
+    told = {"state": "started", "round": 0, "report": "gas leak seen"}
+    results = [
+        bob.push(bob.edit("event", "job", REC, base=1, set=step)).results[0]
+        for step in (told, {"state": "done", "round": 0})
+    ]
+    assert [one["code"] for one in results] == [merge.OVERTAKEN] * 2
+    lost: dict[str, Any] = {}
+    with stand.open() as store:
+        found = store.records([("conflict", one["conflicts"][0]) for one in results])
+    for one in found.values():
+        lost |= one.values["lost"]["values"]
+        assert one.values["won"]["values"].keys() == one.values["lost"]["values"].keys()
+    assert lost == {"state": "done", "round": 0, "report": "gas leak seen"}
+    [name] = {one["conflicts"][0] for one in results}
+    choice = ann.edit("resolve", "conflict", name, set={"choice": conflicts.SWAP})
+    assert ann.push(choice).results[0]["status"] == "applied"
+    with stand.open() as store:
+        assert store.records([("job", REC)])["job", REC].values["report"] == "gas leak seen"
+
+
+def test_two_devices_that_are_late_for_each_other_have_a_conflict_each() -> None:
+    here, there = Mark(2, NOW_MS, "a", "e1"), Mark(3, NOW_MS, "b", "e2")
+    ids = {
+        merge.Clash("state", merge.LATE, True, {}, won, {}, lost).conflict_id(REC, 1)
+        for won, lost in ((here, there), (there, here))
+    }
+    assert len(ids) == 2
+
+
+def test_a_workers_deletion_yields_to_a_step_too_late_that_it_had_not_seen(
+    stand: Stand, ann: Phone, bob: Phone
+) -> None:
+    ann.kinds = bob.kinds = Kinds((PLOT, PERSON, STRICT))
+    begin = {"grid": 7, "state": "assigned", "round": 0}
+    ann.push(ann.edit("create", "job", REC, set=begin))
+    ann.push(ann.edit("event", "job", REC, base=1, set={"state": "cancelled", "round": 0}))
+    ann.push(ann.edit("delete", "job", REC, base=2))
+    late = {"state": "started", "round": 0, "report": "gas leak seen"}
+    [receipt] = bob.push(bob.edit("event", "job", REC, base=1, set=late)).results
+    assert (receipt["status"], receipt["code"]) == ("conflict", merge.OVERTAKEN)
+    with stand.open() as store:
+        record = store.records([("job", REC)])["job", REC]
+        found = store.records([("conflict", name) for name in receipt["conflicts"]])
+    assert (record.deleted, record.values["state"], record.rv) == (None, "cancelled", 4)
+    states = {one.values["rule"]: one.values["state"] for one in found.values()}
+    assert states == {merge.LATE: conflicts.OPEN, "delete": conflicts.SETTLED}
+    [name] = [one.id for one in found.values() if one.values["rule"] == merge.LATE]
+    choice = ann.edit("resolve", "conflict", name, set={"choice": conflicts.SWAP})
+    assert ann.push(choice).results[0]["status"] == "applied"
+    with stand.open() as store:
+        assert store.records([("job", REC)])["job", REC].values["report"] == "gas leak seen"
