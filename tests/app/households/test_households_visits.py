@@ -78,8 +78,9 @@ def test_nothing_of_a_refused_note_stands_in_a_receipt_or_an_error(
     home, person = home_of(phone), new_id()
     consent(phone, home, "health", person)
     secret = "丙肝患者 电话 13800138000"
-    receipt = phone.act("create", "service_person", person,
-                        set={"household": home, "display_name": "王", "care_note": secret})  # fmt: skip
+    receipt = phone.act(
+        "create", "service_person", person, set={"household": home, "care_note": secret}
+    )
     assert receipt["errors"][0]["code"] == "phone_found"
     assert "丙肝" not in json.dumps(receipt, ensure_ascii=False)
     for table in (sync_tables.ledger, sync_tables.parked):
