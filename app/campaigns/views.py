@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 from app.campaigns import phones, reading, services
 from app.campaigns.models import EmergencyEntry, EmergencyOrder
 from app.core.actor import current_actor
+from app.core.bounds import moment_field
 from app.core.database import Mode, current_session
 from app.core.pagination import PageQuery, page
 from app.core.web import Blueprint
@@ -39,7 +40,7 @@ class CampaignTask(Schema):
     task_kind = fields.String(required=True, validate=validate.Length(1, 40))
     title = fields.String(required=True, validate=validate.Length(1, 120))
     instructions = fields.String(validate=validate.Length(max=2000))
-    due_at = fields.AwareDateTime()
+    due_at = moment_field()
 
 
 class OrderNew(OrderFields):  # type: ignore[misc, valid-type]
