@@ -50,6 +50,19 @@ class OrderNew(OrderFields):  # type: ignore[misc, valid-type]
     task = fields.Nested(CampaignTask, load_default=None)
 
 
+class CampaignTaskOut(CampaignTask):
+    """The task that an order would bring, as it was proposed."""
+
+    due_at = fields.String()
+
+
+class OrderRead(OrderOut):  # type: ignore[misc, valid-type]
+    """An order, with what it would bring as long as nobody has approved it."""
+
+    notice = fields.Nested(CampaignNotice, allow_none=True)
+    task = fields.Nested(CampaignTaskOut, allow_none=True)
+
+
 class EntryQuery(PageQuery):
     """Under which order."""
 
@@ -91,10 +104,11 @@ def list_orders() -> Any:
 
 @blueprint.route("/orders/<uuid:record>")
 @blueprint.guard("notice.read")
-@blueprint.response(200, OrderOut)
+@blueprint.response(200, OrderRead)
 def read_order(record: UUID) -> Any:
-    """Read one order."""
-    return with_etag(_read(record))
+    """Read one order; while it waits for approval, the county also reads what it would send."""
+    shown = _read(record)
+    return with_etag({**shown, **reading.plan(current_session(), current_actor(), shown)})
 
 
 def _read(record: UUID) -> dict[str, Any]:
