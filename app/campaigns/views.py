@@ -34,12 +34,17 @@ class CampaignNotice(Schema):
     text_en = fields.String(validate=validate.Length(1, 8000))
 
 
-class CampaignTask(Schema):
-    """The task that an order brings to each grid of its areas."""
+class CampaignErrand(Schema):
+    """What is asked of each grid of an order's areas."""
 
     task_kind = fields.String(required=True, validate=validate.Length(1, 40))
     title = fields.String(required=True, validate=validate.Length(1, 120))
     instructions = fields.String(validate=validate.Length(max=2000))
+
+
+class CampaignTask(CampaignErrand):
+    """The task that an order brings to each grid of its areas."""
+
     due_at = moment_field()
 
 
@@ -50,7 +55,7 @@ class OrderNew(OrderFields):  # type: ignore[misc, valid-type]
     task = fields.Nested(CampaignTask, load_default=None)
 
 
-class CampaignTaskOut(CampaignTask):
+class CampaignTaskOut(CampaignErrand):
     """The task that an order would bring, as it was proposed."""
 
     due_at = fields.String()
