@@ -172,13 +172,15 @@ class Grounds:
         if not ended or (kind.given(after.values) and not after.deleted):
             return
         subject = str(after.values.get(SUBJECT))
-        where = kind.scopes(after.values)
-        given, _ = self._answers(_consents(self.run.reading, subject, where))
         for one in holding(self.run.context.kinds):
             record = self.run.reading.record((one.name, subject))
-            beside = record is not None and set(where) & set(one.scopes(record.values))
-            emptied = _emptied(one, record.values, given) if record and beside else {}
-            if record and emptied:
+            if record is None:
+                continue
+            # Somebody may have moved away from his consents: those of both places speak for him.
+            where = {*kind.scopes(after.values), *one.scopes(record.values)}
+            given, _ = self._answers(_consents(self.run.reading, subject, where))
+            emptied = _emptied(one, record.values, given)
+            if emptied:
                 yield one, _fallen(one, record, emptied, mark)
 
 

@@ -74,14 +74,17 @@ def _counts(session: Session, tally: Sequence[CampaignTally]) -> dict[str, Any]:
         kinds[one.kind] += one.records
     entries = [one for one in tally if one.kind == EmergencyEntry.kind]
     townships = _townships(session, entries)
-    numbers = {
-        "entries": rules.counted(_summed(entries, townships, "records")),
-        "people": rules.counted(_summed(entries, townships, "people")),
-    }
+    numbers, totals = {}, {}
+    for name, field in (("entries", "records"), ("people", "people")):
+        total = sum(getattr(one, field) for one in entries)
+        numbers[name], totals[name] = rules.counted(_summed(entries, townships, field), total)
+    destroyed = {kind: rules.suppressed(number) for kind, number in sorted(kinds.items())}
+    if entries:
+        destroyed[EmergencyEntry.kind] = totals["entries"]
     names = names_of(session, set(townships.values()))
     return {
-        "destroyed": {kind: rules.suppressed(number) for kind, number in sorted(kinds.items())},
-        "people": rules.suppressed(sum(one.people for one in entries)),
+        "destroyed": destroyed,
+        "people": totals["people"],
         "areas": [
             {"area": area, "name": names.get(area, ""),
              **{name: cells[area] for name, cells in numbers.items()}}

@@ -1,7 +1,7 @@
 """Which orders and certificates somebody may read: those of the areas he serves in or over."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.areas.services import paths_of
 from app.campaigns import rules
-from app.campaigns.models import CampaignPart, DestructionCertificate, EmergencyOrder
+from app.campaigns.models import CampaignPart, CampaignPlan, DestructionCertificate, EmergencyOrder
 from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.engine import current_engine
@@ -28,10 +28,13 @@ def _meet(actor: Actor, paths: Sequence[str]) -> bool:
                for post in posts for path in paths)  # fmt: skip
 
 
+def _of_county(actor: Actor) -> bool:
+    return any(post.role in COUNTY_ROLES for post in actor.posts_at(now_ms()))
+
+
 def may_see(actor: Actor, order: dict[str, Any]) -> bool:
     """Tell whether somebody may read an order; what is only proposed is the county's."""
-    county = any(post.role in COUNTY_ROLES for post in actor.posts_at(now_ms()))
-    seen = county or order["state"] != rules.PROPOSED
+    seen = _of_county(actor) or order["state"] != rules.PROPOSED
     return seen and _meet(actor, rules.split(order["paths"]))
 
 
@@ -52,6 +55,13 @@ def order(session: Session, actor: Actor, name: str) -> dict[str, Any]:
     if found is None or not may_see(actor, found):
         raise Problem(404, "not_found")
     return found
+
+
+def plan(session: Session, actor: Actor, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the notice and the task that an order is to bring, for those who may approve it."""
+    hidden = order["state"] != rules.PROPOSED or not _of_county(actor)
+    found = None if hidden else session.get(CampaignPlan, order["id"])
+    return {"notice": found and found.notice, "task": found and found.task}
 
 
 def _bodies() -> Any:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,14 +76,25 @@ def sealed_by(certificate: Values) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def counted(cells: Mapping[int, int]) -> dict[int, int | None]:
-    """Return the numbers of some areas that may stay beside their sum.
+def counted(cells: Mapping[int, int], total: int) -> tuple[dict[int, int | None], int | None]:
+    """Return the numbers of some areas that may stay, and their total if it may.
 
-    If one alone is left out, the sum would tell it: then the next smallest goes as well.
+    Beside the others a total tells what the hidden ones sum up to: more are hidden until that
+    tells nothing, and if there are not enough, the total is. Which ones does not depend on how
+    large they are: that the next smallest was taken would tell something again.
     """
-    shown = {area: suppressed(number) for area, number in cells.items()}
-    hidden = [area for area, number in shown.items() if number is None]
-    open_ = [area for area, number in shown.items() if number]
-    if len(hidden) == 1 and open_:
-        shown[min(open_, key=lambda area: (cells[area], area))] = None
-    return shown
+    hidden = {area: number for area, number in cells.items() if suppressed(number) is None}
+    larger = sorted(area for area, number in cells.items() if number >= CELL_MIN)
+    while hidden and larger and _told_by_sum(hidden.values()):
+        area = larger.pop(0)
+        hidden[area] = cells[area]
+    shown = {area: None if area in hidden else number for area, number in cells.items()}
+    told = bool(hidden) and _told_by_sum(hidden.values())
+    return shown, None if told else suppressed(total)
+
+
+def _told_by_sum(hidden: Collection[int]) -> bool:
+    """Tell whether a sum points at a few people, or leaves one way only for each to be small."""
+    least, most = len(hidden), len(hidden) * (CELL_MIN - 1)
+    few = sum(hidden) < CELL_MIN
+    return few or (max(hidden) < CELL_MIN and sum(hidden) in (least, most))

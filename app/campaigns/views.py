@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 from app.campaigns import phones, reading, services
 from app.campaigns.models import EmergencyEntry, EmergencyOrder
 from app.core.actor import current_actor
+from app.core.bounds import moment_field
 from app.core.database import Mode, current_session
 from app.core.pagination import PageQuery, page
 from app.core.web import Blueprint
@@ -33,13 +34,18 @@ class CampaignNotice(Schema):
     text_en = fields.String(validate=validate.Length(1, 8000))
 
 
-class CampaignTask(Schema):
-    """The task that an order brings to each grid of its areas."""
+class CampaignErrand(Schema):
+    """What is asked of each grid of an order's areas."""
 
     task_kind = fields.String(required=True, validate=validate.Length(1, 40))
     title = fields.String(required=True, validate=validate.Length(1, 120))
     instructions = fields.String(validate=validate.Length(max=2000))
-    due_at = fields.AwareDateTime()
+
+
+class CampaignTask(CampaignErrand):
+    """The task that an order brings to each grid of its areas."""
+
+    due_at = moment_field()
 
 
 class OrderNew(OrderFields):  # type: ignore[misc, valid-type]
@@ -47,6 +53,19 @@ class OrderNew(OrderFields):  # type: ignore[misc, valid-type]
 
     notice = fields.Nested(CampaignNotice, load_default=None)
     task = fields.Nested(CampaignTask, load_default=None)
+
+
+class CampaignTaskOut(CampaignErrand):
+    """The task that an order would bring, as it was proposed."""
+
+    due_at = fields.String()
+
+
+class OrderRead(OrderOut):  # type: ignore[misc, valid-type]
+    """An order, with what it would bring as long as nobody has approved it."""
+
+    notice = fields.Nested(CampaignNotice, allow_none=True)
+    task = fields.Nested(CampaignTaskOut, allow_none=True)
 
 
 class EntryQuery(PageQuery):
@@ -90,10 +109,11 @@ def list_orders() -> Any:
 
 @blueprint.route("/orders/<uuid:record>")
 @blueprint.guard("notice.read")
-@blueprint.response(200, OrderOut)
+@blueprint.response(200, OrderRead)
 def read_order(record: UUID) -> Any:
-    """Read one order."""
-    return with_etag(_read(record))
+    """Read one order; while it waits for approval, the county also reads what it would send."""
+    shown = _read(record)
+    return with_etag({**shown, **reading.plan(current_session(), current_actor(), shown)})
 
 
 def _read(record: UUID) -> dict[str, Any]:

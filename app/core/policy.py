@@ -4,7 +4,7 @@ The table is ``data/authorization.tsv``. A cell names the widest area in which a
 and whether the action is masked, for aggregates only, behind a stated reason, or for two people.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -157,6 +157,16 @@ def _covers(cell: Cell, post: Post, path: str | None, *, own: bool) -> bool:
     if cell.letter == "o":
         return own
     return path is not None and path.startswith(anchor(post, cell.letter))
+
+
+def paths_of(actor: Actor, action: str, answers: Collection[Answer], at_ms: int) -> tuple[str, ...]:
+    """Return the paths below which the actor's posts give him one of some answers."""
+    cells = [(table()[action][post.role], post) for post in actor.posts_at(at_ms)]
+    return _widest(
+        "" if cell.letter == "A" else anchor(post, cell.letter)
+        for cell, post in cells
+        if cell.letter not in "-o" and _BY_SUFFIX.get(cell.suffix) in answers
+    )
 
 
 def reach(actor: Actor, action: str, now_ms: int) -> Reach:

@@ -16,6 +16,8 @@ from sync.parking import OPEN_STATES, PARKING
 
 Values = Mapping[str, Any]
 SIDES = ("won", "lost", "before")
+_NOBODY: Values = {"user": None, "device": None}
+"""Whose a parked edit is, to those who need not know whom its kind names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,14 @@ class Sight:
         return table.office_only if table else frozenset()
 
     def conflict(self, values: Values) -> Values:
-        """Return a conflict with both values shown as its record would be."""
+        """Return a conflict with both values shown as its record would be.
+
+        A device tells whose it is: of a kind that veils persons, it is not shown either.
+        """
         kind = values["kind"]
+        veiled = {"device": None} if kind in self.veils else {}
         sides = {
-            side: {**values[side], "values": self.values(kind, values[side]["values"])}
+            side: {**values[side], **veiled, "values": self.values(kind, values[side]["values"])}
             for side in SIDES
             if values.get(side)
         }
@@ -63,11 +69,13 @@ class Sight:
 
     def parked_edit(self, values: Values) -> Values:
         """Return a parked edit in words, its fields as its record's would be shown."""
-        edit = values["edit"]
-        seen = self.parked or values["user"] == self.user
-        shown = self.values(values["kind"], edit["set"]) if seen else {}
+        edit, own = values["edit"], values["user"] == self.user
+        shown = self.values(values["kind"], edit["set"]) if self.parked or own else {}
         told = {**edit, "set": {name: shown.get(name) for name in edit["set"]}, "was": {}}
-        return refusals.explained({**values, "edit": told})
+        whose = {} if own or values["kind"] not in self.veils else _NOBODY
+        if whose:
+            told["at"] = {}  # an anchor would tell whose it is
+        return refusals.explained({**values, **whose, "edit": told})
 
     def body(self, kind: str, text: str) -> str:
         """Return a ready body for a pull; what needs no mask is not even parsed."""
@@ -85,7 +93,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Veil:
-    """Fields that name persons, hidden from whoever need not know them.
+    """Fields that name persons, or lead to them, hidden from whoever need not know them.
 
     A phone holds one copy of a scope, the same for all who serve there; so it hides them even
     from those whom they name.
@@ -107,7 +115,8 @@ class Veil:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(rf'("(?:{"|".join(self.fields)})"\s*:\s*)\d+')
+        value = r'(?:\d+|"(?:[^"\\]|\\.)*")'
+        return re.compile(rf'("(?:{"|".join(self.fields)})"\s*:\s*){value}')
 
 
 def veils_of(actor: Actor, tables: Mapping[str, KindTable], at_ms: int) -> dict[str, Veil]:

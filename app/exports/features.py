@@ -1,6 +1,7 @@
 """Features of the OGC interface: grids, incidents and households, as the reader's role may see."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +20,15 @@ from app.core.engine import current_engine
 from app.core.pagination import after
 from app.core.policy import Reach
 from app.core.spatial import in_box
-from app.exports.layers import GRIDS, LAYERS
+from app.exports.layers import GRIDS, LAYERS, Layer
+from app.households.rules import MASKED_DECIMALS
 from app.office.reading import within_reach
 from sync.errors import Problem
 
 Box = tuple[float, float, float, float]
 Feature = dict[str, Any]
+_EXACT = 6
+"""Decimals of a cell to which an edge is trusted: what arithmetic adds beyond is none of it."""
 _areas, _borders, _versions = table_of(Area), table_of(AreaBorder), table_of(AreaVersion)
 
 
@@ -104,7 +108,8 @@ def _records(session: Session, collection: Collection, reach: Reach, wish: Wish)
     wanted = [within_reach(table.c, reach), table.c.deleted.is_(None),
               after([table.c.id], wish.cursor), *_in_time(moment, wish)]  # fmt: skip
     if wish.boxes:
-        wanted.append(sa.or_(*(in_box(point, *box) for box in wish.boxes)))
+        boxes = _shown_boxes(layer, wish.boxes) if reach.masked else wish.boxes
+        wanted.append(sa.or_(sa.false(), *(in_box(point, *box) for box in boxes)))
     if wish.feature is not None:
         wanted.append(table.c.id == wish.feature)
     rows = session.execute(
@@ -125,6 +130,34 @@ def _records(session: Session, collection: Collection, reach: Reach, wish: Wish)
             "properties": {"grid": shown.get("grid"), **{f: shown.get(f) for f in layer.fields}},
         })  # fmt: skip
     return found
+
+
+def _shown_boxes(layer: Layer, boxes: Sequence[Box]) -> Sequence[Box]:
+    """Return the boxes that hold what is shown in others, for whom positions are masked.
+
+    A box is asked of the position that is shown: asked of the one that is stored, boxes made ever
+    smaller would tell it.
+    """
+    masks = dict(current_engine().tables[layer.model.kind].masked)
+    if layer.point not in masks:
+        return boxes
+    if masks[layer.point] is None:
+        return ()
+    whole = (_whole_cells(box) for box in boxes)
+    return [box for box in whole if box[0] <= box[2] and box[1] <= box[3]]
+
+
+def _whole_cells(box: Box) -> Box:
+    """Return the box of all positions that are rounded into a box; the wrong way round if none."""
+    scale, west, south, east, north = 10**MASKED_DECIMALS, *box
+
+    def first(edge: float) -> float:
+        return (math.ceil(round(edge * scale, _EXACT)) - 0.5) / scale
+
+    def last(edge: float) -> float:
+        return (math.floor(round(edge * scale, _EXACT)) + 0.5) / scale
+
+    return first(west), first(south), last(east), last(north)
 
 
 def _in_time(moment: Any, wish: Wish) -> list[sa.ColumnElement[bool]]:

@@ -10,15 +10,26 @@ from sqlalchemy.orm import Session
 from app.areas.models import Area
 from app.core import audit, policy
 from app.core.actor import Actor
-from app.core.database import Mode, table_of
+from app.core.database import Mode, lock_rows, table_of
 from app.core.identifiers import new_id
 from app.core.jobs import ask_for
 from app.core.pagination import after
 from app.core.policy import Answer
 from app.exports.layers import GRIDS, LAYERS
-from app.exports.models import EXPIRED, FAILED, QUEUED, READY, REFUSED, WAITING, Export, key_of
+from app.exports.models import (
+    EXPIRED,
+    FAILED,
+    MAKING,
+    QUEUED,
+    READY,
+    REFUSED,
+    WAITING,
+    Export,
+    key_of,
+)
 from app.identity import approvals
 from app.identity.approvals import APPROVED
+from app.identity.models import User
 from app.photos.lane import current_lane
 from sync.errors import Problem
 
@@ -26,6 +37,8 @@ CREATE = "export.create"
 MAKE = "exports.make"
 KEPT_FOR = timedelta(hours=24)
 TENDED_AT_ONCE = 200
+OPEN_MAX = 3
+"""How many exports of one person may be under way at once."""
 _READABLE = (Answer.YES, Answer.REASON)
 
 
@@ -33,10 +46,12 @@ def ask(session: Session, actor: Actor, wish: Mapping[str, Any], now: datetime) 
     """Ask for an export; without identifiers it is made at once, else when another has approved.
 
     Raises:
-        Problem: 404 for an area out of scope, 403 for a layer that the actor may not list, 422.
+        Problem: 404 for an area out of scope, 403 for a layer that the actor may not list, 409
+            ``too_many_exports``, 422.
     """
     path = _path(session, wish["area"])
     demand_right(actor, wish["layer"], path, personal=wish["personal"], now=now)
+    _demand_room(session, actor.user_id, now)
     export = Export(
         id=new_id(), user_id=actor.user_id, layer=wish["layer"], format=wish["format"],
         area_id=wish["area"], personal=wish["personal"], reason=wish["reason"] or "",
@@ -53,6 +68,24 @@ def ask(session: Session, actor: Actor, wish: Mapping[str, Any], now: datetime) 
     if export.state == QUEUED:
         _queue(session, export, now)
     return export
+
+
+def _demand_room(session: Session, user_id: int, now: datetime) -> None:
+    """Let somebody have a few exports under way at once; what nobody approved in time is over.
+
+    Raises:
+        Problem: 409 ``too_many_exports``.
+    """
+    # His requests wait for each other here, so none is counted twice.
+    session.execute(lock_rows(sa.select(User.id).where(User.id == user_id)))
+    waits = sa.and_(Export.state == WAITING, Export.asked_at > now - approvals.LIFE)
+    under_way = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(Export)
+        .where(Export.user_id == user_id, sa.or_(waits, Export.state.in_((QUEUED, MAKING))))
+    )
+    if (under_way or 0) >= OPEN_MAX:
+        raise Problem(409, "too_many_exports", most=OPEN_MAX)
 
 
 def decide(

@@ -30,12 +30,12 @@ FAULTS: Mapping[str, Advice] = {
         "时间在将来", "It lies in the future", "核对时间", "Check the time."),
     "identity_number_found": Advice(
         "文字中有身份证号码，不得保存", "The text holds the number of an identity card",
-        "删去号码，可改为：{hint}", "Remove it; it may say: {hint}"),
+        "删去号码后保存", "Remove the number and save it again."),
     "account_number_found": Advice(
         "文字中有银行卡号，不得保存", "The text holds the number of a bank card",
-        "删去号码，可改为：{hint}", "Remove it; it may say: {hint}"),
+        "删去号码后保存", "Remove the number and save it again."),
     "phone_found": Advice(
         "文字中有电话号码", "The text holds a telephone number",
-        "电话请经同意登记为联系方式，备注可改为：{hint}",
-        "Take it down as a contact with consent; the note may say: {hint}"),
+        "从备注中删去，经同意后登记为联系方式",
+        "Remove it from the note; take it down as a contact with consent."),
 }  # fmt: skip

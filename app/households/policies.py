@@ -92,6 +92,18 @@ class OfHousehold:
         return {**values, "grid": household.values["grid"]}
 
 
+def check_stays(work: Work, values: Values) -> None:
+    """Refuse to move somebody by a plain update: his consents come along only by an act.
+
+    Raises:
+        Refusal: an update names another household.
+    """
+    if work.record is None or "household" not in values:
+        return
+    if values["household"] != work.record.values.get("household"):
+        raise Refusal("invalid_fields", FieldError("household", "read_only"))
+
+
 WITHOUT_CONSENTS = 1
 """The schema of contacts whose apps could not take down a consent."""
 
@@ -111,6 +123,11 @@ class ContactPolicy(OfHousehold):
         return self._ACTIONS.get(work.edit.op, "resident.update")
 
     def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
-        """Give the contact the grid of its household; ask for its consent, of apps that know it."""
+        """Give the contact the grid of its household; ask for its consent, of apps that know it.
+
+        Raises:
+            Refusal: it is moved, or a consent is missing.
+        """
+        check_stays(work, values)
         values = self.with_grid(work, values)
         return values if work.spoken == WITHOUT_CONSENTS else check_covered(work, values)

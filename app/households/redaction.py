@@ -78,13 +78,19 @@ def masked(text: str) -> str:
 
 
 def check_clean(field: str, text: object) -> None:
-    """Refuse a text with such numbers; the hint is the text as it may stand.
+    """Refuse a text with such numbers, saying only where they stand.
+
+    An error is stored unsealed and shown to others, so it never carries any of the text: whoever
+    wrote it has it, and can put stars where the numbers are.
 
     Raises:
-        Refusal: ``invalid_fields``, with what was found.
+        Refusal: ``invalid_fields``, with what was found where.
     """
     found = find(text) if isinstance(text, str) else []
     if found:
         codes = dict.fromkeys(one.code for one in found)
-        hint = {"hint": masked(str(text))}
-        raise Refusal("invalid_fields", *(FieldError(field, code, hint) for code in codes))
+        spans = {code: [[one.start, one.end] for one in found if one.code == code]
+                 for code in codes}  # fmt: skip
+        raise Refusal("invalid_fields", *(
+            FieldError(field, code, {"spans": spans[code]}) for code in codes
+        ))  # fmt: skip

@@ -17,7 +17,7 @@ from app.households.consents import (
     latest_end,
     notices,
 )
-from app.households.policies import OfHousehold
+from app.households.policies import OfHousehold, check_stays
 from app.households.redaction import check_clean
 from app.households.service_models import Consent, ServicePerson, Visit
 from sync.errors import FieldError, Refusal
@@ -97,10 +97,12 @@ class ServicePersonPolicy(OfHousehold):
         """Ask for the consents, of a guardian for those under 14, and for a clean note.
 
         Raises:
-            Refusal: a consent is missing, a guardian is, or the note names numbers.
+            Refusal: somebody is moved, a consent is missing, a guardian is, or the note names
+                numbers.
         """
         if work.edit.op == "delete":
             return values
+        check_stays(work, values)
         check_clean("care_note", values.get("care_note"))
         merged = {**(work.record.values if work.record else {}), **values}
         this_year = datetime.fromisoformat(as_text(work.act.ms)).year

@@ -7,12 +7,12 @@ feature's business, in the same transaction.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.areas.models import Area
+from app.areas.services import below_any
 from app.core import audit, policy
 from app.core.actor import Actor
 from app.core.database import Base, BigInt, UTCDateTime
@@ -102,21 +102,15 @@ def waiting_for(
     session: Session, actor: Actor, action: str, *, limit: int, now: datetime
 ) -> Sequence[Approval]:
     """Return what others have asked for and the actor may decide, the oldest first."""
-    rows = session.execute(
-        sa.select(Approval, Area.path)
+    paths = policy.paths_of(actor, action, RIGHTS, ms_of(now))
+    return session.scalars(
+        sa.select(Approval)
         .join(Area, Area.id == Approval.area_id)
-        .where(Approval.action == action, Approval.state == WAITING,
+        .where(Approval.action == action, Approval.state == WAITING, below_any(paths),
                Approval.asked_at > now - LIFE, Approval.asked_by != actor.user_id)
         .order_by(Approval.id)
-    )  # fmt: skip
-    mine = (row.Approval for row in rows if has_right(actor, action, row.path, now))
-    return list(islice(mine, limit))
-
-
-def has_right(actor: Actor, action: str, path: str, now: datetime) -> bool:
-    """Tell whether the actor may do an action there, alone or with a second person."""
-    decision = policy.decide(actor, action, path=path, own=False, at_ms=ms_of(now))
-    return decision.answer in RIGHTS
+        .limit(limit)
+    ).all()  # fmt: skip
 
 
 def _demand_right(actor: Actor, action: str, path: str, now: datetime) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from app.core.bounds import day_field
 from app.core.pagination import PageQuery
 from app.numbers.definitions import BY_CODE
 from app.numbers.periods import KINDS
@@ -19,7 +20,7 @@ class TableQuery(Schema):
         metadata={"description": "the area whose children are compared; default: the asker's own"},
     )  # fmt: skip
     period = fields.String(load_default="month", validate=validate.OneOf(KINDS))
-    day = fields.Date(
+    day = day_field(
         load_default=None, metadata={"description": "any day of the period; default: today"}
     )
     number = fields.String(
@@ -33,7 +34,7 @@ class RowsQuery(PageQuery):
 
     area = fields.Integer(required=True, validate=validate.Range(1, AREA_MAX))
     period = fields.String(load_default="month", validate=validate.OneOf(KINDS))
-    day = fields.Date(load_default=None)
+    day = day_field(load_default=None)
     of = fields.String(load_default="all", validate=validate.OneOf(("all", "met", "not_met")))
 
 
@@ -107,7 +108,7 @@ class AreaDayQuery(Schema):
     """An area and a day."""
 
     area = fields.Integer(load_default=None, validate=validate.Range(1, AREA_MAX))
-    day = fields.Date(load_default=None)
+    day = day_field(load_default=None)
 
 
 class AskedOut(Schema):

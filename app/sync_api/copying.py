@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.core.actor import Actor
 from app.core.database import Database, Mode
 from app.core.engine import Engine
+from app.core.gate import DESK
 from app.core.moments import now_ms
 from app.core.sight import Sight
 from app.sync_api import kinds
@@ -27,6 +28,7 @@ from sync.store import ScopeState, Store
 from sync.verify import Finding, Question, verify
 
 log = logging.getLogger("wangge")
+_WITH_PARKED = ("grid:", f"{DESK}:")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class CopyRoom:
         """
         with self.database.transaction(Mode.READ) as session:
             sight = self._granted(session, actor, scope)
-            found = self._kept(self.engine.store(session), scope, self._name(sight), tag)
+            found = self._kept(self.engine.store(session), scope, self._name(scope, sight), tag)
         return found or self._made(scope, sight)
 
     def _granted(self, session: Session, actor: Actor, scope: str) -> Sight:
@@ -71,7 +73,7 @@ class CopyRoom:
 
     def _made(self, scope: str, sight: Sight) -> Snapshot:
         """Make a copy anew, unless somebody else just has."""
-        name = self._name(sight)
+        name = self._name(scope, sight)
         with self.cupboard.making(scope, name):
             with self.database.transaction(Mode.READ) as session:
                 store = self.engine.store(session)
@@ -96,10 +98,15 @@ class CopyRoom:
         for scope in scopes:
             self.cupboard.forget(scope)
 
-    def _name(self, sight: Sight) -> str:
-        """Name what a sight shows, as the declarations of this release have it."""
+    def _name(self, scope: str, sight: Sight) -> str:
+        """Name what a sight shows of a scope, as the declarations of this release have it.
+
+        Where parked edits lie, whoever sees more of his own than of others' has a copy of his own.
+        """
         veils = sorted((kind, veil.fields) for kind, veil in sight.veils.items())
-        return f"{self._release}/{sorted(sight.whole)}/{sorted(sight.masked)}/{veils}"
+        alone = scope.startswith(_WITH_PARKED) and (veils or not sight.parked)
+        shown = f"{sorted(sight.whole)}/{sorted(sight.masked)}/{veils}"
+        return f"{self._release}/{shown}/{sight.parked}/{sight.user if alone else 0}"
 
     @cached_property
     def _release(self) -> str:

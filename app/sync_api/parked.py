@@ -42,8 +42,11 @@ class ParkedOut(Schema):
     """An edit that waits for a human, whole, with the reason in words."""
 
     id = fields.UUID()
-    device = fields.UUID()
-    user = fields.Integer()
+    device = fields.UUID(allow_none=True)
+    user = fields.Integer(
+        allow_none=True,
+        metadata={"description": "null where you need not know whom such a record names"},
+    )
     kind = fields.String()
     record = fields.UUID()
     code = fields.String()
@@ -78,9 +81,10 @@ class Repair(Schema):
 @blueprint.response(200, ParkedOut(many=True))
 def list_parked(query: Shape) -> Any:
     """List parked edits: your own, or those of your area."""
+    actor = current_actor()
     rows = _rows(
-        current_session(), current_actor(), query["limit"] + 1,
-        after([_t.c.edit], query["cursor"]), *_wanted(query),
+        current_session(), actor, query["limit"] + 1,
+        after([_t.c.edit], query["cursor"]), *_wanted(query), *_nameable(actor, query["user"]),
     )  # fmt: skip
     return page(rows, query["limit"], lambda row: (row["id"],))
 
@@ -147,6 +151,14 @@ def _wanted(query: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
     wanted = {"state": query["state"], "user_id": query["user"], "code": query["code"],
               "scope": f"grid:{query['grid']}" if query["grid"] else None}  # fmt: skip
     return [_t.c[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _nameable(actor: Actor, user: int | None) -> list[sa.ColumnElement[bool]]:
+    """Leave out, when asked for one person's, those whose author is not shown: it would tell."""
+    veiled = current_engine().sight(actor, now_ms()).veils
+    if user is None or user == actor.user_id or not veiled:
+        return []
+    return [_t.c.kind.not_in(sorted(veiled))]
 
 
 def _seen(actor: Actor) -> sa.ColumnElement[bool]:

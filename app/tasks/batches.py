@@ -288,12 +288,14 @@ def rolled_up(session: Session, actor: Actor, batch_id: str, area: int | None) -
         Problem: 404 or 403.
     """
     batch = session.get(TaskBatch, batch_id)
-    place = area if area is not None else (batch.area_id if batch else 0)
-    path = paths_of(session, [place]).get(place)
-    demand_place(actor, "task.list", path, now_ms())
-    if batch is None or path is None:
+    whole = batch.area_id if batch else 0
+    place = whole if area is None else area
+    paths = paths_of(session, [place, whole])
+    path, at_ms = paths.get(place), now_ms()
+    demand_place(actor, "task.list", path, at_ms)
+    counts = _counts(session, batch_id, path) if batch and path else {}
+    if batch is None or not (counts or _reaches(actor, paths.get(whole), at_ms)):
         raise Problem(404, "not_found")
-    counts = _counts(session, batch_id, path)
     names = names_of(session, counts)
     rows: list[dict[str, Any]] = [
         {"area_id": child, "name": names.get(child, ""), "states": states,
@@ -303,6 +305,12 @@ def rolled_up(session: Session, actor: Actor, batch_id: str, area: int | None) -
     total = {state: sum(row["states"].get(state, 0) for row in rows) for state in STATES}
     return {"batch": batch, "area_id": place, "below": rows,
             "states": {state: number for state, number in total.items() if number}}  # fmt: skip
+
+
+def _reaches(actor: Actor, path: str | None, at_ms: int) -> bool:
+    """Tell whether all of an area lies where somebody may list tasks."""
+    reach = policy.reach(actor, "task.list", at_ms)
+    return reach.everything or (path or "").startswith(reach.paths)
 
 
 def _counts(session: Session, batch_id: str, path: str) -> dict[int, dict[str, int]]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from app.core.actor import current_actor
+from app.core.bounds import day_field, moment_field
 from app.core.database import Mode, current_session
 from app.core.moments import now_ms
 from app.core.pagination import PageQuery, page
@@ -48,7 +49,7 @@ class TaskErrandIn(Schema):
 class TaskWishIn(TaskErrandIn):
     """Tasks for a list of grids or households, or for all of an area."""
 
-    due_at = fields.AwareDateTime(load_default=None)
+    due_at = moment_field(load_default=None)
     area = fields.Integer(strict=True, load_default=None, validate=validate.Range(1, ID_MAX))
     grids = fields.List(
         fields.Integer(strict=True, validate=validate.Range(1, ID_MAX)),
@@ -147,8 +148,8 @@ class TaskRuleIn(TaskErrandIn):
         truthy={True}, falsy={False}, load_default=False,
         metadata={"description": "what falls on a day off comes on the next working day"},
     )  # fmt: skip
-    starts = fields.Date(load_default=None)
-    ends = fields.Date(load_default=None, metadata={"description": "the last day"})
+    starts = day_field(load_default=None)
+    ends = day_field(load_default=None, metadata={"description": "the last day"})
     due_days = fields.Integer(strict=True, required=True, validate=validate.Range(0, 366))
 
     @validates_schema

@@ -173,8 +173,8 @@ class Task(Record):
     )
     no_answers_reason: Mapped[str | None] = synced(Text(200), privacy=P1, purpose=RESULT)
     raised_incident: Mapped[str | None] = synced(
-        Identity(), refers="incident", privacy=P1, purpose=RESULT
-    )
+        Identity(), refers="incident", privacy=P1, purpose=RESULT, shown_to="incident.close"
+    )  # with who did the task it names the reporter
     decline_reason: Mapped[str | None] = synced(Text(500), privacy=P1, purpose=WORK)
     return_reason: Mapped[str | None] = synced(
         Text(500), rule=Rule.OFFICE, privacy=P1, purpose=WORK

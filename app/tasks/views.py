@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from marshmallow import Schema, fields, validate
 
 from app.core.actor import current_actor
+from app.core.bounds import moment_field
 from app.core.database import Mode, current_session
 from app.core.moments import now_ms
 from app.core.pagination import PageQuery, page
@@ -38,7 +39,7 @@ class TaskQuery(PageQuery):
     state = fields.String(load_default=None, validate=validate.OneOf([*STATES, "open"]))
     assignee = fields.Integer(load_default=None, validate=validate.Range(1, 2**53))
     task_kind = fields.String(load_default=None, validate=validate.Length(1, 40))
-    due_before = fields.AwareDateTime(load_default=None)
+    due_before = moment_field(load_default=None)
     household = fields.UUID(load_default=None)
     batch = fields.UUID(load_default=None)
 

@@ -43,6 +43,28 @@ def test_an_order_holds_when_a_second_person_has_approved_it(emergency: County) 
     assert answer(again) == (409, "transition_not_allowed")
 
 
+def test_the_second_person_reads_what_the_order_sends_before_he_approves_it(
+    emergency: County,
+) -> None:
+    task = {**TASK, "instructions": "逐户", "due_at": after(days=2)}
+    made = emergency.made("cm", "/orders", order(notice=NOTICE, task=task))
+    path = f"/orders/{made['id']}"
+    shown = emergency.ask("cm_second", "GET", path).get_json()
+    assert shown["notice"] == NOTICE
+    assert {name: shown["task"][name] for name in TASK} == TASK
+    assert datetime.fromisoformat(shown["task"]["due_at"]) == datetime.fromisoformat(task["due_at"])
+    assert answer(emergency.ask("ts", "GET", path)) == (404, "not_found")
+    assert emergency.ask("cm_second", "POST", f"{path}/approval").status_code == 200
+    for who in ("cm", "ts"):
+        later = emergency.ask(who, "GET", path).get_json()
+        assert (later["notice"], later["task"]) == (None, None), "it has gone out"
+
+
+def test_what_an_order_brings_is_due_within_the_years_of_the_calendar(emergency: County) -> None:
+    task = {**TASK, "due_at": "9999-12-31T23:59:59-12:00"}
+    assert emergency.ask("cm", "POST", "/orders", order(task=task)).status_code == 422
+
+
 @pytest.mark.parametrize("who", ["gw", "vl", "ts", "au", "da"])
 def test_only_the_county_gives_orders(emergency: County, who: str) -> None:
     assert answer(emergency.ask(who, "POST", "/orders", order())) == (403, "not_allowed")

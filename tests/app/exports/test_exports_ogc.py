@@ -134,6 +134,21 @@ def test_everybody_sees_what_his_role_may_see(filled: County) -> None:
     assert not any("reporter" in one["properties"] for one in _items(filled, "ts", "incidents"))
 
 
+def test_no_box_tells_a_masked_door_closer_than_it_is_shown(filled: County) -> None:
+    """The door is at 104.1234567, 36.5012345, shown at 104.123, 36.501."""
+
+    def found(who: str, *box: float) -> int:
+        return len(_items(filled, who, "households", f"bbox={','.join(map(str, box))}"))
+
+    at_the_door = (104.1234, 36.5012, 104.1235, 36.5013)
+    assert (found("gw", *at_the_door), found("ts", *at_the_door)) == (2, 0)
+    where_it_is_shown = (104.123, 36.501, 104.123, 36.501)
+    assert (found("gw", *where_it_is_shown), found("ts", *where_it_is_shown)) == (0, 2)
+    for edge in (104.1231, 104.1234, 104.1239):
+        assert found("ts", 104.1, 36.4, edge, 36.6) == 2, "east of where it is shown"
+        assert found("ts", edge, 36.4, 104.2, 36.6) == 0, "west of where it is shown"
+
+
 def test_without_a_token_there_is_nothing(filled: County) -> None:
     for path in ("", "/collections", "/collections/grids/items"):
         assert outcome(filled.client.get(f"/ogc{path}")) == (401, "token_missing")

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from app.core.database import Database, table_of
+from app.core.database import Database, Mode, table_of
 from app.core.jobs import worker_of
 from app.exports import reading, services
 from app.exports.models import Export
 from app.exports.services import KEPT_FOR, now_utc
-from app.identity import approvals
+from app.identity import actors_of, approvals
 from app.identity.models import Post
 from tests.app.core.county import County, centre, household, incident, place
 from tests.app.identity.town import (
@@ -150,6 +150,42 @@ def test_a_question_nobody_answered_lapses(filled: County) -> None:
     path = f"/exports/{asked['id']}/decision"
     reply = filled.ask("ts_colleague", "POST", path, {"verdict": "approved"})
     assert outcome(reply) == (409, "approval_expired")
+
+
+def test_one_person_has_three_exports_under_way_and_no_more(filled: County) -> None:
+    for more in ({}, {}, {"personal": True, "reason": REASON}):
+        _ask(filled, "ts", **more)
+    body = {"layer": "households", "format": "csv", "area": TOWNSHIP}
+    fourth = filled.ask("ts", "POST", "/exports", body)
+    assert outcome(fourth) == (409, "too_many_exports")
+    assert fourth.get_json()["title_zh"] and fourth.get_json()["most"] == 3
+    _ask(filled, "ts_colleague")
+    _work(filled)
+    _ask(filled, "ts")
+    _ask(filled, "ts")
+    assert outcome(filled.ask("ts", "POST", "/exports", body)) == (409, "too_many_exports")
+    past = now_utc() - approvals.LIFE
+    table = table_of(Export)
+    filled.sql(sa.update(table).where(table.c.state == "waiting").values(asked_at=past))
+    _ask(filled, "ts")
+
+
+def test_what_waits_for_somebody_is_chosen_and_limited_by_the_database(filled: County) -> None:
+    first, _ = (_ask(filled, "ts", personal=True, reason=REASON) for _ in range(2))
+    filled.person("ts_far", "ts", OTHER_TOWNSHIP)
+    _ask(filled, "ts_far", area=OTHER_TOWNSHIP, personal=True, reason=REASON)
+    with filled.database.transaction(Mode.READ) as session:
+        found = actors_of(session, [filled.ids[who] for who in ("ts_colleague", "vl")])
+        seen = {
+            who: approvals.waiting_for(session, found[filled.ids[who]], services.CREATE, limit=1,
+                                       now=now_utc())
+            for who in ("ts_colleague", "vl")
+        }  # fmt: skip
+        assert [one.subject for one in seen["ts_colleague"]] == [f"export:{first['id']}"]
+        assert list(seen["vl"]) == []
+    with filled.statements() as said:
+        assert len(filled.ask("ts_colleague", "GET", "/exports/to-decide").get_json()) == 2
+    assert any("approval" in one and "LIMIT" in one for one in said)
 
 
 def test_only_who_asked_fetches(filled: County) -> None:

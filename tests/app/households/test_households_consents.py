@@ -13,12 +13,13 @@ from app.core.database import Mode
 from app.core.engine import current_engine
 from app.core.identifiers import new_id
 from app.households.consents import question
+from app.households.models import Contact
 from app.households.service_models import Consent
 from sync.conflicts import CONFLICT
 from sync.stores.sql_upkeep import SqlUpkeep
 from tests.app.core.county import County, SyncPhone, household
 from tests.app.households.answers import agreed, consent, contact_fields, home_of, work_off
-from tests.app.identity.town import NEXT_VILLAGE_GRID, outcome
+from tests.app.identity.town import NEXT_VILLAGE_GRID, SAME_VILLAGE_GRID, outcome
 
 SECRET = "13812345678"
 
@@ -257,6 +258,44 @@ def test_a_consent_that_has_run_out_ends_by_itself(county: County, phone: SyncPh
     assert _shown(phone, "consent", given)["state"] == "expired"
     assert _shown(phone, "household", home)["heating"] is None
     assert "coal_stove" not in _everything(county)
+
+
+def test_nobody_is_moved_away_from_his_consents_by_a_plain_update(phone: SyncPhone) -> None:
+    home, other, contact, person = home_of(phone), home_of(phone), new_id(), new_id()
+    consent(phone, home, "contact", contact)
+    consent(phone, home, "meal_help", person)
+    assert _new_contact(phone, home, contact)["status"] == "applied"
+    fields = {"household": home, "display_name": "王阿婆"}
+    assert phone.act("create", "service_person", person, set=fields)["status"] == "applied"
+    for kind, record, schema in (("contact", contact, 2), ("service_person", person, 1)):
+        moved = phone.act("update", kind, record, base=1, set={"household": other}, schema=schema)
+        assert moved["errors"] == [{"field": "household", "code": "read_only"}], kind
+        stays = phone.act("update", kind, record, base=1, set={"household": home}, schema=schema)
+        assert stays["status"] in ("applied", "noted", "merged"), stays
+
+
+def test_a_withdrawal_empties_whoever_has_moved_to_another_grid(
+    county: County, phone: SyncPhone
+) -> None:
+    """Some were moved by old apps, when an update still could; their consents stayed behind."""
+    home, contact = home_of(phone), new_id()
+    given = consent(phone, home, "contact", contact)
+    assert _new_contact(phone, home, contact)["status"] == "applied"
+    _moved_as_of_old(county, contact, SAME_VILLAGE_GRID)
+    receipt = phone.act("update", "consent", given, base=1, set={"state": "withdrawn"})
+    assert receipt["status"] == "applied"
+    [left] = county.sql(sa.select(Contact.body).where(Contact.id == contact))
+    values = json.loads(current_engine().seal.open("contact", contact, left[0]))
+    assert (values["grid"], values["phone"], values["name"]) == (SAME_VILLAGE_GRID, None, None)
+
+
+def _moved_as_of_old(county: County, contact: str, grid: int) -> None:
+    """Write another grid into a contact, as an update with another household once did."""
+    engine = current_engine()
+    [row] = county.sql(sa.select(Contact.body).where(Contact.id == contact))
+    body = json.dumps({**json.loads(engine.seal.open("contact", contact, row[0])), "grid": grid})
+    county.sql(sa.update(Contact).where(Contact.id == contact)
+               .values(grid=grid, body=engine.seal.close("contact", contact, body)))  # fmt: skip
 
 
 # -- asking -----------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.core.identifiers import new_id
+from app.core.records import sync_tables
 from app.households.redaction import masked
 from app.households.service_models import Visit
 from tests.app.core.county import County, SyncPhone, centre
-from tests.app.households.answers import home_of, work_off
+from tests.app.households.answers import consent, home_of, work_off
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID
 
 TEXTS = json.loads((Path(__file__).parents[3] / "data" / "redaction_texts.json").read_text("utf-8"))
@@ -61,12 +62,33 @@ def test_who_is_met_confirms_the_household_and_who_is_not_does_not(
     assert (met["visited_by"], met["grid"]) == (county.ids["gw"], GRID)
 
 
-def test_a_note_with_a_number_is_refused_with_a_hint(phone: SyncPhone) -> None:
-    said = {"household": home_of(phone), "outcome": "met", "note": "电话 13800138000 联系"}
+def test_a_note_with_a_number_is_refused_with_where_it_stands(phone: SyncPhone) -> None:
+    said = {"household": home_of(phone), "outcome": "met",
+            "note": "电话 13800138000 或 13900139000"}  # fmt: skip
     receipt = phone.act("create", "visit", set=said)
     [error] = receipt["errors"]
     assert (receipt["status"], error["field"], error["code"]) == ("parked", "note", "phone_found")
-    assert error["hint"] == "电话 *********** 联系"
+    assert error["spans"] == [[3, 14], [17, 28]]
+
+
+def test_nothing_of_a_refused_note_stands_in_a_receipt_or_an_error(
+    county: County, phone: SyncPhone
+) -> None:
+    """Both are stored unsealed and shown to others: the note itself is for few."""
+    home, person = home_of(phone), new_id()
+    consent(phone, home, "health", person)
+    secret = "丙肝患者 电话 13800138000"
+    receipt = phone.act(
+        "create", "service_person", person, set={"household": home, "care_note": secret}
+    )
+    assert receipt["errors"][0]["code"] == "phone_found"
+    assert "丙肝" not in json.dumps(receipt, ensure_ascii=False)
+    for table in (sync_tables.ledger, sync_tables.parked):
+        rows = str([tuple(row) for row in county.sql(sa.select(table))])
+        assert "丙肝" not in rows and "\\u4e19" not in rows, table.name
+    for who in ("vl", "au", "da"):
+        shown = county.ask(who, "GET", f"/parked-edits/{receipt['id']}").get_data(as_text=True)
+        assert "丙肝" not in shown and "\\u4e19" not in shown, who
 
 
 def test_only_whoever_made_a_visit_changes_it(county: County, phone: SyncPhone) -> None:

@@ -211,3 +211,11 @@ def test_the_page_and_the_api_show_the_one_table_of_definitions(county: County) 
     told = county.ask("gw", "GET", "/numbers/definitions").get_json()
     assert [one["code"] for one in told] == [number.code for number in NUMBERS]
     assert all(one["counts_zh"] and one["why_zh"] for one in told)
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1999-12-31", "2201-01-01"])
+def test_a_day_beyond_the_years_of_the_calendar_is_refused(county: County, day: str) -> None:
+    for period in ("day", "week", "month", "quarter"):
+        reply = county.ask("ts", "GET", f"/numbers?day={day}&period={period}")
+        assert outcome(reply) == (422, "invalid_fields"), period
+    assert county.ask("ts", "GET", "/numbers?day=2200-12-31&period=quarter").status_code == 200

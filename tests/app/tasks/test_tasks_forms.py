@@ -172,7 +172,10 @@ def test_what_is_not_in_order_is_raised_as_an_incident_in_the_same_push(forms: C
     finished = phone.edit("event", "task", task, base=3, schema=3, set={
         "state": "done", "round": 0, "answers": ITEMS, "raised_incident": raised})  # fmt: skip
     assert [one["status"] for one in phone.push(report, finished)] == ["applied", "applied"]
-    assert read(forms, task)["raised_incident"] == raised
+    assert forms.ask("ts", "GET", f"/tasks/{task}").get_json()["raised_incident"] == raised
+    forms.person("second", "gw", GRID)
+    told = [one["f"] for one in forms.phone("second").pull() if one["id"] == task]
+    assert told[-1]["raised_incident"] is None, "it would name who reported the incident"
 
 
 def test_an_incident_of_another_grid_is_none_of_the_task(forms: County) -> None:

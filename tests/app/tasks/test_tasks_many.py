@@ -3,7 +3,9 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+import pytest
 import sqlalchemy as sa
 
 from app.core.identifiers import new_id
@@ -200,3 +202,26 @@ def test_batches_are_listed_to_those_whose_area_holds_them(county: County) -> No
     seen = {who: len(county.ask(who, "GET", "/task-batches").get_json())
             for who in ("cm", "ts", "vl", "vl_next_village", "gw")}  # fmt: skip
     assert seen == {"cm": 2, "ts": 1, "vl": 1, "vl_next_village": 0, "gw": 0}
+
+
+def test_a_batch_of_others_is_not_there_in_an_area_of_ones_own(county: County) -> None:
+    body = {"task_kind": "inspection", "area": OTHER_TOWNSHIP, "title": "秘密行动"}
+    batch = county.made("cm", "/task-batches", body)
+    for name in (batch["id"], new_id()):
+        reply = county.ask("ts", "GET", f"/task-batches/{name}?area={TOWNSHIP}")
+        assert outcome(reply) == (404, "not_found")
+    own = county.made("ts", "/task-batches", {"task_kind": "inspection", "area": VILLAGE})
+    empty = county.ask("ts", "GET", f"/task-batches/{own['id']}?area={NEXT_VILLAGE}")
+    assert (empty.status_code, empty.get_json()["below"]) == (200, [])
+
+
+ODD_MOMENTS = ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "1999-12-31T23:59:59Z")
+
+
+@pytest.mark.parametrize("odd", ODD_MOMENTS)
+def test_a_task_is_due_within_the_years_of_the_calendar(county: County, odd: str) -> None:
+    body = {"task_kind": "visit", "area": VILLAGE, "due_at": odd}
+    for path in ("/task-batches", "/task-batches/preview"):
+        assert outcome(county.ask("ts", "POST", path, body)) == (422, "invalid_fields"), path
+    reply = county.ask("ts", "GET", "/tasks?" + urlencode({"due_before": odd}))
+    assert outcome(reply) == (422, "invalid_fields")
