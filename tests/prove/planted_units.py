@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from sync import push, replica_tables
+from sync import conflicts, merge, push, replica_tables
+from sync.edits import Mark, Record
 from sync.kinds import Kind
 from sync.replica import Replica
 from sync.stores.sql import SqlStore
@@ -14,6 +15,7 @@ from tests.simulation.sabotage import _instead
 from tests.sync import test_sync_invariants as invariants
 from tests.sync import test_sync_invariants_more as more
 from tests.sync import test_sync_replica as replicas
+from tests.sync import test_sync_resolving as choices
 from tests.sync import test_sync_statements as counted
 from tests.sync.conftest import sqlite_engine
 from tests.sync.house import ALL_KINDS, MemoryStand, Phone, SqlStand
@@ -125,6 +127,18 @@ def grants_written_at_the_pull() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def undo_over_newer_content() -> Iterator[None]:
+    """Look only at the unit that clashed when a choice is taken back, not at all it wrote."""
+
+    def wrong(kind: Kind, target: Record, conflict: Record) -> list[Mark]:
+        unit = conflict.values["unit"]
+        return [mark for key, mark in target.marks.items() if merge.owner(key) == unit]
+
+    with _instead((conflicts, "_written_over", wrong)):
+        yield
+
+
 def _on_memory(test: Callable[..., None], *more_: Any) -> Test:
     return lambda: test(MemoryStand(), *more_)
 
@@ -144,6 +158,11 @@ def _copied_phone() -> None:
     ann = Worker(Server(MemoryStand()), "ann", 1, (more.GRID,))
     with contextlib.closing(ann.connection):
         replicas.test_a_copied_phone_without_edits_is_noticed_by_the_pull(ann)
+
+
+def _content_written_over() -> None:
+    desk = choices.Desk(MemoryStand())
+    choices.test_content_taken_up_and_written_over_since_is_not_taken_back(desk)
 
 
 def _counting() -> None:
@@ -172,6 +191,7 @@ UNITS: Mapping[str, tuple[Bug, Test]] = {
             more.test_invariant_13_effect_ledger_feed_counter_and_digest_commit_together
         ),
     ),
+    "undo_over_newer_content": (undo_over_newer_content, _content_written_over),
     "query_in_a_loop": (query_in_a_loop, _counting),
     "grants_written_at_the_pull": (
         grants_written_at_the_pull,

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sync.edits import LedgerEntry, Record
+from sync import merge
+from sync.edits import OTHER, TRAIL, LedgerEntry, Record
+from sync.kinds import Rule
 from sync.store import Batch
+from tests.sync.house import KINDS
 
 if TYPE_CHECKING:
     from tests.simulation.checks import Checks
@@ -30,6 +33,8 @@ class Oracles:
         self.checks = checks
         self.plots: dict[str, Plot] = {}
         self.lost: set[str] = set()
+        self.chosen: dict[str, frozenset[str]] = {}
+        """For each choice that wrote something, the units that it wrote."""
 
     def restored(self, records: Mapping[Key, Record]) -> None:
         """Leave out, after a restore, every plot there ever was: phones still name old versions."""
@@ -53,15 +58,37 @@ class Oracles:
             conflict = shadow.get(("conflict", entry.edit.rec))
             if entry.edit.op == "resolve" and conflict:
                 self.lost.add(conflict.values["record"])
+                self._chosen(entry, conflict, batch)
                 self._undone(entry, conflict, shadow)
 
+    def _chosen(self, entry: LedgerEntry, conflict: Record, batch: Batch) -> None:
+        """Note what a choice wrote: the unit that clashed, or of a step also its content alone.
+
+        Even a unit that the same batch has written over belongs to it.
+        """
+        key = (conflict.values["kind"], conflict.values["record"])
+        kind, record = KINDS.get(key[0]), batch.records.get(key)
+        if kind and record and entry.receipt.status == "applied":
+            bears = {
+                merge.owner(name)
+                for name, mark in record.marks.items()
+                if mark.edit == entry.edit.id and not name.startswith((OTHER, TRAIL))
+            }
+            said = {kind.unit_of(name) for name in entry.before}
+            plain = {unit for unit in said if kind.rule_of(unit) is not Rule.OFFICE}
+            self.chosen[entry.edit.id] = frozenset(bears | plain)
+
     def _undone(self, entry: LedgerEntry, conflict: Record, shadow: Mapping[Key, Record]) -> None:
-        """A choice is only taken back while what it wrote stands."""
+        """A choice is only taken back while all that it wrote stands."""
         before, unit = conflict.values.get("before") or {}, conflict.values["unit"]
         target = shadow.get((conflict.values["kind"], conflict.values["record"]))
         undone = entry.edit.set.get("choice") == "undo" and entry.receipt.status == "applied"
-        if undone and target and before.get("rv") and unit != "-":
-            mine = target.mark(unit).edit == conflict.values["by"]["edit"]
+        if undone and target and before.get("rv") and unit != merge.DELETION:
+            choice = conflict.values["by"]["edit"]
+            wrote = self.chosen.get(choice, frozenset())
+            # Of an overtaken step a swap may take up the content and leave the step alone.
+            whole = unit in wrote or (wrote and conflict.values["rule"] == Rule.WORKFLOW.value)
+            mine = whole and all(target.mark(one).edit == choice for one in wrote)
             self.checks.demand("undo_only_what_stands", mine, (entry.edit, target))
 
     def _entered(

@@ -276,6 +276,27 @@ def test_of_an_overtaken_step_the_content_is_taken_up_where_the_step_cannot(desk
     assert desk.record("job", job).values["report"] == "written over"
 
 
+def test_content_taken_up_is_taken_back_even_when_the_step_has_gone_on(desk: Desk) -> None:
+    one, job = _overtaken(desk), name_of("job")
+    desk.choose(desk.office, one, "swap", seen=desk.record("job", job).rv)
+    again, rv = {"state": "assigned", "round": 1}, desk.record("job", job).rv
+    desk.do(desk.office, "update", again, kind="job", rec=job, base=rv)
+    assert desk.choose(desk.office, one, "undo")["status"] == "applied"
+    values = desk.record("job", job).values
+    assert (values["state"], values["round"], values["report"]) == ("assigned", 1, "written over")
+    assert desk.conflict(one)["state"] == "open"
+
+
+def test_content_taken_up_and_written_over_since_is_not_taken_back(desk: Desk) -> None:
+    one, job = _overtaken(desk), name_of("job")
+    desk.choose(desk.office, one, "swap", seen=desk.record("job", job).rv)
+    newer, rv = {"report": "newer"}, desk.record("job", job).rv
+    desk.do(desk.ann, "update", newer, kind="job", rec=job, base=rv)
+    refused = desk.choose(desk.office, one, "undo")
+    assert (refused["status"], refused.get("code")) == ("noted", "changed_since")
+    assert desk.record("job", job).values["report"] == "newer"
+
+
 def test_a_step_that_the_table_does_not_have_is_not_made_by_a_swap(desk: Desk) -> None:
     job, values = name_of("job"), {"grid": 7, "state": "assigned", "round": 0}
     desk.do(desk.office, "create", values, kind="job", rec=job)
