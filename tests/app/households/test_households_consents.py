@@ -1,9 +1,7 @@
 """What needs a consent: asked for at every write, gone everywhere when it is withdrawn."""
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -382,26 +380,3 @@ def test_a_child_needs_a_guardian_who_consents(phone: SyncPhone) -> None:
     consent(phone, home, "transport", person, given_by="guardian")
     consent(phone, home, "guardian", person, given_by="guardian")
     assert phone.act("create", "service_person", person, set=guarded)["status"] == "applied"
-
-
-def test_no_field_of_the_list_is_missing_and_none_is_kept_longer(county: County) -> None:
-    """The declarations hold what data/household_fields.csv says of each field."""
-    import csv
-
-    path = Path(__file__).parents[3] / "data" / "household_fields.csv"
-    tables = current_engine().tables
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["entity"] in tables]
-    checked = 0
-    for row in rows:
-        for name in re.split(" / |, ", row["field"]):
-            declared = tables[row["entity"]].declared.get(name)
-            if declared is None:
-                assert name in ("id", "grid_code") or name[0].isdigit(), (row["entity"], name)
-                continue
-            checked += 1
-            assert declared.privacy == row["class"][:2], name
-            assert declared.sealed == ("encrypted" in row["class"]), name
-            assert declared.offline == (row["offline_on_phone"] == "1"), name
-            assert bool(declared.needs) == ("consent" in row["basis"]), name
-    assert checked > 30
