@@ -70,7 +70,7 @@ def write_together(
         edits: their numbers, ids and moments are given here.
 
     Raises:
-        Problem: 503 when something has changed meanwhile.
+        Problem: 503 when something has changed meanwhile, 422 with the field that is refused.
     """
     engine, device = current_engine(), office_device(session, actor)
     schema = engine.kinds.by_name["task"].schema
@@ -84,6 +84,8 @@ def write_together(
         results = push(engine.store(session), drafts, context).results
     except Stale:
         raise Problem(503, "retry") from None
-    stuck = [one for one in results if one["status"] not in ("applied", "merged")]
-    assert not stuck, f"what was judged as a whole is never refused: {stuck[:3]}"
+    for one in results:
+        if one["status"] not in ("applied", "merged"):
+            # All of them say the same: one that the limits of a field refuse stops the whole.
+            raise Problem(422, one["code"], errors=list(one.get("errors", ())))
     return results

@@ -225,3 +225,17 @@ def test_a_task_is_due_within_the_years_of_the_calendar(county: County, odd: str
         assert outcome(county.ask("ts", "POST", path, body)) == (422, "invalid_fields"), path
     reply = county.ask("ts", "GET", "/tasks?" + urlencode({"due_before": odd}))
     assert outcome(reply) == (422, "invalid_fields")
+
+
+def test_a_title_or_a_reason_that_no_task_may_have_is_refused_with_its_field(
+    county: County,
+) -> None:
+    wish = {"task_kind": "inspection", "grids": [GRID]}
+    reply = county.ask("ts", "POST", "/task-batches", {**wish, "title": "\u202e"})
+    assert outcome(reply) == (422, "invalid_fields")
+    assert reply.get_json()["errors"][0]["field"] == "title"
+    batch = county.made("ts", "/task-batches", wish)["id"]
+    path = f"/task-batches/{batch}/cancellation"
+    reply = county.ask("ts", "POST", path, {"reason": "\u202e"})
+    assert outcome(reply) == (422, "invalid_fields")
+    assert county.ask("ts", "POST", path, {"reason": "雨"}).get_json() == {"cancelled": 1}
