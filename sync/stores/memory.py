@@ -58,6 +58,14 @@ class MemoryStore:
             for one in found
         }  # fmt: skip
 
+    def ledger_after(self, after: str, limit: int) -> Sequence[str]:
+        """Return the next edit ids of the ledger, in their order."""
+        return sorted(name for name in self.ledger if name > after)[:limit]
+
+    def with_content(self, names: Sequence[str]) -> list[str]:
+        """Return those of these edit ids of which the ledger holds more than what came of them."""
+        return [name for name in names if _has_content(self.ledger[name])]
+
     def records(self, keys: Iterable[Key]) -> Mapping[Key, Record]:
         """Return records by (kind, id)."""
         return {key: self.rows[key] for key in keys if key in self.rows}
@@ -206,3 +214,7 @@ class MemoryStore:
             values, rv = dict(record.values), record.rv
         body = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=dict)
         return row._replace(body=body, rv=rv)
+
+
+def _has_content(entry: LedgerEntry) -> bool:
+    return bool(entry.edit.set or entry.edit.at or entry.before or entry.after or entry.was)

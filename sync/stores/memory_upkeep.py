@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sync.edits import LedgerEntry, Parked, Past, Record
+from sync.edits import Parked, Past, Record
 from sync.erasure import bare_edit
 from sync.grounds import without
 from sync.store import DEL, OUT, PURGE, Batch, ScopeState
@@ -52,9 +52,9 @@ class MemoryUpkeep:
 
     def strip_ledger(self, after: str, before_ms: int, limit: int) -> tuple[str | None, int]:
         """Take content from ledger rows that arrived before a time."""
-        names = sorted(name for name in self.store.ledger if name > after)[:limit]
-        old = [name for name in names if self.store.ledger[name].received_ms < before_ms
-               and _has_content(self.store.ledger[name])]  # fmt: skip
+        names = self.store.ledger_after(after, limit)
+        old = [name for name in self.store.with_content(names)
+               if self.store.ledger[name].received_ms < before_ms]  # fmt: skip
         for name in old:
             self._strip(name)
         return (names[-1] if names else None), len(old)
@@ -177,7 +177,3 @@ class MemoryUpkeep:
     def rewrite(self, batch: Batch) -> None:
         """Write the records and the feed of a batch that no device has sent."""
         self.store.rewrite(batch)
-
-
-def _has_content(entry: LedgerEntry) -> bool:
-    return bool(entry.edit.set or entry.edit.at or entry.before or entry.after or entry.was)

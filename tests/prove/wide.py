@@ -3,6 +3,8 @@
 The rules are those of ``tests.simulation``: every class here finds the same things by an index.
 """
 
+import bisect
+import itertools
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,11 +13,22 @@ from types import SimpleNamespace
 from typing import Any
 
 from sync.edits import Parked
-from sync.parking import OPEN_STATES
+from sync.parking import OPEN_STATES, PARKING
 from sync.store import PUT, Batch, FeedRow, Window
 from sync.stores.memory import MemoryStore
 from tests.simulation.gate import Grants
 from tests.simulation.stands import Crash, MemorySim, Watched
+
+Key = tuple[str, str]
+BODIES_MAX = 100_000
+DERIVED = ("in_order", "bare", "bodies")
+BODIES_MAX = 100_000
+DERIVED = ("in_order", "bare", "bodies")
+OWN = "SELECT kind, rec, id, body FROM replica_log WHERE contained = 0 ORDER BY seq"
+ROWS_OF_OWN = (
+    "SELECT kind, rec, rv, body FROM replica_row "
+    "WHERE (kind, rec) IN (SELECT kind, rec FROM replica_log WHERE contained = 0)"
+)
 
 
 @dataclass
@@ -24,6 +37,42 @@ class WideStore(MemoryStore):
 
     about: dict[str, dict[str, None]] = field(default_factory=dict)
     """For a record, the parked edits that are about it or wait for it."""
+
+    in_order: list[str] = field(default_factory=list)
+    """The ids of the ledger in their order, as far as they have been asked for."""
+
+    def ledger_after(self, after: str, limit: int) -> Sequence[str]:
+        """Sort what is new to the ledger; nothing ever leaves it."""
+        new = list(itertools.islice(self.ledger, len(self.in_order), None))
+        if new:
+            self.in_order = sorted([*self.in_order, *sorted(new)])
+        first = bisect.bisect_right(self.in_order, after)
+        return self.in_order[first : first + limit]
+
+    bare: set[str] = field(default_factory=set)
+    """Ids of the ledger that were found without content."""
+    bodies: dict[Key, tuple[object, str | None]] = field(default_factory=dict)
+    """The bodies sent last, each with the record or parked edit that it is of."""
+
+    def with_content(self, names: Sequence[str]) -> list[str]:
+        """Look only at what was not found bare before."""
+        left = [name for name in names if name not in self.bare]
+        found = super().with_content(left)
+        self.bare.update(set(left).difference(found))
+        return found
+
+    def _with_body(self, row: FeedRow) -> FeedRow:
+        """Write each version of a record only once."""
+        key = (row.kind, row.record)
+        parked = row.kind == PARKING.name
+        held: Any = self.parked.get(row.record) if parked else self.rows.get(key)
+        if row.op == PUT and (known := self.bodies.get(key)) and known[0] is held:
+            return row._replace(body=known[1], rv=held.rv)
+        full = super()._with_body(row)
+        if row.op == PUT:
+            self.bodies = self.bodies if len(self.bodies) < BODIES_MAX else {}
+            self.bodies[key] = (held, full.body)
+        return full
 
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:
         """Ask only those parked edits that can be the answer."""
@@ -36,6 +85,7 @@ class WideStore(MemoryStore):
     def write(self, batch: Batch) -> None:
         """Write, and keep the index."""
         super().write(batch)
+        self.bare.difference_update(one.edit.id for one in batch.amended)
         for name, one in batch.parked.items():
             for record in {one.waits_for, one.edit.rec}:
                 if one.state in OPEN_STATES:
@@ -65,7 +115,8 @@ def _copied(store: WideStore) -> WideStore:
     """Copy the containers, down to those within; what lies in them never changes."""
     copy = WideStore()
     for one in fields(store):
-        setattr(copy, one.name, _copy_of(getattr(store, one.name)))
+        if one.name not in DERIVED:
+            setattr(copy, one.name, _copy_of(getattr(store, one.name)))
     return copy
 
 
@@ -148,6 +199,15 @@ class WideGrants(Grants):
         return self._of(user).scopes(user, now_ms)
 
 
+def changed(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys under which something else lies now, or nothing any more, or anew.
+
+    What has not been written is the same object: nothing need be compared.
+    """
+    gone = [key for key in before if key not in after]
+    return gone + [key for key, one in after.items() if before.get(key) is not one]
+
+
 @dataclass
 class Bag:
     """Things of which one can be drawn at random, in a time that does not grow with their number.
@@ -173,6 +233,11 @@ class Bag:
         if place < len(self.things):
             self.things[place] = last
             self.places[last] = place
+
+    def sort(self) -> None:
+        """Put the things in their natural order."""
+        self.things.sort()
+        self.places = dict(zip(self.things, range(len(self.things)), strict=True))
 
     def draw(self, rng: random.Random) -> Any:
         """Return one of the things, None when there is none."""

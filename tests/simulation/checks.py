@@ -1,7 +1,7 @@
 """The invariants of the protocol, each under its name, checked while the world turns."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 SLACK_MS = 61_000
+FOLLOWED = ("plot", "person")
 Key = tuple[str, str]
 
 
@@ -96,10 +97,14 @@ class Checks(RestChecks):
             before = self.shadow.get(key)
             if before is None or before.values.get("grid") == after.values.get("grid"):
                 continue
-            for one in self.world.stand.records().values():
-                if key[0] in ("plot", "person") and one.values.get(key[0]) == key[1]:
+            for one in self._naming(*key):
+                if key[0] in FOLLOWED and one.values.get(key[0]) == key[1]:
                     there = one.values["grid"] == after.values["grid"]
                     self.demand("followers_go_along", there, (after, one))
+
+    def _naming(self, _kind: str, _name: str) -> Iterable[Record]:
+        """Return the records that may follow one: all there are."""
+        return self.world.stand.records().values()
 
     def _bounded(self, entry: LedgerEntry) -> None:
         latest = self.world.now_ms + AHEAD_MS_MAX
@@ -169,7 +174,7 @@ class Checks(RestChecks):
     ) -> set[int] | None:
         """Return the grids that an edit touched when it was made, None when nobody can tell."""
         edit = entry.edit
-        named = [(name, edit.set[name]) for name in ("plot", "person") if edit.set.get(name)]
+        named = [(name, edit.set[name]) for name in FOLLOWED if edit.set.get(name)]
         if edit.op == "create" and not all(key in self.shadow for key in named):
             # A restored server may have forgotten that it moved what this follows.
             return None
@@ -258,15 +263,9 @@ class Checks(RestChecks):
 
     def own_edits_shown(self, handset: Handset) -> None:
         """A phone shows its own edit until a complete pull contains it."""
-        latest: dict[Key, Made] = {}
-        created = set()
-        gone = {made.rec for made in handset.pending.values() if made.op == "delete"}
-        for made in handset.pending.values():
-            latest[(made.kind, made.rec)] = made
-            if made.op == "create":
-                created.add((made.kind, made.rec))
+        created = {(m.kind, m.rec) for m in handset.pending.values() if m.op == "create"}
         gone = self.gone
-        for (kind, rec), made in latest.items():
+        for (kind, rec), made in self._latest(handset, created).items():
             if rec in gone:
                 continue
             row = handset.phone.row(kind, rec)
@@ -274,7 +273,11 @@ class Checks(RestChecks):
                 self.demand("own_edit_shown", row is None, made)
             elif (kind, rec) in created or handset.phone.memory.row(kind, rec):
                 shown = row is not None and _shows(row.values, made)
-                self.demand("own_edit_shown", shown or rec in gone, (made, row))
+                self.demand("own_edit_shown", shown, (made, row))
+
+    def _latest(self, handset: Handset, _created: set[Key]) -> dict[Key, Made]:
+        """Return the last edit of each record that the phone must show."""
+        return {(made.kind, made.rec): made for made in handset.pending.values()}
 
 
 def _woven_in(edit: Edit, pair: tuple[str, Any], story: Sequence[str]) -> bool:

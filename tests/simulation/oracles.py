@@ -43,14 +43,14 @@ class Oracles:
     def committed(self, batch: Batch, shadow: Mapping[Key, Record]) -> None:
         """Reckon one push, and compare."""
         self._humans(batch, shadow)
-        last = {entry.edit.rec: entry for entry in batch.ledger}
+        touched = dict.fromkeys(entry.edit.rec for entry in batch.ledger)
         for entry in batch.ledger:
             if entry.edit.kind == "plot" and entry.receipt.status in APPLIED:
                 self._entered(entry, batch, shadow, alone=_alone(entry, batch))
-        for name in last.keys() & self.plots.keys() - self.lost:
-            record = batch.records.get(("plot", name))
-            if record:
-                self._compare(record, self.plots[name])
+        for name in touched:
+            record, plot = batch.records.get(("plot", name)), self.plots.get(name)
+            if record and plot and name not in self.lost:
+                self._compare(record, plot)
 
     def _humans(self, batch: Batch, shadow: Mapping[Key, Record]) -> None:
         self.lost |= {entry.edit.rec for entry in batch.amended}

@@ -1,6 +1,6 @@
 """Grids that are merged and split while phones are offline, as the office's use cases do it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync.edits import Record
@@ -66,8 +66,10 @@ class Regrid:
                 self.world.grants.give(user, old, self.world.now_ms)
         self._move(source, old, share=0.5)
 
-    def lingering(self, user: int, left: Sequence[str]) -> Collection[str]:
+    def lingering(self, user: int, left: Iterable[str]) -> Collection[str]:
         """Return the scopes that stay with a phone until their heirs have come."""
+        if not self.heirs:
+            return ()
         granted = self.world.grants.scopes(user, self.world.now_ms)
         return {scope for scope in left
                 if scope != f"grid:{self.present(_grid(scope))}"

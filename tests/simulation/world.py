@@ -223,7 +223,7 @@ class World:
         handset.devices.add(device)
 
     def _lingering(self, handset: Handset) -> frozenset[str]:
-        scopes = [f"grid:{grid}" for grid in self.grids]
+        scopes = (f"grid:{grid}" for grid in self.grids)
         return frozenset(self.regrid.lingering(handset.user, scopes))
 
     def _later(self) -> int:

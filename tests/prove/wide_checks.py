@@ -1,0 +1,120 @@
+"""The checks of the simulation for a world so large that nothing may be looked for everywhere."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sync.edits import LedgerEntry, Record
+from sync.store import Batch
+from tests.prove.wide import WideSim
+from tests.simulation.checks import FOLLOWED, Checks, Key
+from tests.simulation.handset import Handset, Made
+
+if TYPE_CHECKING:
+    from tests.prove.country import Country
+
+OWN_EDITS_EVERY = 3
+ANEW_EVERY = 10
+OWN = (
+    "SELECT kind, rec, id, body, filed, taken_ms, receipt FROM replica_log "
+    "WHERE contained = 0 ORDER BY seq"
+)
+ROWS_OF_OWN = (
+    "SELECT kind, rec, rv, body FROM replica_row "
+    "WHERE (kind, rec) IN (SELECT kind, rec FROM replica_log WHERE contained = 0)"
+)
+
+
+class WideChecks(Checks):
+    """The same checks, which find what they compare by an index."""
+
+    world: "Country"
+    turn = 0
+
+    def __init__(self, world: "Country") -> None:
+        super().__init__(world)
+        self.followers: dict[str, dict[Key, None]] = {}
+        """For each record, those that follow it, or did once."""
+        self.looked: dict[int, dict[Key, int]] = {}
+        """For each phone, what its own edits were shown from when last looked at."""
+
+    def committed(self, batch: Batch, *, user: int) -> None:
+        """Check what one push has written."""
+        for key, record in batch.records.items():
+            for name in FOLLOWED:
+                if record.values.get(name):
+                    self.followers.setdefault(record.values[name], {})[key] = None
+        super().committed(batch, user=user)
+
+    def _naming(self, _kind: str, name: str) -> Iterable[Record]:
+        found = self.followers.get(name)
+        if not found:
+            return ()
+        with self.world.stand.open() as store:
+            return list(store.records(found).values())
+
+    def own_edits_shown(self, handset: Handset) -> None:
+        """A phone shows its own edits: looked at on every third occasion."""
+        self.turn += 1
+        if self.turn % OWN_EDITS_EVERY == 0:
+            super().own_edits_shown(handset)
+
+    def _latest(self, handset: Handset, created: set[Key]) -> dict[Key, Made]:
+        """Leave out what was looked at before, if it is shown from the very same: row and log.
+
+        That nothing else decides it is not taken on trust: now and then all is looked at.
+        """
+        latest = super()._latest(handset, created)
+        lies = shown_from(handset, latest, created)
+        before = self.looked.get(id(handset), {})
+        self.looked[id(handset)] = lies
+        if self.turn % (OWN_EDITS_EVERY * ANEW_EVERY) == 0:
+            return latest
+        return {key: made for key, made in latest.items() if before.get(key) != lies[key]}
+
+    def restored(self) -> None:
+        """Take up the state of a restored server."""
+        stand = self.world.stand
+        if isinstance(stand, WideSim):
+            self.effects = set(stand.store.ledger)
+        else:
+            self.effects = {line.edit for line in stand.ledger()}
+        self.replaced()
+
+    def _made(self, entry: LedgerEntry) -> Made | None:
+        return self.world.made.get(entry.edit.id)
+
+    def at_rest(self) -> None:
+        """Check what must hold when nothing moves any more, for all phones."""
+        records, lines = self.world.stand.records(), self.world.stand.ledger()
+        self.demand("shadow_equals_store", records == self.shadow)
+        self._ledger_whole(records, lines)
+        self._digests_agree(records)
+        self._latest_stands(records, lines)
+        known = {line.edit for line in lines}
+        for handset in self.world.handsets:
+            self.phone_equals_server(handset)
+            self._nothing_lost(handset, known)
+
+    def phone_equals_server(self, handset: Handset) -> None:
+        """A phone holds what the server holds in its scopes, and nothing else."""
+        granted = self.world.grants.scopes(handset.user, self.world.now_ms)
+        keys = {key for scope in granted for key in self.world.by_scope.get(scope, ())}
+        few = {key: self.world.parked.get(key) or self.shadow[key] for key in keys}
+        self._converged(handset, few)
+        left = handset.phone.outbox()
+        self.demand("bad_edit_blocks_nobody", not left, left)
+
+
+def shown_from(
+    handset: Handset, latest: Mapping[Key, Made], created: Collection[Key]
+) -> dict[Key, int]:
+    """Return a fingerprint of all that decides how a phone shows the records of its own edits."""
+    ask = handset.phone.memory.ask
+    rows = {(kind, rec): row for kind, rec, *row in ask(ROWS_OF_OWN)}
+    logged: dict[Key, list[Any]] = {}
+    for kind, rec, *entry in ask(OWN):
+        logged.setdefault((kind, rec), []).append(entry)
+    return {
+        key: hash((made.id, key in created, *rows.get(key, ()), *map(tuple, logged.get(key, ()))))
+        for key, made in latest.items()
+    }
