@@ -30,17 +30,11 @@ from tests.simulation.world import START_MS, World
 DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
-<<<<<<< HEAD
-COPIES_MAX, TRIES, TELL_DAYS = 2, 6, 10
-ROUNDS_LIVE = 5  # when faults stop, all phones are equal after so many rounds
-OWN_EDITS_EVERY = 3
-=======
 COPIES_MAX = 2
 TRIES = 6
 TELL_DAYS = 10
 ROUNDS_LIVE = 5
 """When faults stop, all phones are equal after so many rounds."""
->>>>>>> hunt
 EVENTS = {
     "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
     "back_up_phone": 0.6, "restore_phone": 0.3, "compact": 0.3,
