@@ -164,23 +164,6 @@ def test_a_withdrawal_empties_everything_that_stood_on_it_and_nothing_remembers(
     assert SECRET not in json.dumps(phone.pull()) and SECRET not in json.dumps(lead.pull())
 
 
-def test_what_waited_for_an_answer_is_forgotten_when_the_answer_is_no(
-    county: County, phone: SyncPhone
-) -> None:
-    home, contact, person = home_of(phone), new_id(), new_id()
-    assert _new_contact(phone, home, contact)["code"] == "consent_missing"
-    consent(phone, home, "contact", contact, state="declined")
-    # A no to one help is no answer about the others.
-    fields = {"household": home, "display_name": "王阿婆", "services": ["errands"]}
-    phone.act("create", "service_person", person, set=fields)
-    consent(phone, home, "meal_help", person, state="declined")
-    assert SECRET in _everything(county)
-    work_off(county)
-    left = _everything(county)
-    assert SECRET not in left and "张三丰" not in left
-    assert "王阿婆" in left
-
-
 def test_what_another_consent_covers_stays(county: County, phone: SyncPhone) -> None:
     home, person = home_of(phone), new_id()
     meals = consent(phone, home, "meal_help", person)
