@@ -105,8 +105,8 @@ def _areas_of(work: Work, grids: Mapping[Place, AreaAt | None]) -> set[int]:
 
 def _targets(session: Session, works: Sequence[Work]) -> dict[str, str]:
     """Return the states of the cases that took up those which are to show them."""
-    asked = {str(work.record.values.get("merged_into")) for work in works
-             if work.record and work.edit.set.get("act") == "tell"}  # fmt: skip
+    telling = (one.record for one in works if one.record and one.edit.set.get("act") == "tell")
+    asked = {into for record in telling if (into := record.values.get("merged_into"))}
     found = sa.select(Incident.id, Incident.state).where(Incident.id.in_(asked))
     return {row.id: row.state for row in session.execute(found)} if asked else {}
 

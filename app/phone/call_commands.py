@@ -1,4 +1,4 @@
-"""The commands of a worker at a door: visit, ask, consent, withdraw."""
+"""The commands of a worker at a door: visit, questions, consent, withdraw."""
 
 import click
 
@@ -27,7 +27,7 @@ def visit(
 @group.command()
 @click.argument("household")
 @on_phone
-def ask(phone: Phone, household: str) -> None:
+def questions(phone: Phone, household: str) -> None:
     """可以征求哪些同意 / What this household may be asked for now."""
     for one in calls.questions(phone, acts.find(phone, "household", household).rec):
         state = wording.CONSENT_STATES[one.state]

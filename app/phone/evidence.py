@@ -115,9 +115,11 @@ def repair(scene: Scene) -> None:
     """Correct the bad edit at the desk: it goes through as B's own, and both phones show it."""
     scene.tell("⑧ 办公室更正并放行 / the office corrects it and lets it through")
     scene.office.repair(scene.ids["parked"], {"category": scene.category})
+    # Phones are not told who reported; the office is.
+    known = scene.office.ask("GET", f"/incidents/{scene.ids['bad']}")
+    expect(known["reporter"] == scene.b.user["id"], "the incident is B's own")
     for player in (scene.b, scene.a):
         player.phone.sync()
         row = player.row("incident", scene.ids["bad"])
-        expect(row.values["reporter"] == scene.b.user["id"], "the incident is B's own")
         scene.tell(f"   {player.letter} {_incident(scene, row)}")
     expect(not _parked(scene.b), "nothing of B is parked any more")

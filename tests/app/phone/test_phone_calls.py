@@ -19,7 +19,7 @@ def test_a_worker_visits_asks_and_notes_answers_offline(
     assert enrolled.exit_code == 0, enrolled.output
     assert run(*HOME).exit_code == 0
     place = _ids(run("households").output)[0]
-    assert "可以问 ask" in run("ask", place).output
+    assert "可以问 ask" in run("questions", place).output
     for words in (
         ["consent", place, "safety", "--declined"],
         ["consent", place, "contact"],
@@ -27,7 +27,7 @@ def test_a_worker_visits_asks_and_notes_answers_offline(
     ):
         done = run(*words)
         assert done.exit_code == 0 and "已保存在手机上" in done.output, done.output
-    asked = run("ask", place).output
+    asked = run("questions", place).output
     assert "已谢绝 declined" in asked and asked.count("不要问 do not ask") >= 2
     number = run("visit", place, "met", "--note", "电话 13800138000")
     assert number.exit_code == 1 and "电话 ***********" in number.output
