@@ -26,6 +26,7 @@ from sync.clock import Anchors
 from sync.conflicts import CONFLICT
 from sync.edits import Draft, Edit
 from sync.errors import Problem, Stale
+from sync.gate import Gate
 from sync.kinds import Kinds
 from sync.pull import AREA
 from sync.push import Push, PushReply, push
@@ -179,15 +180,30 @@ def write_as_office(
 
 
 def write_all_as_office(
-    session: Session, actor: Actor, edits: Sequence[Edit]
+    session: Session,
+    actor: Actor,
+    edits: Sequence[Edit],
+    *,
+    gate: Gate | None = None,
+    at_ms: int | None = None,
 ) -> list[Mapping[str, Any]]:
-    """Write edits through one user's own device, as one batch; return their receipts."""
-    device, now = office_device(session, actor), now_ms()
+    """Write edits through one user's own device, as one batch; return their receipts.
+
+    Args:
+        edits: their numbers, ids and moments are given here.
+        gate: judges them, when they have been judged as a whole; else each is for this actor.
+        at_ms: when it happens, if not now.
+    """
+    engine, device = current_engine(), office_device(session, actor)
+    now = now_ms() if at_ms is None else at_ms
     drafts = [
         Draft(replace(edit, n=device.last_n + place, id=new_id(), at={"claimed": now}))
         for place, edit in enumerate(edits, start=1)
     ]
-    return current_engine().push(session, actor, device.id, drafts, now).results
+    if gate is None:
+        return engine.push(session, actor, device.id, drafts, now).results
+    context = Push(device.id, actor.user_id, now, engine.anchors, gate, engine.kinds)
+    return push(engine.store(session), drafts, context).results
 
 
 def was_written(session: Session, actor: Actor, key: str) -> bool:

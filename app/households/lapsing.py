@@ -10,21 +10,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.core.actor import Actor, Post
+from app.core.actor import house
 from app.core.database import Mode, current_database
-from app.core.engine import current_engine, office_device
-from app.core.identifiers import new_id
-from app.core.moments import now_ms
+from app.core.engine import current_engine, write_all_as_office
 from app.households.consents import EXPIRED, GIVEN
 from app.households.service_models import Consent, Visit
-from sync.edits import Draft, Edit
+from sync.edits import Edit
 from sync.errors import Refusal
 from sync.gate import Verdict, Work
-from sync.push import Push, push
 
 PORTION = 100
 CHECKIN_KEPT = timedelta(days=90)
-HOUSE = Actor(0, (Post("gw", 0, "", "city", 0),), name="wangge")
+HOUSE = house("gw")
 EVERY_S = 3_600
 ENDED: Mapping[str, Mapping[str, Any]] = {
     "consent": {"state": EXPIRED},
@@ -86,13 +83,9 @@ def _due(session: Session, kind: str) -> Sequence[Row]:
 
 
 def _end(session: Session, kind: str, rows: Sequence[Row]) -> None:
-    engine, device, now = current_engine(), office_device(session, HOUSE), now_ms()
-    drafts = [
-        Draft(Edit(device.last_n + place, new_id(), "update", kind, record, rv, ENDED[kind],
-                   schema=engine.kinds.by_name[kind].schema, at={"claimed": now}))
-        for place, (record, rv) in enumerate(rows, start=1)
-    ]  # fmt: skip
-    context = Push(device.id, HOUSE.user_id, now, engine.anchors, LapseGate(), engine.kinds)
-    reply = push(engine.store(session), drafts, context)
-    stuck = [one for one in reply.results if one.get("code")]
+    schema = current_engine().kinds.by_name[kind].schema
+    edits = [Edit(0, "", "update", kind, record, rv, ENDED[kind], schema=schema)
+             for record, rv in rows]  # fmt: skip
+    results = write_all_as_office(session, HOUSE, edits, gate=LapseGate())
+    stuck = [one for one in results if one.get("code")]
     assert not stuck, f"what has run out is never refused: {stuck}"

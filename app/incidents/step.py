@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.areas.rules import path_ids
-from app.core.actor import Actor
+from app.core.actor import HOUSE_ID, Actor
 from app.core.moments import as_text
 from app.incidents.found import Found
 from app.incidents.limits import Limits
@@ -15,8 +15,6 @@ from app.incidents.rules import RANK_OF_LEVEL
 from sync.gate import Work
 
 Values = Mapping[str, Any]
-CLOCK_ID = 0
-"""The user of the server's own clock: nobody."""
 
 
 @dataclass(frozen=True)
@@ -109,5 +107,5 @@ _IS = {
     "handler": lambda step: step.before.get("handler") == step.actor.user_id,
     "unit": _is_unit,
     "worker": lambda step: _serves(step, "gw"),
-    "clock": lambda step: step.actor.user_id == CLOCK_ID,
+    "clock": lambda step: step.actor.user_id == HOUSE_ID,
 }

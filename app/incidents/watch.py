@@ -12,17 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from app.core.actor import Actor, Post
+from app.core.actor import house
 from app.core.database import Mode, current_database
 from app.core.engine import ATTEMPTS_MAX, write_all_as_office
 from app.core.moments import now_ms
 from app.incidents.models import Incident
 from app.incidents.moves import OPEN_STATES
-from app.incidents.step import CLOCK_ID
 from sync.edits import Edit
 from sync.errors import Problem, Stale
 
-CLOCK = Actor(CLOCK_ID, (Post("cm", 0, "", "city", 0),), name="wangge")
+CLOCK = house("cm")
 """Nobody: the server's own hand. The table lets him do what its rows for the clock say."""
 BATCH, BATCHES_MAX = 500, 40
 LOOK = {"act": "clock", "act_text": None, "act_until": None}

@@ -7,10 +7,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.areas.services import paths_of
-from app.core.actor import Actor
+from app.core.actor import HOUSE_ID, Actor
 from app.core.moments import as_text
 from app.notices import rules
-from app.notices.house import HOUSE_ID
 from app.notices.models import GRIDS_MAX, Notice, NoticeAck, NoticeExplained
 from app.notices.places import Circle, grids_touched
 from sync.errors import FieldError, Refusal

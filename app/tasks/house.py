@@ -10,16 +10,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core.actor import HOUSE_ID, Actor
-from app.core.engine import current_engine, office_device
-from app.core.identifiers import new_id
-from sync.edits import Draft, Edit
+from app.core.actor import Actor, house
+from app.core.engine import current_engine, write_all_as_office
+from sync.edits import Edit
 from sync.errors import Problem, Refusal, Stale
 from sync.gate import Verdict, Work
-from sync.push import Push, push
 
 Values = Mapping[str, Any]
-HOUSE = Actor(HOUSE_ID, (), name="wangge")
+HOUSE = house()
 
 
 def nothing(_work: Work) -> Values:
@@ -72,16 +70,10 @@ def write_together(
     Raises:
         Problem: 503 when something has changed meanwhile, 422 with the field that is refused.
     """
-    engine, device = current_engine(), office_device(session, actor)
-    schema = engine.kinds.by_name["task"].schema
-    drafts = [
-        Draft(replace(one, n=device.last_n + place, id=new_id(), schema=schema,
-                      at={"claimed": now_ms}))
-        for place, one in enumerate(edits, start=1)
-    ]  # fmt: skip
-    context = Push(device.id, actor.user_id, now_ms, engine.anchors, gate, engine.kinds)
+    schema = current_engine().kinds.by_name["task"].schema
+    present = [replace(one, schema=schema) for one in edits]
     try:
-        results = push(engine.store(session), drafts, context).results
+        results = write_all_as_office(session, actor, present, gate=gate, at_ms=now_ms)
     except Stale:
         raise Problem(503, "retry") from None
     for one in results:
