@@ -22,13 +22,6 @@ from tests.simulation.stands import Crash, MemorySim, Watched
 Key = tuple[str, str]
 BODIES_MAX = 100_000
 DERIVED = ("in_order", "bare", "bodies")
-BODIES_MAX = 100_000
-DERIVED = ("in_order", "bare", "bodies")
-OWN = "SELECT kind, rec, id, body FROM replica_log WHERE contained = 0 ORDER BY seq"
-ROWS_OF_OWN = (
-    "SELECT kind, rec, rv, body FROM replica_row "
-    "WHERE (kind, rec) IN (SELECT kind, rec FROM replica_log WHERE contained = 0)"
-)
 
 
 @dataclass
@@ -43,8 +36,8 @@ class WideStore(MemoryStore):
 
     def ledger_after(self, after: str, limit: int) -> Sequence[str]:
         """Sort what is new to the ledger; nothing ever leaves it."""
-        new = list(itertools.islice(self.ledger, len(self.in_order), None))
-        if new:
+        if len(self.ledger) > len(self.in_order):
+            new = itertools.islice(self.ledger, len(self.in_order), None)
             self.in_order = sorted([*self.in_order, *sorted(new)])
         first = bisect.bisect_right(self.in_order, after)
         return self.in_order[first : first + limit]
