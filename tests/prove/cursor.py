@@ -44,7 +44,7 @@ from tests.prove.cluster import open_cluster, open_standby
 from tests.prove.ground import Ground, open_ground, run_as_command
 
 PUSHERS = 16
-EDITS_MAX, EDITS_MAX_MANY = 5, 60
+EDITS_MAX, EDITS_MAX_MANY = 5, 500
 STANDBY_DELAY_MS = 150
 ASKED_DIRECTLY = 8
 SCOPE = f"grid:{GRID}"
