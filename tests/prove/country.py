@@ -37,7 +37,7 @@ ROUNDS_LIVE = 5
 """When faults stop, all phones are equal after so many rounds."""
 EVENTS = {
     "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
-    "back_up_phone": 0.6, "restore_phone": 0.3, "compact": 0.3,
+    "back_up_phone": 0.6, "restore_phone": 0.3,
 }  # fmt: skip
 SESSIONS = (1, 2, 4, 8, 12, 20)
 DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
@@ -197,7 +197,8 @@ class Country(World):
         return left_ms / max(1.0, steps) if steps < 1e9 else 20_000
 
     def _night(self) -> None:
-        """Back the server up, or lose it; look at one grid; now and then at everything."""
+        """Forget what is old, back the server up or lose it; look at a grid or at everything."""
+        self.compact()
         if self.copies and self.rng.random() * self.plan.days < self.plan.restores:
             self.restore_server()
         else:

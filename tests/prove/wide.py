@@ -21,12 +21,12 @@ from tests.simulation.stands import Crash, MemorySim, Watched
 
 Key = tuple[str, str]
 BODIES_MAX = 100_000
-DERIVED = ("in_order", "bare", "bodies")
+DERIVED = ("in_order", "bare", "bodies", "lines")
 
 
 @dataclass
 class WideStore(MemoryStore):
-    """The store in memory, with an index of what is parked and a feed in the order of versions."""
+    """The store in memory, with indexes of what is parked and of the feeds."""
 
     about: dict[str, dict[str, None]] = field(default_factory=dict)
     """For a record, the parked edits that are about it or wait for it."""
@@ -46,6 +46,8 @@ class WideStore(MemoryStore):
     """Ids of the ledger that were found without content."""
     bodies: dict[Key, tuple[object, str | None]] = field(default_factory=dict)
     """The bodies sent last, each with the record or parked edit that it is of."""
+    lines: dict[str, "Lines"] = field(default_factory=dict)
+    """The rows of each feed in the order in which they are sent."""
 
     def with_content(self, names: Sequence[str]) -> list[str]:
         """Look only at what was not found bare before."""
@@ -87,21 +89,72 @@ class WideStore(MemoryStore):
                     self.about.get(record, {}).pop(name, None)
 
     def _publish(self, batch: Batch) -> None:
-        """Take changed rows out first, so that each feed lies in the order of its versions."""
-        for change in batch.feed:
-            self.feeds.get(change.scope, {}).pop((change.kind, change.record), None)
+        """Publish, and keep those lines that have been made."""
         super()._publish(batch)
+        for change in batch.feed:
+            if change.scope in self.lines:
+                self.lines[change.scope].append(
+                    self.feeds[change.scope][change.kind, change.record]
+                )
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
-        """Look only at the newer end of each feed."""
+        """Look only where the wanted rows stand, and at no more of them than are asked for."""
         few = SimpleNamespace(feeds={}, _with_body=self._with_body)
         for window in windows:
-            few.feeds[window.scope] = newer = {}
-            for key, row in reversed(self.feeds.get(window.scope, {}).items()):
-                if row.ver <= window.after:
-                    break
-                newer[key] = row
+            present = self.feeds.get(window.scope, {})
+            if window.scope not in self.lines:
+                self.lines[window.scope] = Lines.of(present.values())
+            found = self.lines[window.scope].within(window, present, limit)
+            few.feeds[window.scope] = {(row.kind, row.record): row for row in found}
         return MemoryStore.feed(few, windows, limit)  # type: ignore[arg-type]
+
+
+@dataclass
+class Lines:
+    """The rows of one feed by rank, each rank in the order of versions.
+
+    Rows that have been written anew or taken out stay where they stand: whoever reads asks the
+    feed whether a row is still there.
+    """
+
+    ranks: dict[int, list[FeedRow]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[FeedRow]) -> "Lines":
+        """Return the lines of the rows of a feed."""
+        lines = cls()
+        for row in sorted(rows, key=_version):
+            lines.append(row)
+        return lines
+
+    def append(self, row: FeedRow) -> None:
+        """Add a row with the highest version."""
+        line = self.ranks.setdefault(row.rank, [])
+        line.append(row)
+        if len(line) > 1 and line[-2].ver > row.ver:
+            line.sort(key=_version)
+
+    def within(self, window: Window, present: Mapping[Key, FeedRow], limit: int) -> list[FeedRow]:
+        """Return the first rows of a window, up to a limit for each rank."""
+        found = []
+        for rank, line in self.ranks.items():
+            if rank >= window.rank:
+                after = max(window.after, window.position if rank == window.rank else 0)
+                found += _first(line, after, window.until, present, limit)
+        return found
+
+
+def _version(row: FeedRow) -> int:
+    return row.ver
+
+
+def _first(
+    line: Sequence[FeedRow], after: int, until: int, present: Mapping[Key, FeedRow], limit: int
+) -> Iterable[FeedRow]:
+    start = bisect.bisect_right(line, after, key=_version)
+    newer = itertools.takewhile(lambda row: row.ver <= until, itertools.islice(line, start, None))
+    there = (row for row in newer if present.get((row.kind, row.record)) is row)
+    return itertools.islice(there, limit)
 
 
 def _copied(store: WideStore) -> WideStore:
