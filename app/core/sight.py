@@ -82,6 +82,8 @@ class Sight:
         if kind in self.whole and kind != CONFLICT.name and not self._office_only(kind):
             return self.veils[kind].body(text) if kind in self.veils else text
         values = json.loads(text)
+        if not values:
+            return text  # it went with the key that sealed it
         if kind == CONFLICT.name:
             shown = self.conflict(values)
         elif kind == PARKING.name:
