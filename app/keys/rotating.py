@@ -124,7 +124,7 @@ class Rotation:
         if not rows:
             return None
         renewed = [new for row in rows if (new := self._renewed(one, row))]
-        values = len(renewed) * (len(one.columns) + len(one.blinds))
+        values = sum(new is not None for row in renewed for new in list(row.values())[2:])
         if renewed:
             self._write(lambda session: self._replace(session, one, renewed, values))
         return Portion(getattr(rows[-1], one.key), values)
@@ -146,8 +146,7 @@ class Rotation:
         except (InvalidTag, Destroyed, ValueError) as error:
             log.error("%s %s cannot be opened: %s", one.table.name, key, type(error).__name__)
             return None
-        names = (*one.columns, *one.blinds)
-        shape = {f"new_{name}": new[name] for name in names}
+        shape = {f"new_{name}": new[name] for name in (*one.columns, *one.blinds)}
         return {"of": key, "seen": getattr(row, one.guard), **shape}
 
     def _replace(

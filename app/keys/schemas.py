@@ -13,7 +13,7 @@ class RotationIn(Schema):
     algorithm = fields.String(load_default=AES, validate=validate.OneOf(ALGORITHMS))
 
 
-class DecisionIn(Schema):
+class RotationDecisionIn(Schema):
     """The second person's word."""
 
     verdict = fields.String(required=True, validate=validate.OneOf((APPROVED, REFUSED)))

@@ -45,7 +45,7 @@ def list_to_decide() -> Any:
 
 @blueprint.route("/rotations/<uuid:rotation>/decision", methods=["POST"])
 @blueprint.guard("key.rotate", Mode.WRITE)
-@blueprint.arguments(schemas.DecisionIn)
+@blueprint.arguments(schemas.RotationDecisionIn)
 @blueprint.response(200, schemas.RotationOut)
 def decide(body: dict[str, str], rotation: UUID) -> Any:
     """Approve or refuse a change of keys that somebody else has asked for."""
