@@ -120,15 +120,30 @@ def place_of_record(
     try:
         shown = _shown(model, row, actor, masked=False)
     except Destroyed:
-        columns = table_of(model).c
-        asked = [columns.get(name, sa.null()) for name in ("grid", own_field or "")]
-        grid, owner = session.execute(sa.select(*asked).where(columns.id == record)).one()
-        _decide(session, actor, action, grid, own=owner == actor.user_id, besides=besides)
+        left = _left_of(session, model, record)
+        _decide(session, actor, action, left.get("grid"), own=_own(actor, left, own_field, own_when),
+                besides=besides)  # fmt: skip
         raise
-    own = own_field is not None and shown.get(own_field) == actor.user_id
-    own = own or (own_when is not None and own_when(shown))
-    grid = shown.get("grid")
-    return shown, _decide(session, actor, action, grid, own=own, besides=besides)
+    own = _own(actor, shown, own_field, own_when)
+    return shown, _decide(session, actor, action, shown.get("grid"), own=own, besides=besides)
+
+
+def _own(
+    actor: Actor,
+    values: Mapping[str, Any],
+    own_field: str | None,
+    own_when: Callable[[Mapping[str, Any]], bool] | None,
+) -> bool:
+    """Tell whether a record is the actor's own."""
+    own = own_field is not None and values.get(own_field) == actor.user_id
+    return own or (own_when is not None and own_when(values))
+
+
+def _left_of(session: Session, model: type[Record], record: str) -> Mapping[str, Any]:
+    """Return what columns still say of a record whose body went with its key: whose, and where."""
+    declared, table = declared_of(model), table_of(model).c
+    plain = [table[name] for name, one in declared.items() if not one.sealed]
+    return session.execute(sa.select(*plain).where(table.id == record)).mappings().one()
 
 
 def _decide(
