@@ -121,8 +121,8 @@ def place_of_record(
         shown = _shown(model, row, actor, masked=False)
     except Destroyed:
         left = _left_of(session, model, record)
-        _decide(session, actor, action, left.get("grid"), own=_own(actor, left, own_field, own_when),
-                besides=besides)  # fmt: skip
+        own = _own(actor, left, own_field, own_when)
+        _decide(session, actor, action, left.get("grid"), own=own, besides=besides)
         raise
     own = _own(actor, shown, own_field, own_when)
     return shown, _decide(session, actor, action, shown.get("grid"), own=own, besides=besides)
