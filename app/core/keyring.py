@@ -60,6 +60,7 @@ class Key:
         self.bound = self.head if number == FIRST else self.head + algorithm.encode() + b"\x00"
         self.fields: Aead = aead(algorithm, derive_key(secret, "wangge field encryption"))
         self._columns: dict[str, bytes] = {}
+        self._mark = blind_mark(number)
 
     @cached_property
     def streams(self) -> bytes:
@@ -93,9 +94,8 @@ class Key:
         if key is None:
             key = hmac.digest(self._index, column.encode(), hashlib.sha256)
             self._columns[column] = key
-        mark = blind_mark(self.number)
         mac = hmac.digest(key, text.encode(), hashlib.sha256)
-        return mark + mac.hex()[: BLIND_CHARACTERS - len(mark)]
+        return (self._mark + mac.hex())[:BLIND_CHARACTERS]
 
 
 def blind_mark(number: int) -> str:

@@ -34,6 +34,8 @@ def check(app: Flask) -> None:
     database: Database = app.extensions["wangge_database"]
     engine: Engine = app.extensions["wangge_engine"]
     ring = engine.cipher.ring
+    if not sa.inspect(database.engine).has_table(FieldKey.__tablename__):
+        raise MissingKey("数据库须升级 / the database must be upgraded: flask db upgrade")
     ring.look()
     with database.transaction(Mode.WRITE) as session:
         if FIRST in ring.roots.secrets and FIRST not in ring.written_down:

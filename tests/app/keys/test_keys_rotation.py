@@ -166,6 +166,16 @@ def test_a_rotation_killed_at_every_boundary_goes_on_while_phones_push_and_pull(
     assert vault.run("retire", "1").exit_code == 0
 
 
+def test_each_thing_on_the_shelf_begins_with_the_key_that_the_books_name(vault: Vault) -> None:
+    vault.new_key()
+    _finished(vault.rotation())
+    shelf = vault.rotation().lane.shelf
+    rows = vault.county.sql(sa.select(BlobRow.key, BlobRow.sealed_with))
+    assert len(rows) >= 3
+    assert {(row.sealed_with, shelf.key_of(row.key)) for row in rows} == {(2, 2)}
+    assert list(shelf.faults()) == [] and list(shelf.orphans()) == []
+
+
 def test_whoever_writes_a_row_while_it_is_sealed_anew_is_not_overwritten(vault: Vault) -> None:
     vault.new_key()
     rotation, contact = vault.rotation(), vault.ids["contact"]

@@ -11,7 +11,7 @@ from app.keys import services
 from tests.app.identity.town import CITY, PEOPLE, outcome
 from tests.app.keys.vault import Vault
 
-WISH = {"reason": "每年一次", "algorithm": "sm4-gcm"}
+WISH = {"reason": "每年例行轮换", "algorithm": "sm4-gcm"}
 ASK = "/keys/rotations"
 
 
