@@ -63,6 +63,7 @@ class Settings:
             raise SettingsError(f"PROFILE={profile}: say {DEVELOPMENT} or {PRODUCTION}")
         data_dir = Path(environment.get("DATA_DIR", "var")).absolute()
         database_url = environment.get("DATABASE_URL", f"sqlite:///{data_dir}/wangge.db")
+        secret_key = _secret(environment, "SECRET_KEY", profile, data_dir)
         first, more, current = _root_keys(environment, profile, data_dir)
         docs = environment.get("API_DOCS", "0" if profile == PRODUCTION else "1")
         return cls(
@@ -70,7 +71,7 @@ class Settings:
             database_url=database_url,
             standby_url=_standby(environment, database_url),
             data_dir=data_dir,
-            secret_key=_secret(environment, "SECRET_KEY", profile, data_dir),
+            secret_key=secret_key,
             field_key=first,
             field_keys=more,
             field_key_current=current,

@@ -35,7 +35,7 @@ def check(app: Flask) -> None:
     engine: Engine = app.extensions["wangge_engine"]
     ring = engine.cipher.ring
     if not sa.inspect(database.engine).has_table(FieldKey.__tablename__):
-        raise MissingKey("数据库须升级 / the database must be upgraded: flask db upgrade")
+        return  # it is to be upgraded first, and says so itself
     ring.look()
     with database.transaction(Mode.WRITE) as session:
         if FIRST in ring.roots.secrets and FIRST not in ring.written_down:

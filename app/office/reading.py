@@ -143,7 +143,7 @@ def _left_of(session: Session, model: type[Record], record: str) -> Mapping[str,
     """Return what columns still say of a record whose body went with its key: whose, and where."""
     declared, table = declared_of(model), table_of(model).c
     plain = [table[name] for name, one in declared.items() if not one.sealed]
-    return session.execute(sa.select(*plain).where(table.id == record)).mappings().one()
+    return dict(session.execute(sa.select(*plain).where(table.id == record)).mappings().one())
 
 
 def _decide(

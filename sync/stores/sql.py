@@ -43,11 +43,7 @@ class Seal(Protocol):
         """Return the text sealed, if this kind demands it."""
 
     def open(self, kind: str, record: str, text: str) -> str:
-        """Return the plain text again.
-
-        Raises:
-            Destroyed: its key was destroyed.
-        """
+        """Return the plain text again, unless its key was destroyed (``Destroyed``)."""
 
 
 @dataclass(frozen=True)

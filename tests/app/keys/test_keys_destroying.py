@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from app.core.key_table import FieldKey, list_of, read_list
 from app.core.keyring import FIRST, KeyRing, Roots
-from app.core.records import sync_tables
 from app.core.settings import Settings
 from app.keys import checking
 from app.keys.checking import MissingKey, check
@@ -36,7 +35,7 @@ def _place(vault: Vault) -> Path:
 
 
 def test_destroying_a_key_makes_its_texts_unreadable_and_the_rest_works(vault: Vault) -> None:
-    county, ids = vault.county, vault.ids
+    county, ids, taken = vault.county, vault.ids, vault.take_photo()
     _sealed_with_two(vault)
     fresh = home_of(vault.phone)
     done = vault.run("destroy", "2", "--yes")
@@ -57,6 +56,8 @@ def test_destroying_a_key_makes_its_texts_unreadable_and_the_rest_works(vault: V
     made = county.task(title="之后的任务")
     assert county.ask("gw", "GET", f"/tasks/{made['id']}").get_json()["title"] == "之后的任务"
     assert county.ask("ts", "GET", f"/users/{ids['user']}").get_json()["phone"] is None
+    photo = county.ask("ts", "GET", f"/photos/{taken}/original")
+    assert photo.status_code in (200, 302, 303, 404, 410), photo.get_data(as_text=True)
     for path in ("/conflicts", "/parking", "/exports"):
         assert county.ask("ts", "GET", path).status_code in (200, 404), path
 
@@ -78,8 +79,6 @@ def test_phones_go_on_and_an_edit_of_what_is_gone_is_answered_for_good(vault: Va
     ], receipts  # fmt: skip
     history = vault.county.ask("ts", "GET", f"/tasks/{vault.ids['task']}/history")
     assert history.status_code in (200, 404)
-    photo = vault.county.ask("ts", "GET", f"/photos/{vault.ids['photo']}/original")
-    assert photo.status_code != 503
 
 
 def test_the_ring_refuses_what_would_destroy_nothing_or_too_much(vault: Vault) -> None:
@@ -108,8 +107,7 @@ def test_neither_the_key_nor_what_it_hid_stays_in_list_or_table(vault: Vault) ->
     vault.ring.look()
     gone = vault.county.ask("gw", "GET", f"/tasks/{vault.ids['task']}")
     assert outcome(gone) == (410, "key_destroyed")
-    ledger = vault.county.sql(sa.select(sync_tables.ledger.c.body))
-    assert not any(row.body.startswith("Ag") for row in ledger)
+    assert ("sync_ledger.body", 2) not in vault.scan()
 
 
 def test_with_another_root_key_the_first_can_be_destroyed_too(vault: Vault) -> None:
