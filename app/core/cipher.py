@@ -74,12 +74,12 @@ class BodySeal:
         return self.cipher.seal(text, f"body/{kind}/{record}")
 
     def open(self, kind: str, record: str, text: str) -> str:
-        """Return the plain text.
+        """Return the plain text; of what was stripped, nothing.
 
         Raises:
             Destroyed: its key was destroyed.
         """
-        if kind in self.open_kinds or text.startswith("{"):
+        if kind in self.open_kinds or not text or text.startswith("{"):
             return text
         return self.cipher.open(text, f"body/{kind}/{record}")
 

@@ -1,6 +1,7 @@
 """Make data keys, wrap them anew, and put them out of use."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from app.core.keyring import (
     KeyEntry,
     KeyRing,
 )
-from sync.errors import Problem
+from sync.errors import Destroyed, Problem
 
 MATERIAL_BYTES = 32
 LEFT = (OLD, RETIRED)
@@ -59,7 +60,22 @@ class Keys:
         if FIRST in self.ring.roots.secrets:
             self._write_first()
         found = self.session.scalars(lock_rows(sa.select(FieldKey).order_by(FieldKey.number)))
-        return {row.number: row for row in found}
+        rows = {row.number: row for row in found}
+        return {**rows, **self._adopted(rows)}
+
+    def _adopted(self, known: Collection[int]) -> dict[int, FieldKey]:
+        """Write down again what only the list knows: the database was put back since."""
+        lost = [one for one in read_list(list_of(self.place)) if one.number not in known]
+        rows = {
+            one.number: FieldKey(
+                number=one.number, algorithm=one.algorithm, state=one.state, root=one.root,
+                wrapped=one.wrapped, known_by=one.check, made_ms=0, resealed_ms=0,
+            )
+            for one in lost
+        }  # fmt: skip
+        self.session.add_all(rows.values())
+        self.session.flush()
+        return rows
 
     def _write_first(self) -> None:
         """Write the first key down; it is older than the table, and made of a root key."""
@@ -82,8 +98,7 @@ class Keys:
                     None)  # fmt: skip
         if made is not None:
             return made
-        listed = [one.number for one in read_list(list_of(self.place))]
-        number = max((FIRST, *rows, *listed)) + 1
+        number = max((FIRST, *rows)) + 1
         if number > NUMBER_MAX:
             raise Problem(409, "keys_used_up", most=NUMBER_MAX)
         entry = self._fresh(number, wish.algorithm)
@@ -134,13 +149,15 @@ class Keys:
         """Put a key out of use, for good or for reading only.
 
         Raises:
-            Problem: 404, or 409 for the key that seals.
+            Problem: 404, 409 for the key that seals, 410 for one that was destroyed before.
         """
         row = self.rows().get(number)
         if row is None:
             raise Problem(404, "not_found")
         if row.state == CURRENT:
             raise Problem(409, "key_is_current", key=number)
+        if row.state == DESTROYED != state:
+            raise Destroyed
         if state == DESTROYED:
             enter(list_of(self.place), replace(entry_of(row), wrapped=None))
             row.wrapped = None

@@ -31,6 +31,7 @@ SUBJECT = "key:"
 WORK_MS = 60_000
 """How long the job works before it lets others have their turn."""
 LISTED_MAX = 100
+NEXT = "next"
 
 
 def current_rotation() -> Rotation:
@@ -98,22 +99,24 @@ def under_way(session: Session) -> bool:
     return row is not None and row.resealed_ms is None
 
 
-def work(_subject: str) -> None:
-    """Seal anew for a while; what is left then is the next job's."""
+def work(subject: str) -> None:
+    """Seal anew for a while; what is left then is the next job's.
+
+    The next one has another subject: asked for again under its own, this one would begin at once.
+    """
     rotation, begun = current_rotation(), now_ms()
     rotation.ring.look()
     with rotation.database.transaction(Mode.READ) as session:
         row = session.get(FieldKey, rotation.ring.current.number)
-        fresh = row is not None and row.resealed_ms is None and not row.total
-        if row is None or row.resealed_ms is not None:
-            return
-    if fresh:
+    if row is None or row.resealed_ms is not None:
+        return
+    if not row.total:
         rotation.begin()
     if rotation.sweep_until(lambda: now_ms() - begun > WORK_MS) and rotation.finish(now_ms()):
         return
     at_ms = max(now_ms(), min(rotation.settled_ms(), now_ms() + WORK_MS))
     with rotation.database.transaction(Mode.WRITE) as session:
-        ask_for(session, ROTATE, at_ms=at_ms)
+        ask_for(session, ROTATE, "" if subject else NEXT, at_ms=at_ms)
 
 
 def shown(row: FieldKey) -> dict[str, Any]:
