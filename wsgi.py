@@ -6,6 +6,7 @@ from app.core.database import Database
 from app.core.jobs import work_beside
 from app.core.settings import BY_ENGINE, INSIDE
 from app.factory import create_app
+from app.keys.checking import check as check_keys
 
 app = create_app()
 
@@ -13,6 +14,7 @@ app = create_app()
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
     database: Database = app.extensions["wangge_database"]
     database.check()
+    check_keys(app)
     # The embedded engine has one process, which does its jobs itself; else `flask worker` does.
     jobs = app.extensions["wangge_settings"].jobs
     if jobs == INSIDE or (jobs == BY_ENGINE and database.is_sqlite):

@@ -17,6 +17,7 @@ from app import (
     households,
     identity,
     incidents,
+    keys,
     notices,
     numbers,
     phone,
@@ -30,11 +31,14 @@ from app.core.cipher import Cipher
 from app.core.database import Database
 from app.core.engine import build_engine
 from app.core.feature import Feature
+from app.core.key_table import written_down
+from app.core.keyring import KeyRing, Roots
 from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
 from app.core.refusals import FIELDS
 from app.core.settings import Settings
 from app.sync_api import history
+from app.sync_api.epochs import place_of
 from sync.wire import BODY_BYTES_MAX
 
 FEATURES: tuple[Feature, ...] = (
@@ -53,6 +57,7 @@ FEATURES: tuple[Feature, ...] = (
     numbers.feature,
     exports.feature,
     campaigns.feature,
+    keys.feature,
     demo.feature,
     phone.feature,
 )
@@ -74,7 +79,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database(
         settings.database_url, pool_size=settings.pool_size, standby_url=settings.standby_url
     )
-    cipher = Cipher(settings.field_key)
+    roots = Roots(settings.root_keys, settings.field_key_current)
+    ring = KeyRing(roots, written_down(database, place_of(settings)))
+    database.before = ring.look_if_due
+    cipher = Cipher(ring)
     app.extensions.update(
         wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,
         wangge_engine=build_engine(

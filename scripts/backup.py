@@ -88,6 +88,9 @@ def main() -> None:
     click.echo(
         "并同时保存 .erasures 文件 / copy the .erasures file too: what it names stays erased"
     )
+    click.echo(
+        "以及 .keys 文件（如有） / and the .keys file, if there is one: photos need the keys in it"
+    )
 
 
 if __name__ == "__main__":

@@ -38,5 +38,12 @@ class Problem(Exception):
         self.extra = extra
 
 
+class Destroyed(Problem):
+    """What is asked for was destroyed with the key that sealed it."""
+
+    def __init__(self) -> None:
+        super().__init__(410, "key_destroyed")
+
+
 class Stale(Exception):
     """What was read has changed before it could be written: read again and repeat."""

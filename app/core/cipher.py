@@ -1,33 +1,22 @@
-"""Seal personal fields: AES-256-GCM bound to table, column and row, and a blind index to find."""
+"""Seal personal fields, bound to table, column and row, and blind indexes to find them."""
 
 import base64
-import hashlib
-import hmac
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from app.core.algorithms import NONCE_BYTES
+from app.core.keyring import KeyRing, derive_key
+from sync.errors import Destroyed
 
-KEY_ID = b"\x01"
-NONCE_BYTES = 12
-BLIND_CHARACTERS = 32
-
-
-def derive_key(secret: str, purpose: str) -> bytes:
-    """Return a key of 32 bytes for one purpose."""
-    kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode())
-    return kdf.derive(secret.encode())
+NOTHING = "{}"
 
 
 class Cipher:
     """Seal and open texts; every sealed text names its key, and is tied to its place."""
 
-    def __init__(self, secret: str) -> None:
-        self._aead = AESGCM(derive_key(secret, "wangge field encryption"))
-        self._index_key = derive_key(secret, "wangge blind index")
+    def __init__(self, keys: KeyRing | str) -> None:
+        self.ring = KeyRing.of(keys) if isinstance(keys, str) else keys
 
     def seal(self, text: str, place: str) -> str:
         """Return the text sealed for one place (``table/column/row``)."""
@@ -35,14 +24,15 @@ class Cipher:
 
     def seal_bytes(self, content: bytes, place: str) -> bytes:
         """Return bytes sealed for one place."""
-        nonce = os.urandom(NONCE_BYTES)
-        return KEY_ID + nonce + self._aead.encrypt(nonce, content, KEY_ID + place.encode())
+        key, nonce = self.ring.current, os.urandom(NONCE_BYTES)
+        return key.head + nonce + key.fields.encrypt(nonce, content, key.bound + place.encode())
 
     def open(self, sealed: str, place: str) -> str:
         """Return the plain text.
 
         Raises:
             cryptography.exceptions.InvalidTag: it was changed, or sealed for another place.
+            Destroyed: its key was destroyed.
         """
         return self.open_bytes(base64.b64decode(sealed), place).decode()
 
@@ -51,14 +41,19 @@ class Cipher:
 
         Raises:
             cryptography.exceptions.InvalidTag: they were changed, or sealed for another place.
+            Destroyed: their key was destroyed.
         """
+        key = self.ring.key(sealed[0] if sealed else 0)
         nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-        return self._aead.decrypt(nonce, body, sealed[:1] + place.encode())
+        return key.fields.decrypt(nonce, body, key.bound + place.encode())
 
     def blind(self, text: str, column: str) -> str:
         """Return what lets equal values of one column be found without being read."""
-        mac = hmac.digest(self._index_key, f"{column}:{text}".encode(), hashlib.sha256)
-        return mac.hex()[:BLIND_CHARACTERS]
+        return self.ring.current.blind(text, column)
+
+    def blinds(self, text: str, column: str) -> Sequence[str]:
+        """Return all that may stand for a value in an index: while keys change, more than one."""
+        return [key.blind(text, column) for key in self.ring.searched]
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,21 @@ class BodySeal:
         return self.cipher.seal(text, f"body/{kind}/{record}")
 
     def open(self, kind: str, record: str, text: str) -> str:
-        """Return the plain text."""
-        if kind in self.open_kinds or text.startswith("{"):
+        """Return the plain text; of what was stripped, nothing.
+
+        Raises:
+            Destroyed: its key was destroyed.
+        """
+        if kind in self.open_kinds or not text or text.startswith("{"):
             return text
         return self.cipher.open(text, f"body/{kind}/{record}")
+
+    def shown(self, kind: str, record: str, text: str) -> str:
+        """Return the plain text; in a list, what went with its key is an empty record."""
+        try:
+            return self.open(kind, record, text)
+        except Destroyed:
+            return NOTHING
+
+
+__all__ = ["BodySeal", "Cipher", "derive_key"]

@@ -13,7 +13,7 @@ A transaction has a mode, because SQLite and PostgreSQL need different words for
 import enum
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,6 +123,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.metadata = Base.metadata
         self._turnstile = Turnstile()
+        # What the process does now and then, while no transaction is open.
+        self.before: Callable[[], object] | None = None
         self.engine = self._open_sqlite(pool_size) if self.is_sqlite else self._open(pool_size)
         self.standby = Standby(standby_url, pool_size=pool_size) if standby_url else None
 
@@ -149,6 +151,8 @@ class Database:
     @contextmanager
     def transaction(self, mode: Mode) -> Iterator[Session]:
         """Open a session in one transaction; commit at the end, roll back on any error."""
+        if self.before:
+            self.before()
         session = Session(self.engine, expire_on_commit=False, autoflush=False)
         session.info["database"] = self
         try:

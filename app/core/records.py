@@ -1,7 +1,7 @@
 """Declare a synced record once: from ``synced(...)`` come wire, column, merge rule and privacy."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -259,8 +259,12 @@ class KindTable:
         return row
 
     def blind(self, column: str, text: str) -> str:
-        """Return the keyed hash by which a column is searched."""
+        """Return the keyed hash that stands in a column."""
         return self.cipher.blind(text, f"{self.table.name}.{column}")
+
+    def blinds(self, column: str, text: str) -> Sequence[str]:
+        """Return all keyed hashes by which a column is searched: while keys change, several."""
+        return self.cipher.blinds(text, f"{self.table.name}.{column}")
 
     def _sealed(self, name: str, value: Any, record: str) -> dict[str, Any]:
         place = f"{self.table.name}/{name}/{record}"

@@ -13,6 +13,8 @@ from pathlib import Path
 from flask import current_app
 
 DEVELOPMENT, PRODUCTION = "development", "production"
+DEFAULTS = ("changeme", "change-me", "change_me", "example", "your-key", "password", "01234567")
+DIFFERENT_MIN = 6
 BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
 
 
@@ -30,6 +32,8 @@ class Settings:
     data_dir: Path
     secret_key: str
     field_key: str
+    field_keys: Mapping[int, str]
+    field_key_current: int
     public_url: str
     api_docs: bool
     pool_size: int
@@ -59,14 +63,18 @@ class Settings:
             raise SettingsError(f"PROFILE={profile}: say {DEVELOPMENT} or {PRODUCTION}")
         data_dir = Path(environment.get("DATA_DIR", "var")).absolute()
         database_url = environment.get("DATABASE_URL", f"sqlite:///{data_dir}/wangge.db")
+        secret_key = _secret(environment, "SECRET_KEY", profile, data_dir)
+        first, more, current = _root_keys(environment, profile, data_dir)
         docs = environment.get("API_DOCS", "0" if profile == PRODUCTION else "1")
         return cls(
             profile=profile,
             database_url=database_url,
             standby_url=_standby(environment, database_url),
             data_dir=data_dir,
-            secret_key=_secret(environment, "SECRET_KEY", profile, data_dir),
-            field_key=_secret(environment, "FIELD_KEY", profile, data_dir),
+            secret_key=secret_key,
+            field_key=first,
+            field_keys=more,
+            field_key_current=current,
             public_url=environment.get("PUBLIC_URL", "http://127.0.0.1:8080").rstrip("/"),
             api_docs=docs == "1",
             pool_size=_whole(environment, "POOL_SIZE", 16),
@@ -84,6 +92,11 @@ class Settings:
             upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
             jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
         )
+
+    @property
+    def root_keys(self) -> Mapping[int, str]:
+        """Return all keys of the environment by their numbers; ``FIELD_KEY`` is number 1."""
+        return {**({1: self.field_key} if self.field_key else {}), **self.field_keys}
 
 
 def current_settings() -> Settings:
@@ -120,6 +133,55 @@ def _secret(environment: Mapping[str, str], name: str, profile: str, data_dir: P
     if len(value) < 32:
         raise SettingsError(f"{name} (or {name}_FILE) must hold at least 32 characters")
     return value
+
+
+def _root_keys(
+    environment: Mapping[str, str], profile: str, data_dir: Path
+) -> tuple[str, Mapping[int, str], int]:
+    """Return the first root key, the others, and which one wraps new data keys.
+
+    The first may be left out when another one is current: then it was destroyed.
+    """
+    more = _more_keys(_given(environment, "FIELD_KEYS"))
+    current = _whole(environment, "FIELD_KEY_CURRENT", 1)
+    kept = data_dir / "field_key.txt"
+    if current in more and not (profile == DEVELOPMENT and kept.exists()):
+        first = _given(environment, "FIELD_KEY")
+    else:
+        first = _secret(environment, "FIELD_KEY", profile, data_dir)
+    keys = {**({1: first} if first else {}), **more}
+    if current not in keys:
+        raise SettingsError(
+            f"FIELD_KEY_CURRENT={current}: there is no such key; add it to FIELD_KEYS as "
+            f"{current}:secret, or name one of {', '.join(map(str, sorted(keys)))}"
+        )
+    if len(set(keys.values())) < len(keys):
+        raise SettingsError("FIELD_KEYS repeats a secret: give each key a secret of its own")
+    for number, secret in keys.items():
+        _demand_secret("FIELD_KEY" if number == 1 else f"key {number} in FIELD_KEYS", secret)
+    return first, more, current
+
+
+def _more_keys(text: str) -> dict[int, str]:
+    """Read ``2:secret 3:secret``, with blanks or line ends between."""
+    keys: dict[int, str] = {}
+    for word in text.split():
+        number, _, secret = word.partition(":")
+        if not (number.isdecimal() and 2 <= int(number) <= 255):
+            raise SettingsError("FIELD_KEYS: write number:secret for each key, numbers 2 to 255")
+        if int(number) in keys:
+            raise SettingsError(f"FIELD_KEYS names key {int(number)} twice")
+        keys[int(number)] = secret
+    return keys
+
+
+def _demand_secret(name: str, secret: str) -> None:
+    """Refuse what somebody could guess or has copied from a page."""
+    if len(secret) < 32:
+        raise SettingsError(f"{name} must hold at least 32 characters")
+    copied = any(word in secret.lower() for word in DEFAULTS)
+    if copied or len(set(secret)) < DIFFERENT_MIN:
+        raise SettingsError(f"{name} is no secret: make one with `openssl rand -base64 48`")
 
 
 def _given(environment: Mapping[str, str], name: str) -> str:

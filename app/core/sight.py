@@ -20,6 +20,10 @@ _NOBODY: Values = {"user": None, "device": None}
 """Whose a parked edit is, to those who need not know whom its kind names."""
 
 
+GONE = {CONFLICT.name: '{"state":"resolved"}', PARKING.name: '{"state":"discarded"}'}
+"""What phones are shown in place of a body that went with its key: nothing is left to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """How the bodies of one answer are shown to one actor.
@@ -82,6 +86,8 @@ class Sight:
         if kind in self.whole and kind != CONFLICT.name and not self._office_only(kind):
             return self.veils[kind].body(text) if kind in self.veils else text
         values = json.loads(text)
+        if not values:
+            return GONE.get(kind, text)
         if kind == CONFLICT.name:
             shown = self.conflict(values)
         elif kind == PARKING.name:

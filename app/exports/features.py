@@ -121,7 +121,7 @@ def _records(session: Session, collection: Collection, reach: Reach, wish: Wish)
     engine = current_engine()
     found = []
     for row in rows:
-        values = json.loads(engine.seal.open(model.kind, row.id, row.body))
+        values = json.loads(engine.seal.shown(model.kind, row.id, row.body))
         shown = engine.mask(model.kind, values) if reach.masked else values
         place = shown.get(layer.point)
         found.append({

@@ -69,7 +69,7 @@ def _record_rows(
         page = session.execute(further.order_by(table.c.id).limit(PAGE_ROWS)).all()
         for row in page:
             number += 1
-            values = {"id": row.id, **json.loads(engine.seal.open(kind, row.id, row.body))}
+            values = {"id": row.id, **json.loads(engine.seal.shown(kind, row.id, row.body))}
             place = places.get(values.get("grid") or 0, {})
             shown = {"number": number, **place, **{name: values.get(name) for name in names}}
             point = values.get(layer.point) if layer.point else None

@@ -142,6 +142,6 @@ class Window:
                 sa.select(table.c.id, table.c.rv, table.c.body).where(table.c.id.in_(records))
             )
             for row in rows:
-                body = sight.body(kind, engine.seal.open(kind, row.id, row.body))
+                body = sight.body(kind, engine.seal.shown(kind, row.id, row.body))
                 found[(kind, row.id)] = (row.rv, json.loads(body))
         return found

@@ -69,10 +69,10 @@ def _by_phone(session: Session, phone: str | None) -> list[Candidate]:
     if number is None:
         return []
     # a sealed column hashes under its own name
-    blind = current_engine().tables[Contact.kind].blind("phone", number)
+    blinds = current_engine().tables[Contact.kind].blinds("phone", number)
     rows = session.execute(
         sa.select(Contact.household, Contact.grid)
-        .where(Contact.phone_blind == blind, Contact.deleted.is_(None))
+        .where(Contact.phone_blind.in_(blinds), Contact.deleted.is_(None))
         .limit(LOOKED_AT_MAX)
     )
     return [Candidate(row[0] or "", row[1] or 0, PHONE) for row in rows]
@@ -82,10 +82,10 @@ def _by_address(session: Session, address: dict[str, Any]) -> list[Candidate]:
     plain = plain_address(address)
     if plain is None:
         return []
-    blind = current_engine().tables[Household.kind].blind("address_blind", plain)
+    blinds = current_engine().tables[Household.kind].blinds("address_blind", plain)
     rows = session.execute(
         sa.select(Household.id, Household.grid)
-        .where(Household.address_blind == blind, Household.deleted.is_(None))
+        .where(Household.address_blind.in_(blinds), Household.deleted.is_(None))
         .limit(LOOKED_AT_MAX)
     )
     return [Candidate(row[0], row[1] or 0, ADDRESS) for row in rows]

@@ -12,13 +12,14 @@ from app.areas.models import Area
 from app.areas.services import below_any, paths_of
 from app.core import policy
 from app.core.actor import Actor
+from app.core.database import table_of
 from app.core.engine import current_engine
 from app.core.moments import now_ms
 from app.core.pagination import after
 from app.core.policy import Answer, Reach
-from app.core.records import Record
+from app.core.records import Record, declared_of
 from app.core.sight import unveiled
-from sync.errors import Problem
+from sync.errors import Destroyed, Problem
 
 
 def within_reach(
@@ -61,7 +62,7 @@ def list_records(
         .order_by(model.id)
         .limit(limit + 1)
     )
-    return [_shown(model, row, actor, masked=reach.masked) for row in rows]
+    return [_listed(model, row, actor, masked=reach.masked) for row in rows]
 
 
 def read_record(
@@ -108,18 +109,41 @@ def place_of_record(
         besides: answers that the caller deals with himself, such as a reason that is needed.
 
     Raises:
-        Problem: 404 absent or out of scope, 403 in scope but not for this role.
+        Problem: 404 absent or out of scope, 403 in scope but not for this role, 410 for whoever
+            might read it, had it not been destroyed with its key.
     """
     row = session.execute(
         sa.select(model.id, model.rv, model.body).where(model.id == record, model.deleted.is_(None))
     ).first()
     if row is None:
         raise Problem(404, "not_found")
-    shown = _shown(model, row, actor, masked=False)
-    own = own_field is not None and shown.get(own_field) == actor.user_id
-    own = own or (own_when is not None and own_when(shown))
-    grid = shown.get("grid")
-    return shown, _decide(session, actor, action, grid, own=own, besides=besides)
+    try:
+        shown = _shown(model, row, actor, masked=False)
+    except Destroyed:
+        left = _left_of(session, model, record)
+        own = _own(actor, left, own_field, own_when)
+        _decide(session, actor, action, left.get("grid"), own=own, besides=besides)
+        raise
+    own = _own(actor, shown, own_field, own_when)
+    return shown, _decide(session, actor, action, shown.get("grid"), own=own, besides=besides)
+
+
+def _own(
+    actor: Actor,
+    values: Mapping[str, Any],
+    own_field: str | None,
+    own_when: Callable[[Mapping[str, Any]], bool] | None,
+) -> bool:
+    """Tell whether a record is the actor's own."""
+    own = own_field is not None and values.get(own_field) == actor.user_id
+    return own or (own_when is not None and own_when(values))
+
+
+def _left_of(session: Session, model: type[Record], record: str) -> Mapping[str, Any]:
+    """Return what columns still say of a record whose body went with its key: whose, and where."""
+    declared, table = declared_of(model), table_of(model).c
+    plain = [table[name] for name, one in declared.items() if not one.sealed]
+    return dict(session.execute(sa.select(*plain).where(table.id == record)).mappings().one())
 
 
 def _decide(
@@ -138,6 +162,14 @@ def _decide(
     if answer not in (Answer.YES, Answer.MASKED, *besides):
         raise Problem(403, answer.value, action=action)
     return answer
+
+
+def _listed(model: type[Record], row: Any, actor: Actor, *, masked: bool) -> dict[str, Any]:
+    """Return a record as a list shows it; one that went with its key keeps its place, empty."""
+    try:
+        return _shown(model, row, actor, masked=masked)
+    except Destroyed:
+        return {"id": row.id, "rv": row.rv, **dict.fromkeys(declared_of(model))}
 
 
 def _shown(model: type[Record], row: Any, actor: Actor, *, masked: bool) -> dict[str, Any]:

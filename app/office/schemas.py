@@ -60,6 +60,10 @@ def _field(one: Declared, *, reading: bool, required: bool = False) -> fields.Fi
     common: dict[str, Any] = {
         "allow_none": not required, "required": required, "metadata": {"description": description},
     }  # fmt: skip
+    if reading and one.mask and isinstance(one.type, v.Whole):
+        # Masked, a number is a text: a band.
+        either = {"oneOf": [{"type": "integer"}, {"type": "string"}]}
+        return fields.Raw(**{**common, "metadata": {**common["metadata"], **either}})
     return _typed(one.type, common, reading=reading)
 
 

@@ -6,6 +6,7 @@ spoil nothing: which pieces count is written in the row of the upload, and nowhe
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from cryptography.exceptions import InvalidTag
 
 from app.core.blobs.contract import Missing
 from app.core.blobs.disk import FILE_MODE, flush_folder, make_folder
-from app.core.sealed import LENGTH_BYTES, StreamCipher
+from app.core.sealed import LENGTH_BYTES, StreamCipher, frame_head
+from sync.errors import Destroyed
 
 Parts = Sequence[tuple[int, str]]
 """First byte and holder of each file, in order; each counts up to where the next one begins."""
@@ -58,10 +60,10 @@ class Incoming:
         try:
             with self._path(upload, holder).open("rb") as file:
                 while at < end:
-                    piece = self.cipher.open_frame(_frame(file), _place(upload, holder, at))
+                    piece = self.cipher.open_frame(*_frame(file), _place(upload, holder, at))
                     at += len(piece)
                     yield piece
-        except (FileNotFoundError, InvalidTag, ValueError):
+        except (FileNotFoundError, InvalidTag, Destroyed, ValueError):
             raise Missing(upload) from None
 
     def discard(self, upload: str) -> None:
@@ -82,12 +84,30 @@ class Incoming:
                 touched_ns = max(one.stat().st_mtime_ns for one in touched)
                 yield path.name, touched_ns // 1_000_000
 
+    def keys(self) -> Counter[int]:
+        """Return how many files under way hold pieces sealed with which key."""
+        found: Counter[int] = Counter()
+        for path in self.folder.glob("*/*"):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                found.update(set(_keys(file)))
+        return found
+
     def _path(self, upload: str, holder: str) -> Path:
         return self.folder / upload / holder
 
 
-def _frame(file: BinaryIO) -> bytes:
-    return file.read(int.from_bytes(file.read(LENGTH_BYTES)))
+def _frame(file: BinaryIO) -> tuple[int, bytes]:
+    """Read the next piece: the number of its key, and its sealed bytes."""
+    number, length = frame_head(file.read(LENGTH_BYTES))
+    return number, file.read(length)
+
+
+def _keys(file: BinaryIO) -> Iterator[int]:
+    """Yield the numbers of the keys of all pieces of a file."""
+    while head := file.read(LENGTH_BYTES):
+        number, length = frame_head(head)
+        yield number
+        file.seek(length, os.SEEK_CUR)
 
 
 def _place(upload: str, holder: str, at: int) -> str:

@@ -15,8 +15,9 @@ def build(app: Flask) -> Lane:
     """Build the lane of an application and keep it there."""
     settings: Settings = app.extensions["wangge_settings"]
     database = app.extensions["wangge_database"]
-    place = shelf.build_shelf(settings, database)
-    incoming = Incoming(settings.data_dir / "incoming", StreamCipher(settings.field_key))
+    cipher = StreamCipher(app.extensions["wangge_cipher"].ring)
+    place = shelf.build_shelf(settings, database, cipher)
+    incoming = Incoming(settings.data_dir / "incoming", cipher)
     lane = Lane(database, place, incoming, settings.upload_mb_per_day * shelf.MB)
     app.extensions[EXTENSION] = lane
     return lane

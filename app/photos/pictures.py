@@ -18,6 +18,7 @@ from app.photos.models import Photo, PhotoFile, PhotoPicture
 from app.photos.rules import SIDE_OF, STORED
 from app.photos.uploads import Lane
 from app.tasks.models import Task, TaskKind
+from sync.errors import Destroyed
 
 BATCH_MAX = 8
 """So few that even the worst are done before another worker believes this one dead."""
@@ -66,7 +67,7 @@ def draw(lane: Lane, row: Any) -> None:
     parts, key = row.redactions or [], file_key(row.file)
     try:
         raw = b"".join(lane.shelf.read(key, row.size_bytes, 0, row.size_bytes))
-    except (Missing, InvalidTag) as error:
+    except (Missing, InvalidTag, Destroyed) as error:
         # Not the photo's fault: it waits until somebody has put its bytes back.
         log.error("bytes of photo %s: %s", row.id, type(error).__name__)
         _count_try(lane, row.id)

@@ -18,6 +18,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 
 from app.core.cipher import Cipher
+from sync.errors import Destroyed
 from sync.snapshot import Snapshot
 
 BYTES_MAX = 256 * 1024 * 1024
@@ -60,7 +61,7 @@ class Cupboard:
         """Open a copy; None when it has gone or is not what was put there."""
         try:
             body = self.cipher.open_bytes(kept.path.read_bytes(), f"snapshot/{kept.path.name}")
-        except (OSError, InvalidTag, ValueError):
+        except (OSError, InvalidTag, Destroyed, ValueError):
             return None
         return Snapshot(epoch, scope, kept.ver, kept.tag, body)
 
@@ -90,6 +91,13 @@ class Cupboard:
         """Throw away everything: the database went back in time, and these copies are of before."""
         for path in self.folder.glob("*/*"):
             path.unlink(missing_ok=True)
+
+    def keep_only(self, number: int) -> None:
+        """Throw away what another key than one has sealed; it costs a new copy when it is asked."""
+        for path in self.folder.glob("*/*"):
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                if file.read(1) != bytes([number]):
+                    path.unlink(missing_ok=True)
 
     def _clear(self) -> None:
         """Throw away the oldest until what is left is neither too old nor too much."""

@@ -100,7 +100,7 @@ def _mask_for(session: Session, actor: Actor, policy_: KindPolicy, record: str) 
     row = session.execute(sa.select(model.rv, model.body).where(model.id == record)).first()
     if row is None:
         raise Problem(404, "not_found")
-    values = json.loads(engine.seal.open(model.kind, record, row.body))
+    values = json.loads(engine.seal.shown(model.kind, record, row.body))
     target = Record(model.kind, record, row.rv, values, {})
     grid, now = target.values.get("grid"), now_ms()
     path = paths_of(session, [grid]).get(grid) if grid else None
@@ -182,7 +182,8 @@ def _rows(session: Session, kind: str, record: str, query: Mapping[str, Any]) ->
 
 def _shown(row: Any, seen: _Seen) -> dict[str, Any]:
     receipt = json.loads(row.receipt)
-    body = json.loads(current_engine().seal.open(row.kind, row.edit, row.body))
+    opened = current_engine().seal.open(row.kind, row.edit, row.body) if row.body else "{}"
+    body = json.loads(opened)
     said: Values = body.get("set", {})
     if seen.mask is not _whole and not isinstance(seen.mask, partial) and not row.rv:
         # What was never applied may have any shape; masks know only good ones.

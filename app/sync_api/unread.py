@@ -116,13 +116,14 @@ def _keep(
                 id=number, enrolment=actor.enrolment, user_id=actor.user_id, path=what.path,
                 code=what.code, encoding=what.encoding, digest=digest,
                 size_bytes=len(what.raw), kept_bytes=len(packed), times=1, first_ms=now,
-                last_ms=now, body=cipher.seal_bytes(packed, _place(number)),
+                last_ms=now, body=cipher.seal_bytes(packed, place(number)),
             )
         )  # fmt: skip
         return number
 
 
-def _place(number: str) -> str:
+def place(number: str) -> str:
+    """Return the place to which a body that nobody could read is tied."""
     return f"sync_unread/body/{number}"
 
 
@@ -166,7 +167,7 @@ def found(session: Session, number: str) -> Any:
 
 def unpacked(cipher: Cipher, row: Any) -> bytes:
     """Return the bytes of a row exactly as they came."""
-    return zlib.decompress(cipher.open_bytes(row.body, _place(row.id)))
+    return zlib.decompress(cipher.open_bytes(row.body, place(row.id)))
 
 
 def opened(cipher: Cipher, row: Any) -> bytes:

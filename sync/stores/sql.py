@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from sync.digest import as_signed
 from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
-from sync.errors import Stale
+from sync.errors import Destroyed, Stale
 from sync.parking import PARKING, values_of
 from sync.store import ERASED, PUT, Batch, FeedRow, Following, ScopeState, Window
 from sync.stores import copies, following, statements
@@ -22,6 +22,7 @@ from sync.stores.statements import CHANGED, NEW, SEEN, Write
 from sync.stores.tables import SyncTables
 
 Key = tuple[str, str]
+NOTHING = "{}"
 
 
 class Table(Protocol):
@@ -42,7 +43,7 @@ class Seal(Protocol):
         """Return the text sealed, if this kind demands it."""
 
     def open(self, kind: str, record: str, text: str) -> str:
-        """Return the plain text again."""
+        """Return the plain text again, unless its key was destroyed (``Destroyed``)."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,11 @@ class SqlStore:
     def record(
         self, kind: str, name: str, rv: int, body: str, marks: str, deleted: str | None
     ) -> Record:
-        """Return a record from its row."""
-        values = load(self.seal.open(kind, name, body))
+        """Return a record from its row; what went with its key counts as erased by law."""
+        try:
+            values = load(self.seal.open(kind, name, body))
+        except Destroyed:
+            return Record(kind, name, rv, {}, {}, ERASED)
         units = {unit: Mark(*mark) for unit, mark in load(marks).items()}
         return Record(kind, name, rv, values, units, deleted)
 
@@ -131,10 +135,17 @@ class SqlStore:
 
     def parked_of(self, row: Any) -> Parked:
         """Return the parked edit of a row of its table."""
-        shape = load(self.seal.open("parked", row.edit, row.body))
-        return Parked(Edit(**shape["edit"]), row.device, row.user_id, row.code,
-                      tuple(shape["errors"]), row.state, row.ms, row.parked_ms, row.waits_for,
-                      row.scope, row.rv)  # fmt: skip
+        edit, errors = self._parked_edit(row)
+        return Parked(edit, row.device, row.user_id, row.code, errors, row.state, row.ms,
+                      row.parked_ms, row.waits_for, row.scope, row.rv)  # fmt: skip
+
+    def _parked_edit(self, row: Any) -> tuple[Edit, tuple[Any, ...]]:
+        """Return a parked edit and its errors; of what went with its key, only whose it was."""
+        try:
+            shape = load(self.seal.open("parked", row.edit, row.body))
+        except Destroyed:
+            return Edit(row.n, row.edit, "update", row.kind, row.waits_for), ()
+        return Edit(**shape["edit"]), tuple(shape["errors"])
 
     def epoch(self) -> str:
         """Return the present epoch."""
@@ -186,7 +197,14 @@ class SqlStore:
         shown = [(row[4], row[5]) for row in rows if row[3] == PUT]
         tables = {**self._tables, PARKING.name: self.own.parked_bodies}
         found = self._of_kinds(statements.bodies, shown, tables)
-        return {(row[0], row[1]): self.seal.open(*row) for row in found}
+        return {(row[0], row[1]): self._opened(*row) for row in found}
+
+    def _opened(self, kind: str, record: str, body: str) -> str:
+        """Return a ready body; of what went with its key, an empty one."""
+        try:
+            return self.seal.open(kind, record, body)
+        except Destroyed:
+            return NOTHING
 
     # -- writing ------------------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ that no upload waits for another server; a job moves them on.
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,10 @@ from app.core.blobs.disk import DiskStore, make_folder
 from app.core.blobs.s3 import S3Settings, S3Store
 from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
 from app.core.identifiers import new_id
+from app.core.keyring import FIRST
 from app.core.sealed import StreamCipher
 from app.core.settings import Settings
-from sync.errors import Problem
+from sync.errors import Destroyed, Problem
 
 log = logging.getLogger("wangge")
 
@@ -43,6 +45,8 @@ class BlobRow(Base):
 
     key: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
     size: Mapped[int] = mapped_column(BigInt)
+    # The number of the key; the bytes themselves begin with it, here it can be counted.
+    sealed_with: Mapped[int] = mapped_column(sa.SmallInteger, default=FIRST, server_default="1")
     place: Mapped[str] = mapped_column(sa.String(5), index=True)
 
 
@@ -51,6 +55,7 @@ class Kept(NamedTuple):
 
     key: str
     size: int
+    sealed_with: int
 
 
 _blobs = table_of(BlobRow)
@@ -77,25 +82,33 @@ class Shelf:
 
     def keep(self, key: str, parts: Iterable[bytes], size: int) -> Kept:
         """Seal bytes and keep them; they survive a power cut when this returns."""
+        return Kept(key, size, self._put(self.spool or self.store, key, parts))
+
+    def _put(self, store: BlobStore, key: str, parts: Iterable[bytes]) -> int:
+        """Seal bytes into a store; return the number of the key that sealed them."""
         make_folder(self.fresh)
         fresh = self.fresh / new_id()
         try:
             with fresh.open("wb") as file:
-                for part in self.cipher.seal(parts, key):
-                    file.write(part)
-            (self.spool or self.store).put(key, fresh)
+                sealed = self.cipher.seal(parts, key)
+                head = next(sealed)
+                file.write(head)
+                file.writelines(sealed)
+            store.put(key, fresh)
         finally:
             fresh.unlink(missing_ok=True)
-        return Kept(key, size)
+        return head[0]
 
     def enter(self, session: Session, kept: Sequence[Kept]) -> None:
         """Write into the books what has been kept."""
         place = SPOOL if self.spool else STORE
         insertion = insert_into(session, _blobs)
         insertion = insertion.on_conflict_do_update(
-            index_elements=["key"], set_={"size": insertion.excluded.size, "place": place}
-        )
-        rows = [{"key": one.key, "size": one.size, "place": place} for one in kept]
+            index_elements=["key"],
+            set_={"size": insertion.excluded.size, "place": place,
+                  "sealed_with": insertion.excluded.sealed_with},
+        )  # fmt: skip
+        rows = [{**one._asdict(), "place": place} for one in kept]
         session.execute(insertion, rows)
 
     def strike(self, session: Session, keys: Iterable[str]) -> None:
@@ -124,18 +137,22 @@ class Shelf:
         """Yield plain bytes from a position up to, not with, another one.
 
         Raises:
-            Missing, Unreachable, InvalidTag: as their names say.
+            Missing, Unreachable, InvalidTag, Destroyed: as their names say.
         """
+        return self.cipher.open(partial(self.read_sealed, key), size, key, start, end)
 
-        def sealed(first: int, last: int) -> bytes:
-            if self.spool:
-                try:
-                    return self.spool.read(key, first, last)
-                except Missing:
-                    pass  # it has been moved on
-            return self.store.read(key, first, last)
+    def read_sealed(self, key: str, first: int, last: int) -> bytes:
+        """Return bytes as they lie there.
 
-        return self.cipher.open(sealed, size, key, start, end)
+        Raises:
+            Missing, Unreachable: as their names say.
+        """
+        if self.spool:
+            try:
+                return self.spool.read(key, first, last)
+            except Missing:
+                pass  # it has been moved on
+        return self.store.read(key, first, last)
 
     # -- the spool ----------------------------------------------------------------------------
 
@@ -178,6 +195,50 @@ class Shelf:
         with self.database.transaction(Mode.WRITE) as session:
             session.execute(sa.update(_blobs).where(_blobs.c.key == key).values(place=STORE))
         spool.delete(key)
+
+    # -- sealing anew -------------------------------------------------------------------------
+
+    def sealed(self, session: Session) -> Mapping[int, int]:
+        """Return how many things are sealed with which key."""
+        numbers = sa.select(_blobs.c.sealed_with, sa.func.count()).group_by(_blobs.c.sealed_with)
+        return {row[0]: row[1] for row in session.execute(numbers)}
+
+    def keys(self, session: Session) -> Sequence[str]:
+        """Return the keys of everything that is in the books."""
+        return session.scalars(sa.select(_blobs.c.key).order_by(_blobs.c.key)).all()
+
+    def left(self, session: Session, after: str, limit: int) -> Sequence[tuple[str, int]]:
+        """Return key and size of the next things that another key has sealed.
+
+        What still waits in the spool is left out: it has its turn when it has been moved on.
+        """
+        query = sa.select(_blobs.c.key, _blobs.c.size).where(
+            _blobs.c.key > after, _blobs.c.place == STORE,
+            _blobs.c.sealed_with != self.cipher.ring.current.number,
+        )  # fmt: skip
+        rows = session.execute(query.order_by(_blobs.c.key).limit(limit))
+        return [(row.key, row.size) for row in rows]
+
+    def seal_anew(self, key: str, size: int) -> None:
+        """Seal one thing with the current key, under the same name.
+
+        The bytes come before the row, as ever. They say themselves which key opens them, so it
+        does not matter if the row is behind.
+
+        Raises:
+            Missing, Unreachable, InvalidTag, Destroyed: as their names say.
+        """
+        number = self._put(self.store, key, self.read(key, size, 0, size))
+        with self.database.transaction(Mode.WRITE) as session:
+            session.execute(sa.update(_blobs).where(_blobs.c.key == key).values(sealed_with=number))
+
+    def key_of(self, key: str) -> int:
+        """Return the number of the key that has sealed a thing, from its bytes.
+
+        Raises:
+            Missing, Unreachable: as their names say.
+        """
+        return self.read_sealed(key, 0, 1)[0]
 
     # -- order --------------------------------------------------------------------------------
 
@@ -226,7 +287,7 @@ class Shelf:
     def _is_whole(self, key: str, size: int) -> bool:
         try:
             return sum(map(len, self.read(key, size, 0, size))) == size
-        except (Missing, InvalidTag, ValueError):
+        except (Missing, InvalidTag, Destroyed, ValueError):
             return False
 
     def orphans(self) -> Iterator[str]:
@@ -235,9 +296,9 @@ class Shelf:
             yield from self._strangers(store)
 
 
-def build_shelf(settings: Settings, database: Database) -> Shelf:
+def build_shelf(settings: Settings, database: Database, cipher: StreamCipher) -> Shelf:
     """Return the shelf that the settings ask for."""
-    cipher, spool = StreamCipher(settings.field_key), settings.data_dir / "spool"
+    spool = settings.data_dir / "spool"
     here = not settings.s3_endpoint
     store: BlobStore = DiskStore(settings.data_dir / "photos") if here else S3Store(
         S3Settings(settings.s3_endpoint, settings.s3_bucket, settings.s3_region,

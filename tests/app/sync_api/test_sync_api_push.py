@@ -229,13 +229,13 @@ def test_contacts_lie_nowhere_in_plain_text(county: County, tmp_path: Path) -> N
     theirs = {"name": "赵六", "phone": SECRETS[5]}
     clash = other.act("update", "contact", contact, base=1, set=theirs)
     assert clash["status"] == "conflict"
-    found = [secret for secret in (*SECRETS, "赵六") if _lies_in_plain(county, tmp_path, secret)]
+    found = [secret for secret in (*SECRETS, "赵六") if lies_in_plain(county, tmp_path, secret)]
     assert found == []
-    assert _lies_in_plain(county, tmp_path, "人民路 12 号"), "the search itself must work"
+    assert lies_in_plain(county, tmp_path, "人民路 12 号"), "the search itself must work"
 
 
-def _lies_in_plain(county: County, folder: Path, text: str) -> bool:
-    """Search every table, and on SQLite every byte of the files, WAL included."""
+def lies_in_plain(county: County, folder: Path, text: str) -> bool:
+    """Search every table, and every byte of the files: on SQLite the database's, WAL included."""
     spellings = {text.encode(), text.encode("unicode_escape"), text.encode("utf-16-le")}
     with county.database.engine.connect() as connection:
         dump = repr([
@@ -246,7 +246,7 @@ def _lies_in_plain(county: County, folder: Path, text: str) -> bool:
         connection.rollback()
     if text in dump:
         return True
-    files = [path.read_bytes() for path in folder.iterdir() if path.is_file()]
+    files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     return any(spelling in raw for raw in files for spelling in spellings)
 
 
