@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import (
     areas,
+    audit,
     calendar,
     campaigns,
     demo,
@@ -26,6 +27,7 @@ from app import (
     workflows,
 )
 from app.core import docs, errors, health, jobs, web, worker
+from app.core.audit import Pen
 from app.core.cipher import Cipher
 from app.core.database import Database
 from app.core.engine import build_engine
@@ -53,6 +55,7 @@ FEATURES: tuple[Feature, ...] = (
     numbers.feature,
     exports.feature,
     campaigns.feature,
+    audit.feature,
     demo.feature,
     phone.feature,
 )
@@ -77,6 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     cipher = Cipher(settings.field_key)
     app.extensions.update(
         wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,
+        wangge_audit=Pen.of(settings.audit_key),
         wangge_engine=build_engine(
             settings.secret_key, cipher,
             [one for feature in FEATURES for one in feature.policies],
@@ -90,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[jobs.EXTENSION] = {
         name: job for one in FEATURES for name, job in one.jobs.items()
     }
+    app.extensions[jobs.BEATS] = [beat for one in FEATURES for beat in one.beats]
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app

@@ -21,7 +21,7 @@ from sync.errors import Problem
 
 log = logging.getLogger("wangge")
 
-EXTENSION = "wangge_jobs"
+EXTENSION, BEATS = "wangge_jobs", "wangge_beats"
 HOLD_MS = timedelta(minutes=5) // timedelta(milliseconds=1)
 BACKOFF_MS_MIN, BACKOFF_MS_MAX = 2_000, 600_000
 IDLE_S = 0.5
@@ -183,6 +183,22 @@ class Worker:
                 stopping.wait(IDLE_S * 4)
 
 
+Beat = Callable[[threading.Event], None]
+"""What runs beside the jobs, in a thread of its own, until it is told to stop: what may not wait
+for a long job to end."""
+
+
+def start_beats(app: Flask, stopping: threading.Event) -> None:
+    """Start what runs beside the jobs of an application."""
+    for beat in app.extensions[BEATS]:
+
+        def run(beat: Beat = beat) -> None:
+            with app.app_context():
+                beat(stopping)
+
+        threading.Thread(target=run, name="beat", daemon=True).start()
+
+
 def worker_of(app: Flask) -> Worker:
     """Return a worker for the jobs of an application."""
     return Worker(app.extensions["wangge_database"], app.extensions[EXTENSION])
@@ -191,9 +207,12 @@ def worker_of(app: Flask) -> Worker:
 def work_beside(app: Flask) -> None:
     """Let a thread of this process work; for the embedded engine, which has one process only."""
 
+    stopping = threading.Event()
+    start_beats(app, stopping)
+
     def run() -> None:
         with app.app_context():
-            worker_of(app).run(threading.Event())
+            worker_of(app).run(stopping)
 
     threading.Thread(target=run, name="worker", daemon=True).start()
 

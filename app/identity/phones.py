@@ -196,6 +196,7 @@ def _again(
     if row is None:
         house.doors.enter(address, "enrol", now.timestamp())
         raise Problem(401, "code_unknown")
+    audit.concerning(f"user:{row.user_id}", row.user_id)
     if row.expires <= now:
         raise Problem(410, "code_expired")
     own = sa.select(AuthSession, User.name).join(User, User.id == AuthSession.user_id).join(

@@ -18,6 +18,7 @@ from app.core.records import sync_tables
 from app.core.standby import StandbyAway
 from app.identity.gatehouse import current_gatehouse
 from app.identity.orders import wipe_order
+from app.sync_api import handed_out
 from app.sync_api.erasures import upkeep_of
 from app.sync_api.scopes import lingering, scopes_of
 from sync.edits import Device, Draft
@@ -98,13 +99,14 @@ class Phone:
         return PushReply(reply.expected, reply.last_id, results)
 
     def pull(self, cursor: str | None, wish: Wish) -> Page:
-        """Return the next page, from one snapshot.
+        """Return the next page, from one snapshot; that it was read is written down before.
 
         Raises:
             Problem: 403 ``device_drain``: this phone may only send.
         """
         with self.database.transaction(Mode.READ) as session:
             page = self.page(session, cursor, wish)
+            handed_out.write_down(session, self, "sync.pull", page.shown)
         self.acknowledge(page.wiped)
         return page
 
@@ -119,6 +121,8 @@ class Phone:
         page = self._ask_standby(cursor, wish)
         if page is None:
             return self.pull(cursor, wish)
+        # A standby cannot be written to: the row stands in the database before the page leaves.
+        handed_out.write_down_apart(self, "sync.pull", page.shown)
         self.acknowledge(page.wiped)
         return page
 
