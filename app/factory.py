@@ -26,7 +26,7 @@ from app import (
     tasks,
     workflows,
 )
-from app.core import docs, errors, health, jobs, web, worker
+from app.core import command_log, docs, errors, health, jobs, web, worker
 from app.core.audit import Pen
 from app.core.cipher import Cipher
 from app.core.database import Database
@@ -108,6 +108,7 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
         app.register_blueprint(docs.blueprint)
     policies = [one for feature in FEATURES for one in feature.policies]
     api.register_blueprint(history.build_blueprint(policies))
+    command_log.write_down_all(worker.command)
     app.cli.add_command(worker.command)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
@@ -115,6 +116,7 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
         for blueprint in feature.blueprints:
             api.register_blueprint(blueprint)
         for command in feature.commands:
+            command_log.write_down_all(command)
             app.cli.add_command(command)
         if feature.init_app:
             feature.init_app(app)

@@ -66,7 +66,9 @@ class Place:
 
 
 def below(path: str) -> sa.ColumnElement[bool]:
-    """Return the condition that an area is the one of a path or lies below it."""
+    """Return the condition that an area is the one of a path or lies below it; all below none."""
+    if not path:
+        return sa.true()
     return sa.and_(Area.path >= path, Area.path < path_end(path))
 
 

@@ -35,6 +35,7 @@ Keys = set[tuple[str, str]]
 Windows = dict[str, list[tuple[int, int, int]]]
 _events, _feed, _ledger = table_of(AuditEvent), sync_tables.feed, sync_tables.ledger
 _SEEN = (Answer.YES, Answer.MASKED, Answer.REASON)
+FETCHED = "export.fetched"
 IDS_AT_ONCE = 500
 
 
@@ -195,14 +196,18 @@ def _read(
     What is only counted: rows that name no record, as those of exports and of staff do.
     """
     rows = session.execute(
-        sa.select(_events.c.subject, _events.c.at, _events.c.details)
-        .where(who.made(), _events.c.sort == READ, *more)
+        sa.select(_events.c.event, _events.c.subject, _events.c.at, _events.c.details)
+        .where(who.made(), sa.or_(_events.c.sort == READ, _events.c.event == FETCHED), *more)
         .order_by(_events.c.id)
     ).all()
     found: Keys = set()
     windows: Windows = {}
     unlisted: dict[str, int] = {}
     for row in rows:
+        if row.event == FETCHED:
+            layer = f"export of {row.details.get('layer')}"
+            unlisted[layer] = unlisted.get(layer, 0) + (row.details.get("rows") or 0)
+            continue
         reads: Mapping[str, Any] = row.details.get("reads") or {}
         named = row.details.get("records") or ([row.subject] if row.subject else [])
         for scope, (first, last, _count) in (row.details.get("scopes") or {}).items():

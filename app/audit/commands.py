@@ -41,7 +41,6 @@ def seal() -> None:
 )
 def verify(known: tuple[int, ...]) -> None:
     """核对审计日志 / Check the log against its chain and the anchors outside the database."""
-    _note("audit.verify")
     verifier, findings = exporting.verify(current_sealer(), known=known)
     for finding in findings:
         click.echo(str(finding))
@@ -54,7 +53,8 @@ def verify(known: tuple[int, ...]) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def export(file: Path) -> None:
     """导出审计日志 / Write the log for the stand-alone verifier, app/core/audit_verifier.py."""
-    _note("audit.exported", reason="command")
+    with current_database().transaction(Mode.WRITE) as session:
+        core.record(session, "audit.exported", user_id=None, reason="command")
     count = 0
     with file.open("w", encoding="utf-8") as target:
         for line in exporting.lines(current_sealer()):
@@ -137,8 +137,3 @@ def _print(found: breach.Breach, say: Callable[[str], None]) -> None:
         say(f"  有未成年人的户 / household with people under age {household}")
     for text in notice_of(found).values():
         say("\n" + text)
-
-
-def _note(event: str, **details: Any) -> None:
-    with current_database().transaction(Mode.WRITE) as session:
-        core.record(session, event, user_id=None, **details)

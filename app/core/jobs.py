@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.core import audit
 from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
 from app.core.moments import now_ms
 from sync.errors import Problem
@@ -166,6 +167,9 @@ class Worker:
         wait_ms = min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** min(taken.tries, 16))
         values = {"due_ms": self.clock() + wait_ms, "fault": word[:FAULT_CHARACTERS]}
         with self.database.transaction(Mode.WRITE) as session:
+            if taken.tries == 0:
+                audit.record(session, "job.failed", user_id=None, result=audit.REFUSED,
+                             subject=f"{taken.name}:{taken.subject}", fault=word)  # fmt: skip
             session.execute(sa.update(_jobs).where(_jobs.c.id == taken.id).values(**values))
 
     def run(self, stopping: threading.Event) -> None:

@@ -178,6 +178,8 @@ def _replace_former(session: Session, user_id: int, install_id: str, now: dateti
     ids = list(session.scalars(former))
     if ids:
         _withdraw(session, ids, by=user_id, why="enrolled_again", now=now)
+        audit.record(session, "device.revoked", user_id=user_id, subject=f"device:{ids[0]}",
+                     reason="enrolled_again")  # fmt: skip
 
 
 def _again(

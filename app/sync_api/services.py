@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.orm import Session
 
+from app.core import audit
 from app.core.actor import Actor
 from app.core.database import Database, Mode, lost_a_race
 from app.core.engine import ATTEMPTS_MAX, Engine
@@ -196,6 +197,8 @@ def add_device(session: Session, actor: Actor, *, app: str, schema: int) -> str:
     if actor.enrolment is None:
         raise Problem(403, "not_allowed", action="sync.push")
     device = new_id()
+    audit.record(session, "device.named", user_id=actor.user_id, device=device,
+                 subject=f"device:{actor.enrolment}")  # fmt: skip
     session.execute(
         sa.insert(sync_tables.device).values(
             id=device,
