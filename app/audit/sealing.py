@@ -63,14 +63,18 @@ class Sealer:
             sweep: look at all rows, also where nothing is expected: it takes a while.
         """
         with self._lock:
-            if sweep:
-                self._forget_progress()
             self._mind_set_back()
-            total = some = self._link_some()
-            while some == AT_ONCE:
-                some = self._link_some()
-                total += some
+            total = self._link_all()
+            while sweep and self._look_everywhere():
+                total += self._link_all()
             self._anchor(firm=firm)
+        return total
+
+    def _link_all(self) -> int:
+        total = some = self._link_some()
+        while some == AT_ONCE:
+            some = self._link_some()
+            total += some
         return total
 
     def is_due(self) -> bool:
@@ -81,20 +85,21 @@ class Sealer:
             waiting = sa.select(_events.c.id).where(_wanted(high, gaps)).limit(1)
             return session.execute(waiting).first() is not None
 
-    def _forget_progress(self) -> None:
-        """Look for rows that lie where nothing is expected, and link those too."""
+    def _look_everywhere(self) -> bool:
+        """Look for rows that lie where nothing is expected; tell whether there are some."""
         with self.database.transaction(Mode.WRITE) as session:
             progress = _locked(session)
             if progress is None:
-                return
+                return False
             linked = sa.select(_links.c.n).where(_links.c.event_id == _events.c.id)
             lost = session.scalars(
                 sa.select(_events.c.id)
                 .where(_events.c.id <= progress.high, ~linked.exists())
                 .limit(GAPS_MAX)
-            )
+            ).all()
             gaps = {**progress.gaps, **{str(one): self._now_ms() for one in lost}}
             session.execute(sa.update(_progress).values(gaps=gaps))
+            return bool(lost)
 
     def _link_some(self) -> int:
         """Link the next rows; tell how many: none when somebody else is at it."""

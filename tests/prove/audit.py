@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from app.audit import exporting
@@ -32,15 +33,20 @@ def prove(
     engine: str, *, tampered: int = 250, seed: int = 1, sabotage: str | None = None
 ) -> dict[str, Any]:
     """Prove that tampering with an audit log is found."""
-    rng = random.Random(seed)
+    log, outside, key = _log(engine, seed)
+    with SABOTAGES[sabotage]() if sabotage else _nothing():
+        return _tried(log, outside, key, random.Random(seed), tampered)
+
+
+@cache
+def _log(engine: str, seed: int) -> tuple[Log, list[str], bytes]:
+    """Return an export of the real server, the anchors kept apart, and the public key."""
     with open_app(engine):
         sealer = current_sealer()
-        outside = _written(sealer, rng)
+        outside = _written(sealer, random.Random(seed))
         lines = list(exporting.lines(sealer))
         log = Log.of(lines, lambda said: _closed(sealer, said))
-        key = bytes.fromhex(sealer.pen.public_key)
-        with SABOTAGES[sabotage]() if sabotage else _nothing():
-            return _tried(log, outside, key, rng, tampered)
+        return log, outside, bytes.fromhex(sealer.pen.public_key)
 
 
 def _written(sealer: Sealer, rng: random.Random) -> list[str]:

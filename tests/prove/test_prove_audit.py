@@ -14,5 +14,5 @@ def test_no_tampering_with_an_exported_log_goes_unnoticed(engine: str) -> None:
 
 @pytest.mark.parametrize("sabotage", sorted(audit.SABOTAGES))
 def test_a_verifier_that_does_not_look_is_caught(sabotage: str) -> None:
-    found = audit.prove("sqlite", tampered=250, seed=2, sabotage=sabotage)
+    found = audit.prove("sqlite", tampered=250, seed=1, sabotage=sabotage)
     assert found["violations"]

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from app.core import audit
 from app.core.audit import AuditEvent
-from tests.app.core.county import County, fill
+from app.core.identifiers import new_id
+from app.core.web import PUBLIC
+from tests.app.core.county import County, fill, incident
 from tests.app.identity.town import GRID
 
 
@@ -97,3 +101,48 @@ def test_the_row_costs_a_pull_one_statement_and_a_push_none(
     assert not [one for one in said if "audit_event" in one]
     monkeypatch.setattr("app.sync_api.handed_out.write_down", lambda *_: None)
     assert with_row == _statements(county, lambda: phone.send("pull", send)) + 1
+
+
+CANARIES = ("人民路", "张三丰", "13812345678", "垃圾无人清运")
+
+
+def test_no_door_shows_a_personal_value_without_a_row(county: County) -> None:
+    """Ask every address that answers GET, for every record there is, as three roles."""
+    phone, task, report = fill(county, 1), county.task(), new_id()
+    phone.act("create", "incident", report, set=incident())
+    [home] = county.ask("gw", "GET", "/households").get_json()
+    [contact] = county.ask("gw", "GET", "/contacts").get_json()
+    phone.act("update", "incident", report, set={"text": "垃圾无人清运，急"})
+    phone.act("update", "household", home["id"], set={"grid": 999})
+    ids = [home["id"], contact["id"], task["id"], report, phone.device]
+    silent, shown = [], 0
+    for path in _paths(county, ids):
+        for who in ("gw", "vl", "ts"):
+            before = _reads(county)
+            text = county.ask(who, "GET", path).get_data(as_text=True)
+            if any(canary in text for canary in CANARIES):
+                shown += 1
+                if _reads(county) != before + 1:
+                    silent.append((who, path))
+    assert silent == []
+    assert shown > 12
+
+
+def _paths(county: County, ids: list[str]) -> list[str]:
+    paths = []
+    for rule in county.app.url_map.iter_rules():
+        view = county.app.view_functions[rule.endpoint]
+        if "GET" not in (rule.methods or ()) or getattr(view, "action", PUBLIC) == PUBLIC:
+            continue
+        text = rule.rule.removeprefix("/api/v1")
+        if not rule.arguments:
+            paths.append(text)
+        elif len(rule.arguments) == 1:
+            head, tail = text.split("<")[0], text.split(">")[1]
+            paths += [f"{head}{one}{tail}" for one in ids]
+    return [path for path in paths if "/wait" not in path]
+
+
+def _reads(county: County) -> int:
+    rows = county.sql(sa.select(sa.func.count()).where(AuditEvent.sort == audit.READ))
+    return int(rows[0][0])
