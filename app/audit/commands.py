@@ -39,9 +39,14 @@ def seal() -> None:
 @click.option(
     "--known", type=int, multiple=True, help="已知的回退行 / a setting back that you know"
 )
-def verify(known: tuple[int, ...]) -> None:
+@click.option("--key", "keys", multiple=True, help="以前的公钥 / a public key of before")
+def verify(known: tuple[int, ...], keys: tuple[str, ...]) -> None:
     """核对审计日志 / Check the log against its chain and the anchors outside the database."""
-    verifier, findings = exporting.verify(current_sealer(), known=known)
+    try:
+        before = [bytes.fromhex(key) for key in keys]
+    except ValueError:
+        raise click.ClickException("公钥为 64 位十六进制 / a key is 64 hex digits") from None
+    verifier, findings = exporting.verify(current_sealer(), known=known, keys=before)
     for finding in findings:
         click.echo(str(finding))
     if findings:

@@ -69,10 +69,17 @@ def _line(shape: Any) -> str:
     return dump(shape).decode()
 
 
-def verify(sealer: Sealer, *, known: Iterable[int] = ()) -> tuple[Verifier, list[Finding]]:
-    """Verify the log of the running server against the anchors beside it."""
-    key = bytes.fromhex(sealer.pen.public_key)
-    verifier = Verifier([key], frozenset(known))
+def verify(
+    sealer: Sealer, *, known: Iterable[int] = (), keys: Iterable[bytes] = ()
+) -> tuple[Verifier, list[Finding]]:
+    """Verify the log of the running server against the anchors beside it.
+
+    Args:
+        known: rows to which the database was set back, as is known.
+        keys: public keys of before, whose anchors count too.
+    """
+    present = bytes.fromhex(sealer.pen.public_key)
+    verifier = Verifier([present, *keys], frozenset(known))
     log = lines(sealer)
     return verifier, verifier.verify(log, _outside(sealer))
 

@@ -92,7 +92,7 @@ def write_down(action: str, fault: Problem) -> None:
     more: dict[str, Any] = {"unsaid": unsaid} if unsaid else {}
     sort = audit.ACCESS if action == PUBLIC or fault.status == 401 else audit.ACT
     with current_database().transaction(Mode.WRITE) as session:
-        audit.record(session, event[:60], user_id=user_id, subject=subject, sort=sort,
+        audit.record(session, f"{event[:52]}.refused", user_id=user_id, subject=subject, sort=sort,
                      result=audit.REFUSED, code=fault.code, **more)  # fmt: skip
 
 
