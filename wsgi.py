@@ -2,6 +2,7 @@
 
 import os
 
+from app.core import system_log
 from app.core.database import Database
 from app.core.jobs import work_beside
 from app.core.settings import BY_ENGINE, INSIDE
@@ -15,6 +16,8 @@ if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
     database: Database = app.extensions["wangge_database"]
     database.check()
     check_keys(app)
+    with app.app_context():
+        system_log.write_down_start(database)
     # The embedded engine has one process, which does its jobs itself; else `flask worker` does.
     jobs = app.extensions["wangge_settings"].jobs
     if jobs == INSIDE or (jobs == BY_ENGINE and database.is_sqlite):

@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import (
     areas,
+    audit,
     calendar,
     campaigns,
     demo,
@@ -26,7 +27,8 @@ from app import (
     tasks,
     workflows,
 )
-from app.core import docs, errors, health, jobs, web, worker
+from app.core import command_log, docs, errors, health, jobs, web, worker
+from app.core.audit import Pen
 from app.core.cipher import Cipher
 from app.core.database import Database
 from app.core.engine import build_engine
@@ -58,6 +60,7 @@ FEATURES: tuple[Feature, ...] = (
     exports.feature,
     campaigns.feature,
     keys.feature,
+    audit.feature,
     demo.feature,
     phone.feature,
 )
@@ -85,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     cipher = Cipher(ring)
     app.extensions.update(
         wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,
+        wangge_audit=Pen.of(settings.audit_key),
         wangge_engine=build_engine(
             settings.secret_key, cipher,
             [one for feature in FEATURES for one in feature.policies],
@@ -98,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[jobs.EXTENSION] = {
         name: job for one in FEATURES for name, job in one.jobs.items()
     }
+    app.extensions[jobs.BEATS] = [beat for one in FEATURES for beat in one.beats]
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app
@@ -111,6 +116,7 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
         app.register_blueprint(docs.blueprint)
     policies = [one for feature in FEATURES for one in feature.policies]
     api.register_blueprint(history.build_blueprint(policies))
+    command_log.write_down_all(worker.command)
     app.cli.add_command(worker.command)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
@@ -118,6 +124,7 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
         for blueprint in feature.blueprints:
             api.register_blueprint(blueprint)
         for command in feature.commands:
+            command_log.write_down_all(command)
             app.cli.add_command(command)
         if feature.init_app:
             feature.init_app(app)

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 from alembic import context
 from flask import current_app
+from sqlalchemy.orm import Session
 
+from app.core import audit
 from app.core.database import Base, Database
 from app.core.spatial import is_ours
 
@@ -16,8 +19,19 @@ def include(item: Any, name: str | None, kind: str, reflected: bool, compare_to:
     return is_ours(name, kind, Base.metadata)
 
 
+def write_down(connection: Any, steps: list[Any]) -> None:
+    """Write down that a database which was there has been changed, if it can hold such a row."""
+    columns = {one["name"] for one in sa.inspect(connection).get_columns("audit_event")}
+    if "mac" in columns:
+        with Session(connection) as session:
+            audit.record(session, "system.migrated", user_id=None,
+                         before=list(steps[0][0]), after=list(steps[-1][1]))  # fmt: skip
+            session.commit()
+
+
 def run() -> None:
     """Run inside one transaction; on SQLite without foreign keys, which are checked at the end."""
+    steps: list[Any] = []
     with database.engine.connect() as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
@@ -28,9 +42,14 @@ def run() -> None:
             include_object=include,
             compare_type=True,
             transaction_per_migration=True,
+            on_version_apply=lambda step, **_: steps.append(
+                (step.source_revision_ids, step.destination_revision_ids)
+            ),
         )
         with context.begin_transaction():
             context.run_migrations()
+        if steps and steps[0][0]:
+            write_down(connection, steps)
         if database.is_sqlite:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             connection.commit()

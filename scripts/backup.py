@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from app.core import audit
+from app.core.database import Mode, current_database
 from app.core.driver import driver
 from app.core.settings import Settings
 from app.factory import create_app
@@ -80,11 +82,16 @@ def main() -> None:
     settings = Settings.from_environment()
     target = backup(settings, datetime.now(UTC))
     # From here on the database is ahead of this copy, and shows it.
-    create_app(settings).extensions[EXTENSION].look()
+    app = create_app(settings)
+    app.extensions[EXTENSION].look()
+    with app.app_context(), current_database().transaction(Mode.WRITE) as session:
+        audit.record(session, "system.backup", user_id=None, backup=target.name,
+                     size_bytes=target.stat().st_size)  # fmt: skip
     click.echo(f"已备份 / copied to {target}")
     click.echo(
         "请将 FIELD_KEY 另存他处 / keep FIELD_KEY elsewhere: nothing else opens sealed fields"
     )
+    click.echo("并另存 .audit-anchors 文件 / copy the .audit-anchors file to another machine")
     click.echo(
         "并同时保存 .erasures 文件 / copy the .erasures file too: what it names stays erased"
     )

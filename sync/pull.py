@@ -7,7 +7,7 @@ the next round, so a row can come twice but can never be missed.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,6 +55,8 @@ class Page:
     marks: Sequence[tuple[int, str]] = ()
     outs: Mapping[str, str] = field(default_factory=dict)
     """For each scope the brief names of what has left it, one after the other."""
+    shown: Mapping[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
+    """By scope and kind: how many records are shown, and the versions between which they lie."""
 
     def as_json(self, now: str, anchor: str) -> str:
         """Assemble the answer; the records are joined, never parsed."""
@@ -159,7 +161,18 @@ def pull(store: Store, request: Pull) -> Page:
         () if exhausted else [s for s in places if _is_large(moved[s], states.get(s))],
         list(_marks(begun, request, full)),
         _brief_outs(brief),
+        shown_by(full),
     )
+
+
+def shown_by(rows: Iterable[FeedRow]) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """Count the records that rows show, by scope and kind, with their first and last version."""
+    shown: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for row in rows:
+        if row.op == PUT:
+            count, first, last = shown.get((row.scope, row.kind), (0, row.ver, row.ver))
+            shown[row.scope, row.kind] = (count + 1, min(first, row.ver), max(last, row.ver))
+    return shown
 
 
 def _wiped(given: Cursor) -> dict[str, int]:

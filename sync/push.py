@@ -42,11 +42,16 @@ CLOCK_SUSPECT = "clock_suspect"
 
 @dataclass(frozen=True, slots=True)
 class PushReply:
-    """The answer to a push: the next number expected and one receipt for every edit sent."""
+    """The answer to a push: the next number expected and one receipt for every edit sent.
+
+    Attributes:
+        taken: those of the edits that had not been taken before.
+    """
 
     expected: int
     last_id: str | None
     results: list[Mapping[str, Any]]
+    taken: Sequence[Edit] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,8 @@ def push(store: Store, drafts: Sequence[Draft], context: Push) -> PushReply:
         store.write(run.batch)
     last = run.batch.device
     return PushReply(last.last_n + 1, last.last_id, [run.results[d.edit.id] if d.edit.id in
-                     run.results else known[d.edit.id].receipt for d in drafts])  # fmt: skip
+                     run.results else known[d.edit.id].receipt for d in drafts],
+                     [one.edit for one in fresh if one.edit.id not in known])  # fmt: skip
 
 
 def _fresh(drafts: Sequence[Draft], device: Device, known: Mapping[str, Known]) -> list[Draft]:

@@ -1,12 +1,12 @@
 """Find out which few rows of a copy are wrong, when its digest is not that of the scope."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sync.digest import BUCKETS, bucket_digests, bucket_of
 from sync.errors import Problem
-from sync.pull import Project, item_of
+from sync.pull import Project, item_of, shown_by
 from sync.store import Store
 from sync.values import as_identity
 
@@ -61,11 +61,13 @@ class Finding:
     Attributes:
         buckets: for each bucket that differs, (kind, id, version) of all that it should hold.
         items: ready JSON objects, as in a pull.
+        shown: what they show, as in a pull.
     """
 
     ver: int
     buckets: Mapping[int, Sequence[Known]]
     items: Sequence[str]
+    shown: Mapping[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
 
 
 def verify(store: Store, question: Question, project: Project) -> Finding:
@@ -82,7 +84,8 @@ def verify(store: Store, question: Question, project: Project) -> Finding:
         shown = store.shown(question.scope)
         wrong = differing(question.buckets, shown)
     rows = store.picked(question.scope, question.want) if question.want else ()
-    return Finding(state.ver, wrong, [item_of(row, project) for row in rows])
+    items = [item_of(row, project) for row in rows]
+    return Finding(state.ver, wrong, items, shown_by(rows))
 
 
 def differing(buckets: Sequence[str], shown: Iterable[Known]) -> dict[int, list[Known]]:

@@ -3,7 +3,8 @@
 A transaction has a mode, because SQLite and PostgreSQL need different words for the same wish:
 
 * ``Mode.LOOK``: one statement, for which PostgreSQL needs no transaction at all.
-* ``Mode.READ``: one snapshot, nothing written (deferred; repeatable read).
+* ``Mode.READ``: one snapshot (deferred; repeatable read); nothing is written in it but, at its
+  end, that it was read.
 * ``Mode.WRITE``: writes from the first statement (``BEGIN IMMEDIATE``; read committed).
 * ``Mode.MERGE``: reads and computes first and calls :func:`begin_writing` before its first
   write. On SQLite the computing happens outside the write lock, and what was read is checked

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
+from app.core import edit_events
 from app.core.actor import OFFICE_ROLES, Actor
 from app.core.cipher import BodySeal, Cipher, derive_key
 from app.core.conflicts import ConflictTable, mask_conflict
@@ -96,7 +97,9 @@ class Engine:
             device, actor.user_id, now_ms, self.anchors, gate, self.kinds, home, enrolment,
             partial(_place_of_parked, gate, home or f"me:{actor.user_id}"),
         )  # fmt: skip
-        return push(self.store(session), drafts, context)
+        reply = push(self.store(session), drafts, context)
+        edit_events.write_down(session, reply, user_id=actor.user_id, device=device)
+        return reply
 
 
 def _place_of_parked(gate: PolicyGate, home: str, scope: str) -> str:
@@ -203,7 +206,9 @@ def write_all_as_office(
     if gate is None:
         return engine.push(session, actor, device.id, drafts, now).results
     context = Push(device.id, actor.user_id, now, engine.anchors, gate, engine.kinds)
-    return push(engine.store(session), drafts, context).results
+    reply = push(engine.store(session), drafts, context)
+    edit_events.write_down(session, reply, user_id=actor.user_id, device=device.id)
+    return reply.results
 
 
 def was_written(session: Session, actor: Actor, key: str) -> bool:

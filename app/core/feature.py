@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
-from app.core.jobs import Job
+from app.core.jobs import Beat, Job
 from app.core.problems import Words
 from app.core.records import Record
 from app.core.refusals import Advice
@@ -66,4 +66,5 @@ class Feature:
     faults: Mapping[str, Advice] = field(default_factory=dict)
     commands: Sequence[Any] = ()
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    beats: Sequence[Beat] = ()
     init_app: Callable[[Flask], None] | None = None

@@ -15,13 +15,14 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.core import audit
 from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
 from app.core.moments import now_ms
 from sync.errors import Problem
 
 log = logging.getLogger("wangge")
 
-EXTENSION = "wangge_jobs"
+EXTENSION, BEATS = "wangge_jobs", "wangge_beats"
 HOLD_MS = timedelta(minutes=5) // timedelta(milliseconds=1)
 BACKOFF_MS_MIN, BACKOFF_MS_MAX = 2_000, 600_000
 IDLE_S = 0.5
@@ -166,6 +167,9 @@ class Worker:
         wait_ms = min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** min(taken.tries, 16))
         values = {"due_ms": self.clock() + wait_ms, "fault": word[:FAULT_CHARACTERS]}
         with self.database.transaction(Mode.WRITE) as session:
+            if taken.tries == 0:
+                audit.record(session, "job.failed", user_id=None, result=audit.REFUSED,
+                             subject=f"{taken.name}:{taken.subject}", fault=word)  # fmt: skip
             session.execute(sa.update(_jobs).where(_jobs.c.id == taken.id).values(**values))
 
     def run(self, stopping: threading.Event) -> None:
@@ -183,6 +187,22 @@ class Worker:
                 stopping.wait(IDLE_S * 4)
 
 
+Beat = Callable[[threading.Event], None]
+"""What runs beside the jobs, in a thread of its own, until it is told to stop: what may not wait
+for a long job to end."""
+
+
+def start_beats(app: Flask, stopping: threading.Event) -> None:
+    """Start what runs beside the jobs of an application."""
+    for beat in app.extensions[BEATS]:
+
+        def run(beat: Beat = beat) -> None:
+            with app.app_context():
+                beat(stopping)
+
+        threading.Thread(target=run, name="beat", daemon=True).start()
+
+
 def worker_of(app: Flask) -> Worker:
     """Return a worker for the jobs of an application."""
     return Worker(app.extensions["wangge_database"], app.extensions[EXTENSION])
@@ -191,9 +211,12 @@ def worker_of(app: Flask) -> Worker:
 def work_beside(app: Flask) -> None:
     """Let a thread of this process work; for the embedded engine, which has one process only."""
 
+    stopping = threading.Event()
+    start_beats(app, stopping)
+
     def run() -> None:
         with app.app_context():
-            worker_of(app).run(threading.Event())
+            worker_of(app).run(stopping)
 
     threading.Thread(target=run, name="worker", daemon=True).start()
 

@@ -236,6 +236,16 @@ class KindTable:
         return {name: d.shown_to for name, d in self.declared.items() if d.shown_to}
 
     @cached_property
+    def personal(self) -> Mapping[str, str]:
+        """Return the fields that tell of persons, with their classes."""
+        return {name: d.privacy for name, d in self.declared.items() if d.privacy in (P2, P3)}
+
+    @cached_property
+    def on_phones(self) -> Mapping[str, str]:
+        """Return those of them that phones are given back."""
+        return {name: one for name, one in self.personal.items() if self.declared[name].offline}
+
+    @cached_property
     def sensitive(self) -> frozenset[str]:
         """Return the fields that nobody sees without a stated reason."""
         return frozenset(name for name, d in self.declared.items() if d.privacy == P3)

@@ -9,12 +9,17 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flask import current_app
 
 DEVELOPMENT, PRODUCTION = "development", "production"
 DEFAULTS = ("changeme", "change-me", "change_me", "example", "your-key", "password", "01234567")
 DIFFERENT_MIN = 6
+SECRET_CHARACTERS_MIN = 32
+# Half a year for logs (Cybersecurity Law art. 21), three for what was done with personal data
+# (PIPL art. 56): the law's, not ours to lower.
+AUDIT_DAYS_MIN, PROCESSING_DAYS_MIN = 183, 1_095
 BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
 
 
@@ -50,6 +55,11 @@ class Settings:
     spool_mb: int
     upload_mb_per_day: int
     jobs: str
+    audit_key: str
+    audit_days: int
+    processing_days: int
+    audit_copy: Path | None
+    audit_print: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -91,6 +101,7 @@ class Settings:
             spool_mb=_whole(environment, "SPOOL_MB", 2_000),
             upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
             jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
+            **_audit(environment, secret_key),
         )
 
     @property
@@ -112,6 +123,28 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
+def _audit(environment: Mapping[str, str], secret_key: str) -> dict[str, Any]:
+    """Read how long the audit log is kept, and where its anchors go besides."""
+    copy = environment.get("AUDIT_COPY")
+    key = _given(environment, "AUDIT_KEY") or secret_key
+    if len(key) < SECRET_CHARACTERS_MIN:
+        raise SettingsError("AUDIT_KEY (or AUDIT_KEY_FILE) must hold at least 32 characters")
+    return {
+        "audit_key": key,
+        "audit_days": _at_least(environment, "AUDIT_DAYS", 365, AUDIT_DAYS_MIN),
+        "processing_days": _at_least(environment, "PROCESSING_DAYS", 1_095, PROCESSING_DAYS_MIN),
+        "audit_copy": Path(copy) if copy else None,
+        "audit_print": environment.get("AUDIT_PRINT", "0") == "1",
+    }
+
+
+def _at_least(environment: Mapping[str, str], name: str, default: int, least: int) -> int:
+    value = _whole(environment, name, default)
+    if value < least:
+        raise SettingsError(f"{name}={value}: the law demands at least {least}")
+    return value
+
+
 def _standby(environment: Mapping[str, str], database_url: str) -> str | None:
     url = environment.get("STANDBY_URL") or None
     if url and database_url.startswith("sqlite"):
@@ -130,7 +163,7 @@ def _secret(environment: Mapping[str, str], name: str, profile: str, data_dir: P
     value = _given(environment, name)
     if not value and profile == DEVELOPMENT:
         value = _kept_secret(data_dir / f"{name.lower()}.txt")
-    if len(value) < 32:
+    if len(value) < SECRET_CHARACTERS_MIN:
         raise SettingsError(f"{name} (or {name}_FILE) must hold at least 32 characters")
     return value
 
@@ -177,7 +210,7 @@ def _more_keys(text: str) -> dict[int, str]:
 
 def _demand_secret(name: str, secret: str) -> None:
     """Refuse what somebody could guess or has copied from a page."""
-    if len(secret) < 32:
+    if len(secret) < SECRET_CHARACTERS_MIN:
         raise SettingsError(f"{name} must hold at least 32 characters")
     copied = any(word in secret.lower() for word in DEFAULTS)
     if copied or len(set(secret)) < DIFFERENT_MIN:

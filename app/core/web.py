@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 from webargs import core
 from webargs.flaskparser import FlaskParser
 
-from app.core import policy
+from app.core import policy, reads, refused
 from app.core.actor import Actor
 from app.core.database import Mode, current_database
 from app.core.moments import now_ms
 from sync.errors import Problem
 from sync.wire import BODY_BYTES_MAX, NotJson, read_json
 
-PUBLIC = "public"
+PUBLIC = refused.PUBLIC
 # All that is left to a phone that is to erase itself and may hand in its work before.
 SYNC_ACTIONS = frozenset({"sync.push", "sync.pull"})
 DRAINING_ACTIONS = frozenset({"sync.push"})
@@ -222,6 +222,9 @@ class Blueprint(flask_smorest.Blueprint):
     ) -> Callable[[View], View]:
         """Guard a view: authenticate, open its transaction, commit before the answer leaves.
 
+            What personal data it shows is written down in the same transaction; what is
+            refused, in one of its own.
+
         Args:
             action: an action of the authorisation table, or ``PUBLIC``.
             mode: the transaction; None when the view opens its own after the caller is known
@@ -237,19 +240,42 @@ class Blueprint(flask_smorest.Blueprint):
                 # A slow phone must hold neither a connection nor the write lock meanwhile.
                 if not door.streams:
                     request.get_data(cache=True)
-                with current_database().transaction(mode or Mode.LOOK) as session:
-                    g.session = session
-                    if action != PUBLIC:
-                        enter(session, action, door)
-                    if mode is not None:
-                        return view(*args, **kwargs)
-                return view(*args, **kwargs)
+                try:
+                    return _served(view, action, mode, door, args, kwargs)
+                except Problem as fault:
+                    refused.write_down(action, fault)
+                    raise
 
             guarded.action = action  # type: ignore[attr-defined]
             _document(guarded, action)
             return guarded
 
         return decorate
+
+
+def _served(
+    view: View,
+    action: str,
+    mode: Mode | None,
+    door: Door,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> ResponseReturnValue:
+    """Run a view in its transaction; what it has shown of persons is written down in there."""
+    with current_database().transaction(mode or Mode.LOOK) as session:
+        g.session = session
+        if action != PUBLIC:
+            enter(session, action, door)
+        if mode is not None:
+            answer = view(*args, **kwargs)
+            reads.write_down(session, action, _asker())
+            return answer
+    return view(*args, **kwargs)
+
+
+def _asker() -> int | None:
+    actor: Actor | None = g.get("actor")
+    return actor.user_id if actor else None
 
 
 def _document(view: Any, action: str) -> None:

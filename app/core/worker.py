@@ -4,9 +4,10 @@ import signal
 import threading
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
-from app.core.jobs import current_worker
+from app.core.jobs import current_worker, start_beats
 
 
 @click.command("worker")
@@ -24,4 +25,5 @@ def command(once: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     click.echo("后台任务运行中，Ctrl-C 结束 / working; end with Ctrl-C")
+    start_beats(current_app._get_current_object(), stopping)  # type: ignore[attr-defined]
     worker.run(stopping)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.areas.divisions import GRID_LEVEL
 from app.areas.models import Area, AreaBorder, AreaVersion
 from app.areas.services import below_any
-from app.core import policy
+from app.core import policy, reads
 from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.engine import current_engine
@@ -123,6 +123,9 @@ def _records(session: Session, collection: Collection, reach: Reach, wish: Wish)
     for row in rows:
         values = json.loads(engine.seal.shown(model.kind, row.id, row.body))
         shown = engine.mask(model.kind, values) if reach.masked else values
+        told = {name: shown.get(name) for name in (layer.point, *layer.fields)}
+        reads.note(session, engine.tables[model.kind], [{**told, "id": row.id}],
+                   masked=reach.masked)  # fmt: skip
         place = shown.get(layer.point)
         found.append({
             "type": "Feature", "id": row.id,

@@ -196,6 +196,8 @@ def tend(now: datetime) -> int:
         lane.shelf.strike(session, keys)
         ids = [one.id for one in old]
         session.execute(sa.update(table).where(table.c.id.in_(ids)).values(state=EXPIRED))
+        if ids:
+            audit.record(session, "export.expired", user_id=None, exports=ids)
     lane.shelf.discard(keys)
     return len(keys)
 
@@ -220,7 +222,7 @@ def _note(session: Session, event: str, export: Export, user_id: int) -> None:
     audit.record(
         session, event, user_id=user_id, subject=f"export:{export.id}", layer=export.layer,
         format=export.format, area=export.area_id, personal=export.personal,
-        reason=export.reason,
+        reason=export.reason, rows=export.rows_total,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from app.core.database import Mode
 from app.core.moments import now_ms
 from app.faces.cursors import Key, Numbers, Standing
 from app.faces.shapes import fresh, hidden_of, whole_units, written
-from app.faces.showing import Shown, Window
+from app.faces.showing import Shown, Window, write_down
 from app.faces.taking import CREATE, DELETE, FacePhone, Fate, change, op_of
 from sync.edits import Draft
 from sync.errors import Problem
@@ -36,6 +36,7 @@ def pull(phone: FacePhone, kind: Kind, number: int | None, limit: int) -> dict[s
         window = Window(session, phone)
         shown = window.read(place.cursor if place else None, kinds=(kind.name,), enough=limit)
         removed = _removed(window, kind, shown, number, place)
+    write_down(phone, "sync.pull", shown.put)
     documents = [_document(record, *found) for (_, record), found in shown.put.items()]
     documents += [{"id": record, "_deleted": True} for _, record in sorted(removed)]
     if documents:
@@ -98,11 +99,14 @@ def _conflicts(
     keys = [(draft.edit.kind, draft.edit.rec) for draft in drafts]
     with phone.database.transaction(Mode.READ) as session:
         masters = Window(session, phone).records(keys)
-    return [
-        _master(new, masters.get(key))
+    differing = [
+        (new, key)
         for (_, new), key, fate in zip(pairs, keys, fates, strict=True)
         if fate.refused or not _says_the_same(new, masters.get(key))
     ]
+    told = {key: masters[key] for _, key in differing if key in masters}
+    write_down(phone, "sync.pull", told)
+    return [_master(new, masters.get(key)) for new, key in differing]
 
 
 def _pairs(rows: Any) -> Iterator[tuple[Document | None, Document]]:

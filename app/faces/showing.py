@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.core import reads
 from app.core.conflicts import ConflictRow
+from app.core.database import Mode
 from app.core.moments import now_ms
 from app.core.records import sync_tables
 from app.faces.cursors import Key
@@ -58,6 +60,20 @@ class Shown:
             self.gone.add(key)
             if item["op"] == PURGE:
                 self.erased.add(key)
+
+
+def write_down(phone: Phone, event: str, put: Mapping[Key, tuple[int, Mapping[str, Any]]]) -> None:
+    """Write down what records a phone is handed, before it is: in one row, if any tell of persons.
+
+    A face reads several pages and hands out a part of them; so the row names what is in the
+    answer, not the pages.
+    """
+    tables, sight = phone.engine.tables, phone.engine.sight(phone.actor, now_ms())
+    with phone.database.transaction(Mode.READ) as session:
+        for (kind, record), (_, values) in put.items():
+            shown = [{**values, "id": record}]
+            reads.note(session, tables.get(kind), shown, masked=kind in sight.masked)
+        reads.write_down(session, event, phone.actor.user_id, device=phone.device)
 
 
 @dataclass(frozen=True)

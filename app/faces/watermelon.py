@@ -15,7 +15,7 @@ from app.core.moments import now_ms
 from app.core.sight import Sight
 from app.faces.cursors import Key, Numbers, Standing
 from app.faces.shapes import flat, fresh, hidden_of, unflat, whole_units
-from app.faces.showing import Shown, Window
+from app.faces.showing import Shown, Window, write_down
 from app.faces.taking import CREATE, DELETE, FacePhone, Fate, change, op_of
 from sync.edits import Draft
 from sync.errors import Problem
@@ -70,6 +70,7 @@ def pull(phone: FacePhone, ask: Ask) -> dict[str, Any]:
     number = _number(phone, ask, place, round_, began_ms=began_ms, held=not sends_all)
     if not sends_all:
         round_ = replace(round_, removed=round_.shown.erased, replaces=False)
+    write_down(phone, "sync.pull", round_.shown.put)
     answer = {"changes": _changes(phone, ask, round_), "timestamp": number,
               "more": not round_.shown.complete}  # fmt: skip
     return {**answer, "experimentalStrategy": "replacement"} if round_.replaces else answer

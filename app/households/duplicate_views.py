@@ -53,6 +53,7 @@ def look(body: dict[str, Any]) -> Any:
     """Tell whether a telephone number or an address is known; the look is written down."""
     session, actor = current_session(), current_actor()
     found = duplicates.find(session, actor, phone=body.get("phone"), address=body)
-    audit.record(session, "resident.search_blind", user_id=actor.user_id,
+    audit.record(session, "resident.search_blind", user_id=actor.user_id, sort=audit.READ,
+                 why=audit.OWN_WORK,
                  candidates=len(found.candidates), elsewhere=found.elsewhere)  # fmt: skip
     return asdict(found)

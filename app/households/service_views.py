@@ -8,12 +8,12 @@ from uuid import UUID
 from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
-from app.core import audit
 from app.core.actor import Actor, current_actor
 from app.core.database import Mode, current_session
 from app.core.pagination import PageQuery, page
 from app.core.policy import Answer
-from app.core.records import Record
+from app.core.reads import reads_of
+from app.core.records import P3, Record
 from app.core.web import Blueprint
 from app.households.consents import (
     HOUSEHOLD_PURPOSES,
@@ -26,7 +26,13 @@ from app.households.models import Household
 from app.households.service_models import Consent, ServicePerson, Visit
 from app.households.service_policies import SENSITIVE
 from app.office import writing
-from app.office.reading import list_records, place_of_record, read_record, with_etag
+from app.office.reading import (
+    list_records,
+    note_shown,
+    place_of_record,
+    read_record,
+    with_etag,
+)
 from app.office.schemas import in_schema, out_schema
 from sync.errors import Problem
 
@@ -178,7 +184,6 @@ def read_person(record: UUID) -> Any:
     """Read one person; the read is written down, and care notes have a door of their own."""
     session, actor = current_session(), current_actor()
     shown = read_record(session, actor, ServicePerson, str(record), "resident.read")
-    audit.record(session, "resident.read", user_id=actor.user_id, subject=str(record))
     return with_etag(shown)
 
 
@@ -218,9 +223,10 @@ def read_care(query: dict[str, Any], record: UUID) -> Any:
     )  # fmt: skip
     if answer is Answer.REASON and query["reason"] is None:
         raise Problem(403, "reason_required", action="resident_sensitive.read")
-    audit.record(session, "resident_sensitive.read", user_id=actor.user_id, subject=str(record),
-                 reason=query["reason"])  # fmt: skip
-    return {name: shown.get(name) for name in SENSITIVE}
+    care = {name: shown.get(name) for name in SENSITIVE}
+    reads_of(session).add(ServicePerson.kind, str(record), {P3})
+    note_shown(session, ServicePerson, [{"id": str(record), **care}], why=query["reason"])
+    return care
 
 
 # -- visits -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.areas.models import Area
 from app.core import actor as core
+from app.core import audit
 from app.identity.credentials import Keys, read_access
 from app.identity.models import COVER, AuthSession, Enrolment, Post, User
 from app.identity.orders import is_draining, wipe_order
@@ -69,6 +70,7 @@ def authenticate(session: Session, token: str, keys: Keys, now: datetime) -> cor
         Problem: 401 ``invalid_token``, ``token_expired``, ``revoked``; 403 ``device_wipe``.
     """
     claims = read_access(token, keys, now)
+    audit.concerning(f"session:{claims.session_id}", claims.user_id)
     actor = actor_of(session, claims.session_id, keys, now)
     if actor.user_id != claims.user_id:
         raise Problem(401, "invalid_token")

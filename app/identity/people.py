@@ -16,6 +16,8 @@ from app.core.actor import Actor
 from app.core.cipher import Cipher
 from app.core.pagination import after
 from app.core.policy import Answer, Reach
+from app.core.reads import MASKED, reads_of
+from app.core.records import P2
 from app.identity import policies, rules
 from app.identity.authentication import posts_of
 from app.identity.models import Post, User
@@ -131,6 +133,9 @@ def read_user(
         raise Problem(404, "not_found")
     phone = cipher.open(user.phone, phone_place(user_id)) if user.phone else None
     posts = _posts_by_user(session, [user_id])[user_id]
+    if phone:
+        shown = MASKED if decision.answer is Answer.MASKED else P2
+        reads_of(session).add("user", f"user:{user_id}", {shown})
     return _entry(user, posts, masked=decision.answer is Answer.MASKED, phone=phone)
 
 

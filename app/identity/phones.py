@@ -178,6 +178,8 @@ def _replace_former(session: Session, user_id: int, install_id: str, now: dateti
     ids = list(session.scalars(former))
     if ids:
         _withdraw(session, ids, by=user_id, why="enrolled_again", now=now)
+        audit.record(session, "device.revoked", user_id=user_id, subject=f"device:{ids[0]}",
+                     reason="enrolled_again")  # fmt: skip
 
 
 def _again(
@@ -196,6 +198,7 @@ def _again(
     if row is None:
         house.doors.enter(address, "enrol", now.timestamp())
         raise Problem(401, "code_unknown")
+    audit.concerning(f"user:{row.user_id}", row.user_id)
     if row.expires <= now:
         raise Problem(410, "code_expired")
     own = sa.select(AuthSession, User.name).join(User, User.id == AuthSession.user_id).join(

@@ -59,6 +59,9 @@ def sign_in(
     account = normal_login(login)
     user = session.scalars(sa.select(User).where(User.login == account)).first()
     kept = user.password_hash if user else None
+    # A login that nobody has may be anybody's name: only its keyed hash is written down.
+    known = f"user:{user.id}" if user else f"login:{house.cipher.blind(account, 'user.login')}"
+    audit.concerning(known, user.id if user else None)
     door = f"login {account}"
     right = _is_right(house, kept, password, address=address, door=door, now=now)
     if not right or user is None or kept is None or not user.active:
@@ -147,8 +150,10 @@ def refresh(
     if token is None:
         house.doors.enter(address, "refresh", now.timestamp())
         raise Problem(401, "invalid_token")
+    audit.concerning(f"session:{token.session_id}")
     begin_writing(session)
     row = _locked(session, token.session_id)
+    audit.concerning(f"session:{row.id}", row.user_id)
     _refuse_unfit(session, house.keys, row, now)
     key = _device_key(session, row)
     if key is not None and (_is_recent(row, token) or _is_ahead(row, token)):
@@ -168,6 +173,7 @@ def _end_family(session: Session, row: AuthSession, token: RefreshToken, now: da
         "auth.token_reused",
         user_id=row.user_id,
         subject=f"session:{row.id}",
+        result=audit.REFUSED,
         generation=token.generation,
         current=row.generation,
     )
@@ -180,7 +186,11 @@ def sign_out(session: Session, house: Gatehouse, *, text: str, now: datetime) ->
     if token is None:
         return
     begin_writing(session)
-    revoke_sessions(session, AuthSession.id == token.session_id, why="sign_out", now=now)
+    this = AuthSession.id == token.session_id
+    user_id = session.scalar(sa.select(AuthSession.user_id).where(this))
+    if revoke_sessions(session, this, why="sign_out", now=now):
+        audit.record(session, "auth.sign_out", user_id=user_id,
+                     subject=f"session:{token.session_id}")  # fmt: skip
 
 
 def revoke_sessions(

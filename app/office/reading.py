@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.areas.models import Area
 from app.areas.services import below_any, paths_of
-from app.core import policy
+from app.core import policy, reads
 from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.engine import current_engine
@@ -49,6 +49,8 @@ def list_records(
 ) -> list[dict[str, Any]]:
     """Return living records by id (which is by time), one more than a page holds.
 
+    What they show of persons is noted: it is written down with the request.
+
     Raises:
         Problem: 403 when the role may see sums only.
     """
@@ -62,7 +64,9 @@ def list_records(
         .order_by(model.id)
         .limit(limit + 1)
     )
-    return [_listed(model, row, actor, masked=reach.masked) for row in rows]
+    shown = [_listed(model, row, actor, masked=reach.masked) for row in rows]
+    note_listed(session, model, shown[:limit], masked=reach.masked)
+    return shown
 
 
 def read_record(
@@ -75,7 +79,7 @@ def read_record(
     own_field: str | None = None,
     own_when: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> dict[str, Any]:
-    """Return one record.
+    """Return one record; what it shows of persons is noted, to be written down with the request.
 
     Args:
         own_field: the field that names whose it is.
@@ -86,10 +90,24 @@ def read_record(
     """
     shown, answer = place_of_record(session, actor, model, record, action, own_field=own_field,
                                     own_when=own_when)  # fmt: skip
-    if answer is not Answer.MASKED:
+    masked = answer is Answer.MASKED
+    note_shown(session, model, [shown], masked=masked)
+    if not masked:
         return shown
     kept = {"id": shown.pop("id"), "rv": shown.pop("rv")}
     return {**kept, **current_engine().mask(model.kind, shown)}
+
+
+def note_shown(
+    session: Session,
+    model: type[Record],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    masked: bool = False,
+    why: str | None = None,
+) -> None:
+    """Note what records that are about to be shown tell of persons; see ``app/core/reads``."""
+    reads.note(session, current_engine().tables.get(model.kind), rows, masked=masked, why=why)
 
 
 def place_of_record(

@@ -192,6 +192,6 @@ def _found(record: UUID, variant: str, mode: Mode) -> reading.Shown:
     with lane.database.transaction(mode) as session:
         shown = reading.find(session, lane, actor, str(record), variant, SEEING[variant])
         if variant == ORIGINAL:
-            audit.record(session, "photo.read_original", user_id=actor.user_id,
-                         subject=f"photo:{record}")  # fmt: skip
+            audit.record(session, "photo.read_original", user_id=actor.user_id, sort=audit.READ,
+                         why=audit.OWN_WORK, subject=f"photo:{record}")  # fmt: skip
     return shown

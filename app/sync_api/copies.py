@@ -78,6 +78,7 @@ def snapshot(scope: str) -> Response:
     copy = copying.current_copies().copy_of(current_actor(), scope, wanted)
     if copy.tag == _tag(request.headers.get("If-None-Match")) and not resumed:
         return _copy_reply(304, b"", copy)
+    copying.current_copies().hand_out(current_actor(), copy)
     if copy.tag == resumed and "Range" in request.headers:
         return _part(copy)
     return _copy_reply(200, copy.body, copy)

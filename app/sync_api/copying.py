@@ -16,7 +16,7 @@ from app.core.engine import Engine
 from app.core.gate import DESK
 from app.core.moments import now_ms
 from app.core.sight import Sight
-from app.sync_api import kinds
+from app.sync_api import handed_out, kinds
 from app.sync_api.cupboard import Cupboard, Kept
 from app.sync_api.models import DigestAlarm, upsert
 from app.sync_api.scopes import scopes_of
@@ -29,6 +29,16 @@ from sync.verify import Finding, Question, verify
 
 log = logging.getLogger("wangge")
 _WITH_PARKED = ("grid:", f"{DESK}:")
+
+
+@dataclass(frozen=True)
+class Taker:
+    """Whoever takes a ready-made copy; such a request names no device, only its phone."""
+
+    database: Database
+    engine: Engine
+    actor: Actor
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,13 @@ class CopyRoom:
             sight = self._granted(session, actor, scope)
             found = self._kept(self.engine.store(session), scope, self._name(scope, sight), tag)
         return found or self._made(scope, sight)
+
+    def hand_out(self, actor: Actor, copy: Snapshot) -> None:
+        """Write down that a copy is handed out, before it is."""
+        with self.database.transaction(Mode.WRITE) as session:
+            shown = handed_out.of_scope(session, copy.scope, copy.ver)
+            handed_out.write_down(session, Taker(self.database, self.engine, actor),
+                                  "sync.snapshot", shown)  # fmt: skip
 
     def _granted(self, session: Session, actor: Actor, scope: str) -> Sight:
         now = now_ms()
@@ -140,6 +157,7 @@ def check(phone: Phone, question: Question) -> Finding:
             raise Problem(404, "not_found")
         project = phone.engine.sight(phone.actor, now).body
         finding = verify(phone.engine.store(session), question, project)
+        handed_out.write_down(session, phone, "sync.verify", finding.shown)
     if finding.buckets:
         _alarm(phone, question, finding)
     return finding

@@ -85,7 +85,9 @@ def _open_door(blueprint: Blueprint, policy_: KindPolicy) -> None:
         session, actor = current_session(), current_actor()
         mask = _mask_for(session, actor, policy_, str(record))
         rows = _rows(session, kind, str(record), query)
-        audit.record(session, f"{kind}.history", user_id=actor.user_id, subject=str(record))
+        audit.record(session, f"{kind}.history", user_id=actor.user_id, subject=str(record),
+                     sort=audit.READ, why=audit.OWN_WORK,
+                     reads={kind: {"history": len(rows)}})  # fmt: skip
         shown, headers = page(rows, query["limit"], lambda row: (row.received_ms, row.edit))
         return [_shown(row, mask) for row in shown], 200, headers
 

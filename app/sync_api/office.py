@@ -5,12 +5,14 @@ from uuid import UUID
 
 from marshmallow import Schema, fields, validate
 
+from app.core import reads
 from app.core.actor import current_actor
 from app.core.conflicts import ConflictRow
 from app.core.database import Mode, current_session
 from app.core.engine import current_engine
 from app.core.moments import now_ms
 from app.core.pagination import PageQuery, page
+from app.core.sight import SIDES
 from app.core.web import Blueprint
 from app.office import writing
 from app.office.reading import list_records
@@ -73,6 +75,11 @@ def list_conflicts(query: dict[str, Any]) -> Any:
     )  # fmt: skip
     sight = current_engine().sight(current_actor(), now_ms())
     rows = [dict(sight.conflict(row)) for row in rows]
+    for row in rows[: query["limit"]]:
+        table, masked = sight.tables.get(row["kind"]), row["kind"] in sight.masked
+        sides = [row[side]["values"] for side in SIDES if row.get(side)]
+        named = [{**values, "id": row["record"]} for values in sides]
+        reads.note(current_session(), table, named, masked=masked)
     return page(rows, query["limit"], lambda row: (row["id"],))
 
 

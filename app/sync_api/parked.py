@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.areas.models import Area
 from app.areas.services import below_any
-from app.core import policy
+from app.core import policy, reads
 from app.core.actor import Actor, current_actor
 from app.core.database import Mode, current_session
 from app.core.engine import current_engine
@@ -188,6 +188,8 @@ def _rows(
     rows = []
     for row in found:
         values = sight.parked_edit(parking.values_of(store.parked_of(row)))
+        table, masked = engine.tables.get(row.kind), row.kind in sight.masked
+        reads.note(session, table, [{**values["edit"]["set"], "id": row.edit}], masked=masked)
         rows.append({
             **values, "id": row.edit, "parked_at": as_text(values["parked_ms"]),
             "expires_at": as_text(values["expires_ms"]),

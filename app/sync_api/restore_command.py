@@ -9,7 +9,8 @@ import click
 import sqlalchemy as sa
 from flask_migrate import upgrade
 
-from app.core.database import Database, current_database
+from app.core import audit
+from app.core.database import Database, Mode, current_database
 from app.core.driver import driver
 from app.sync_api.epochs import ORDERED, current_epochs
 
@@ -41,6 +42,8 @@ def restore(backup: Path, yes: bool) -> None:
     else:
         _restore_postgres(database, backup)
     upgrade()
+    with database.transaction(Mode.WRITE) as session:
+        audit.record(session, "system.restored", user_id=None, backup=backup.name)
     current_epochs().look(reason=ORDERED)
     click.echo("已恢复，手机将补发缺失内容 / restored; phones will send again what is missing")
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.orm import Session
 
+from app.core import audit
 from app.core.actor import Actor
 from app.core.database import Database, Mode, lost_a_race
 from app.core.engine import ATTEMPTS_MAX, Engine
@@ -18,6 +19,7 @@ from app.core.records import sync_tables
 from app.core.standby import StandbyAway
 from app.identity.gatehouse import current_gatehouse
 from app.identity.orders import wipe_order
+from app.sync_api import handed_out
 from app.sync_api.erasures import upkeep_of
 from app.sync_api.scopes import lingering, scopes_of
 from sync.edits import Device, Draft
@@ -98,13 +100,14 @@ class Phone:
         return PushReply(reply.expected, reply.last_id, results)
 
     def pull(self, cursor: str | None, wish: Wish) -> Page:
-        """Return the next page, from one snapshot.
+        """Return the next page, from one snapshot; that it was read is written down before.
 
         Raises:
             Problem: 403 ``device_drain``: this phone may only send.
         """
         with self.database.transaction(Mode.READ) as session:
             page = self.page(session, cursor, wish)
+            handed_out.write_down(session, self, "sync.pull", page.shown)
         self.acknowledge(page.wiped)
         return page
 
@@ -119,6 +122,8 @@ class Phone:
         page = self._ask_standby(cursor, wish)
         if page is None:
             return self.pull(cursor, wish)
+        # A standby cannot be written to: the row stands in the database before the page leaves.
+        handed_out.write_down_apart(self, "sync.pull", page.shown)
         self.acknowledge(page.wiped)
         return page
 
@@ -192,6 +197,8 @@ def add_device(session: Session, actor: Actor, *, app: str, schema: int) -> str:
     if actor.enrolment is None:
         raise Problem(403, "not_allowed", action="sync.push")
     device = new_id()
+    audit.record(session, "device.named", user_id=actor.user_id, device=device,
+                 subject=f"device:{actor.enrolment}")  # fmt: skip
     session.execute(
         sa.insert(sync_tables.device).values(
             id=device,

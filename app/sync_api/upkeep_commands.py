@@ -7,6 +7,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.core import audit
 from app.core.database import Mode, current_database, lost_a_race
 from app.core.engine import ATTEMPTS_MAX, current_engine
 from app.core.moments import as_text, now_ms
@@ -56,6 +57,8 @@ def compact() -> None:
     current_epochs().look()
     for name in STEPS:
         gone = compact_step(name, now_ms(), keeping_of(current_settings()))
+        with current_database().transaction(Mode.WRITE) as session:
+            audit.record(session, "system.compacted", user_id=None, subject=name, gone=gone)
         click.echo(f"{NAMES[name]}: {gone}")
 
 
