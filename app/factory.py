@@ -25,7 +25,7 @@ from app import (
     tasks,
     workflows,
 )
-from app.core import docs, errors, health, jobs, web, worker
+from app.core import deeds, docs, errors, health, jobs, web, worker
 from app.core.cipher import Cipher
 from app.core.database import Database
 from app.core.engine import build_engine
@@ -34,6 +34,7 @@ from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
 from app.core.refusals import FIELDS
 from app.core.settings import Settings
+from app.identity import approval_views
 from app.sync_api import history
 from sync.wire import BODY_BYTES_MAX
 
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[jobs.EXTENSION] = {
         name: job for one in FEATURES for name, job in one.jobs.items()
     }
+    app.extensions[deeds.EXTENSION] = {deed.action: deed for one in FEATURES for deed in one.deeds}
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app
@@ -103,6 +105,8 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
         app.register_blueprint(docs.blueprint)
     policies = [one for feature in FEATURES for one in feature.policies]
     api.register_blueprint(history.build_blueprint(policies))
+    two_persons = [deed for feature in FEATURES for deed in feature.deeds]
+    api.register_blueprint(approval_views.build_blueprint(two_persons))
     app.cli.add_command(worker.command)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)

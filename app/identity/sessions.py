@@ -1,6 +1,5 @@
-"""Open, renew and end sessions: sign-in, refresh, sign-out."""
+"""Open, renew and end sessions: refresh and sign-out; signing in has a page of its own."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.core import audit
 from app.core.database import begin_writing, lock_rows
-from app.core.identifiers import new_id
 from app.identity import credentials, rules
 from app.identity.authentication import refuse_if_withdrawn
 from app.identity.credentials import Claims, Keys, RefreshToken
@@ -21,7 +19,12 @@ from sync.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a session hands to its device."""
+    """What a session hands to its device.
+
+    Attributes:
+        owes: what its person must do before anything else.
+        known: what an office computer keeps, to be counted by itself at the next sign-in.
+    """
 
     access_token: str
     refresh_token: str
@@ -31,6 +34,8 @@ class Tokens:
     enrolment_id: str | None
     idle_until: datetime
     now: datetime
+    owes: str | None = None
+    known: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +53,6 @@ class Proof:
     at_ms: int
 
 
-def sign_in(
-    session: Session, house: Gatehouse, *, login: str, password: str, address: str, now: datetime
-) -> Tokens:
-    """Open an office session.
-
-    Raises:
-        Problem: 401 ``wrong_credentials``; 429 after many failures from this address.
-    """
-    account = normal_login(login)
-    user = session.scalars(sa.select(User).where(User.login == account)).first()
-    kept = user.password_hash if user else None
-    door = f"login {account}"
-    right = _is_right(house, kept, password, address=address, door=door, now=now)
-    if not right or user is None or kept is None or not user.active:
-        raise Problem(401, "wrong_credentials")
-    house.doors.passed(address, door)
-    renewed = house.passwords.hash(password) if house.passwords.is_outdated(kept) else None
-    begin_writing(session)
-    if renewed:
-        session.execute(sa.update(User).where(User.id == user.id).values(password_hash=renewed))
-    first = RefreshToken(new_id(), 0, secrets.token_bytes(credentials.SECRET_BYTES))
-    tokens = open_session(session, house, user, first, enrolment_id=None, now=now)
-    audit.record(session, "auth.sign_in", user_id=user.id, subject=f"session:{first.session_id}")
-    return tokens
-
-
-def _is_right(
-    house: Gatehouse, kept: str | None, password: str, *, address: str, door: str, now: datetime
-) -> bool:
-    house.doors.enter(address, door, now.timestamp())
-    try:
-        return house.passwords.check(kept, password)
-    except Problem:
-        house.doors.undecided(address, door)
-        raise
-
-
 def normal_login(login: str) -> str:
     """Return the form in which a login is kept and compared."""
     return rules.prepared_password(login).strip().lower()
@@ -98,8 +66,13 @@ def open_session(
     *,
     enrolment_id: str | None,
     now: datetime,
+    has_factor: bool = True,
 ) -> Tokens:
-    """Write a new session with its first refresh token; the person's outlived ones go."""
+    """Write a new session with its first refresh token; the person's outlived ones go.
+
+    Args:
+        has_factor: its person has given a second factor; else he may only set one up.
+    """
     outlived = (AuthSession.user_id == user.id, AuthSession.absolute_until <= now)
     session.execute(sa.delete(AuthSession).where(*outlived))
     idle = rules.PHONE_IDLE if enrolment_id else rules.OFFICE_IDLE
@@ -107,7 +80,9 @@ def open_session(
     row = AuthSession(
         id=first.session_id, user_id=user.id, enrolment_id=enrolment_id, generation=0,
         refresh_hash=first.hash, rotated_at=now, proof_ms=0, made=now, idle_until=now + idle,
-        absolute_until=now + absolute,
+        absolute_until=now + absolute, factor_at=now if has_factor else None,
+        # A phone proves with a signature when it must; its code proves nothing later.
+        proven_at=now if has_factor and enrolment_id is None else None,
     )  # fmt: skip
     session.add(row)
     session.flush()
