@@ -11,6 +11,7 @@ from app.identity import commands, gatehouse, grants, own_views, views
 from app.identity.authentication import actors_of, authenticate
 from app.identity.faults import FAULTS
 from app.identity.problems import PROBLEMS
+from app.office import reveal_views
 
 
 def _init_app(app: Flask) -> None:
@@ -33,6 +34,7 @@ feature = Feature(
         views.devices,
         views.wiping,
         own_views.session_views,
+        reveal_views.blueprint,
     ],
     problems=PROBLEMS,
     commands=[commands.group],

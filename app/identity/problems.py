@@ -53,6 +53,13 @@ PROBLEMS: Mapping[str, Words] = {
         "Too much of what you asked for waits for a second person", "待审批事项过多",
         "Wait for decisions, or withdraw some.",
     ),
+    "nothing_to_reveal": Words(
+        "You may see this without a reason", "无需说明理由即可查看", "Read it."
+    ),
+    "approval_needed": Words(
+        "Somebody else must agree first: it concerns a minor", "涉及未成年人，需他人批准",
+        "POST /reveal with a reason; a colleague approves it at /api/v1/approvals.",
+    ),
     "wrong_credentials": Words(
         "Login or password is wrong", "用户名或密码错误", "Check both; upper and lower case count."
     ),

@@ -18,6 +18,8 @@ from app.core.pagination import after
 from app.core.policy import Answer, Reach
 from app.core.records import Record
 from app.core.sight import unveiled
+from app.office import reveals
+from app.office.reveals import Glass
 from sync.errors import Problem
 
 
@@ -45,13 +47,17 @@ def list_records(
     cursor: str | None,
     filters: Sequence[sa.ColumnElement[bool]] = (),
     own: sa.ColumnElement[bool] | None = None,
+    reach: Reach | None = None,
 ) -> list[dict[str, Any]]:
     """Return living records by id (which is by time), one more than a page holds.
+
+    Args:
+        reach: where the actor may list, if not where the table says without a reason.
 
     Raises:
         Problem: 403 when the role may see sums only.
     """
-    reach = policy.reach(actor, action, now_ms())
+    reach = reach or policy.reach(actor, action, now_ms())
     if not (reach.paths or reach.own or reach.everything):
         raise Problem(403, "not_allowed", action=action)
     rows = session.execute(
@@ -104,6 +110,8 @@ def place_of_record(
 ) -> tuple[dict[str, Any], Answer]:
     """Return one record whole, and what the table answers: the caller masks it.
 
+    A record that was opened to this session for a reason is shown as if none were needed.
+
     Args:
         besides: answers that the caller deals with himself, such as a reason that is needed.
 
@@ -119,24 +127,20 @@ def place_of_record(
     own = own_field is not None and shown.get(own_field) == actor.user_id
     own = own or (own_when is not None and own_when(shown))
     grid = shown.get("grid")
-    return shown, _decide(session, actor, action, grid, own=own, besides=besides)
+    answer = _answer(session, actor, action, grid, own=own)
+    glass = Glass(model.kind, record, action)
+    if answer is Answer.REASON and answer not in besides and reveals.use(session, actor, glass):
+        answer = Answer.YES
+    if answer not in (Answer.YES, Answer.MASKED, *besides):
+        raise Problem(403, answer.value, action=action)
+    return shown, answer
 
 
-def _decide(
-    session: Session,
-    actor: Actor,
-    action: str,
-    grid: int | None,
-    *,
-    own: bool,
-    besides: Sequence[Answer],
-) -> Answer:
+def _answer(session: Session, actor: Actor, action: str, grid: int | None, *, own: bool) -> Answer:
     path = paths_of(session, [grid]).get(grid) if grid else None
     answer = policy.decide(actor, action, path=path, own=own, at_ms=now_ms()).answer
     if answer is Answer.ABSENT:
         raise Problem(404, "not_found")
-    if answer not in (Answer.YES, Answer.MASKED, *besides):
-        raise Problem(403, answer.value, action=action)
     return answer
 
 

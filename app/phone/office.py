@@ -111,10 +111,10 @@ class Office:
 
 
 def _codes(factor: str, at_s: int) -> Iterator[str]:
-    """Yield the codes that count now, the oldest first: each is good for one time."""
+    """Yield the code of now, and the next one, which counts already: each is good once."""
     otp = pyotp.TOTP(factor)
-    for step in (-1, 0, 1):
-        yield otp.at(at_s, counter_offset=step)
+    yield otp.at(at_s)
+    yield otp.at(at_s, counter_offset=1)
 
 
 def _grids(user: dict[str, Any]) -> list[int]:
