@@ -40,7 +40,11 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A copy of an old token came back: the family was revoked, and that must be committed."""
+    """A refusal that is answered, not raised, since what was written of it must be committed.
+
+    A copy of an old token came back, and the family was revoked; or a token of now was shown
+    without the key of its phone, which was written down.
+    """
 
     code: str = "token_reused"
 
@@ -115,8 +119,8 @@ def refresh(
     and the phone proves that it is the same phone. Any other old token is a copy.
 
     Raises:
-        Problem: 401 ``invalid_token``, ``revoked``, ``session_expired``, ``bad_proof`` or
-            ``stale_proof``; 403 ``device_wipe``.
+        Problem: 401 ``invalid_token``, ``revoked``, ``session_expired`` or ``stale_proof``; 403
+            ``device_wipe``; 429.
     """
     token = credentials.read_refresh(text, house.keys)
     if token is None:
@@ -127,7 +131,9 @@ def refresh(
     _refuse_unfit(session, house.keys, row, now)
     key = _device_key(session, row)
     if key is not None and (_is_recent(row, token) or _is_ahead(row, token)):
-        _check_proof(row, key, text, proof, now)
+        if proof is None or not _is_genuine(key, text, proof):
+            return _strange(session, house, row, address=address, now=now)
+        _check_time(row, proof, now)
     if _is_current(row, token) or (key is not None and _is_ahead(row, token)):
         return _rotate(session, house, row, token, now)
     if key is not None and _is_repeated(row, token, now):
@@ -232,14 +238,25 @@ def _is_repeated(row: AuthSession, token: RefreshToken, now: datetime) -> bool:
     return _is_previous(row, token) and now - row.rotated_at <= rules.REPLY_LOST_WITHIN
 
 
-def _check_proof(
-    row: AuthSession, key: bytes, text: str, proof: Proof | None, now: datetime
-) -> None:
-    """Take a proof that is right, of these minutes, and later than the one before."""
-    if proof is None:
-        raise Problem(401, "bad_proof")
-    if not credentials.proves(key, proof.signature, credentials.proof_message(text, proof.at_ms)):
-        raise Problem(401, "bad_proof")
+def _is_genuine(key: bytes, text: str, proof: Proof) -> bool:
+    message = credentials.proof_message(text, proof.at_ms)
+    return credentials.proves(key, proof.signature, message)
+
+
+def _strange(
+    session: Session, house: Gatehouse, row: AuthSession, *, address: str, now: datetime
+) -> Ended:
+    """Note that a good token came without the key of its phone: somebody has copied it.
+
+    The session goes on, since the token is worth nothing to whoever has no key.
+    """
+    house.doors.enter(address, "proof", now.timestamp())
+    audit.record(session, "auth.bad_proof", user_id=row.user_id, subject=f"session:{row.id}")
+    return Ended("bad_proof")
+
+
+def _check_time(row: AuthSession, proof: Proof, now: datetime) -> None:
+    """Take a proof that is of these minutes, and later than the one before."""
     now_ms = rules.ms_of(now)
     drift_ms = rules.PROOF_DRIFT.total_seconds() * 1000
     if abs(now_ms - proof.at_ms) > drift_ms or proof.at_ms <= row.proof_ms:

@@ -72,7 +72,7 @@ def refresh(body: dict[str, Any]) -> Any:
         proof=Proof(body["proof"], body["at"]) if complete else None,
         address=_address(), now=_now(),
     )  # fmt: skip
-    # Answered, not raised: the end of the session must be committed.
+    # Answered, not raised: the end of the session, or the alarm, must be committed.
     return problem(401, outcome.code) if isinstance(outcome, Ended) else outcome
 
 

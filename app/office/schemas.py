@@ -71,6 +71,9 @@ def _field(one: Declared, *, reading: bool, required: bool = False) -> fields.Fi
     common: dict[str, Any] = {
         "allow_none": not required, "required": required, "metadata": {"description": description},
     }  # fmt: skip
+    if reading and one.mask is not None and isinstance(one.type, v.Whole):
+        # Masked, a number is shown as the band in which it lies.
+        return fields.Raw(**common)
     return _typed(one.type, common, reading=reading)
 
 
