@@ -143,6 +143,8 @@ def _insert_user(
     session: Session, house: Gatehouse, values: dict[str, Any], made_key: str | None, now: datetime
 ) -> int:
     phone = values["phone"]
+    if phone:
+        _refuse_taken(session, house.cipher.blind(phone, "user.phone"))
     user = User(
         name=values["name"], login=values["login"], password_hash=values["password_hash"],
         active=True, created=now, made_key=made_key,
@@ -160,6 +162,17 @@ def _insert_user(
         user.phone_blind = house.cipher.blind(phone, "user.phone")
         session.flush()
     return user.id
+
+
+def _refuse_taken(session: Session, blind: str) -> None:
+    """Refuse a telephone number that somebody else has: one account is one person.
+
+    Raises:
+        Problem: 409 ``phone_taken``.
+    """
+    same = sa.select(User.id).where(User.phone_blind == blind, User.active)
+    if session.execute(same.limit(1)).first():
+        raise Problem(409, "phone_taken")
 
 
 def _clash(session: Session, login: str | None, made_key: str | None) -> Problem:

@@ -93,6 +93,10 @@ PROBLEMS: Mapping[str, Words] = {
         "Nobody gives rights to himself", "不能给自己授权", "Ask a colleague or your supervisor."
     ),
     "login_taken": Words("This login is taken", "用户名已被占用", "Choose another one."),
+    "phone_taken": Words(
+        "Somebody has this telephone number already", "该电话号码已被登记",
+        "One account is one person: give the one who stands a further post.",
+    ),
     "post_held": Words(
         "This post is held already", "此岗位已存在", "End the other one first, or change the dates."
     ),

@@ -24,8 +24,7 @@ from tests.app.identity.town import (
 )
 
 GRANT = "/approvals/user.grant_role"
-ELSEWHERE = {"audit.export", "key.rotate", "settings.update", "subject_request.fulfil",
-             "org_unit.delete"}  # fmt: skip
+ELSEWHERE = {"audit.export", "key.rotate", "settings.update", "subject_request.fulfil"}
 """Actions of two persons whose deeds other features bring along, or nothing can be done yet."""
 
 

@@ -126,3 +126,13 @@ def test_passwords_are_reset_from_above_alone(office: Town) -> None:
     for body in ({}, {"reason": "abc"}, {"reason": "x" * 201}, {"reason": 1}):
         assert outcome(office.call("ts", "POST", path, body)) == (422, "invalid_fields")
     assert office.call("cm_city", "POST", path, WHY).status_code == 201
+
+
+def test_one_telephone_number_is_one_persons(town: Town) -> None:
+    post = {"role": "vl", "area_id": VILLAGE}
+    person = {"name": "李雷", "phone": "13912345678", "post": post}
+    assert town.call("ts", "POST", "/users", person).status_code == 201
+    again = town.call("ts", "POST", "/users", {**person, "phone": "+86 139 1234 5678"})
+    assert outcome(again) == (409, "phone_taken")
+    town.sql(sa.update(User).where(User.name == "李雷").values(active=False))
+    assert town.call("ts", "POST", "/users", person).status_code == 201
