@@ -227,8 +227,11 @@ def _may_decide(
 
 def _locked(session: Session, approval_id: str) -> tuple[Approval, str]:
     query = sa.select(Approval, Area.path).join(Area, Area.id == Approval.area_id)
+    # What was read before the lock was given may have been decided meanwhile.
     row = session.execute(
-        query.where(Approval.id == approval_id).with_for_update(of=Approval)
+        query.where(Approval.id == approval_id)
+        .with_for_update(of=Approval)
+        .execution_options(populate_existing=True)
     ).first()
     if row is None:
         raise Problem(404, "not_found")

@@ -1,6 +1,7 @@
 """Dissolve an area in which nothing is left: no area, no record and no post; two persons agree."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -58,8 +59,8 @@ def _demand_empty(session: Session, area_id: int, now: datetime) -> None:
         raise Problem(409, "area_not_empty", left=found)
 
 
-def _count(session: Session, query: sa.Select[tuple[int]]) -> int:
-    return session.execute(query).scalar_one()
+def _count(session: Session, query: sa.Select[Any]) -> int:
+    return int(session.execute(query).scalar_one())
 
 
 def settle(

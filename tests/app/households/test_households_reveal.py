@@ -13,7 +13,7 @@ from app.identity.models import AuthSession
 from app.office.reveals import Reveal
 from tests.app.core.county import County, SyncPhone, household
 from tests.app.households.test_households_consents import consent
-from tests.app.identity.town import GRID, outcome
+from tests.app.identity.town import GRID, TestPhone, outcome
 
 WHY = {"reason": "群众来访核实地址"}
 
@@ -65,7 +65,7 @@ def test_a_reason_opens_one_household_to_one_session_and_every_use_is_written_do
     assert outcome(county.ask("ts", "GET", f"/households/{other}")) == (403, "reason_required")
     assert outcome(county.ask("ts_colleague", "GET", path)) == (403, "reason_required")
     assert outcome(county.ask("cm", "GET", path)) == (403, "reason_required")
-    county.enrolled("ts", county_phone())
+    county.enrolled("ts", TestPhone("another device"))
     assert outcome(county.ask("ts_phone", "GET", path)) == (403, "reason_required")
     assert len(county.events("reveal.opened")) == 1
     uses = [row.AuditEvent.details for row in county.events("reveal.used")]
@@ -74,12 +74,6 @@ def test_a_reason_opens_one_household_to_one_session_and_every_use_is_written_do
     [own] = county.ask("ts", "GET", "/reveals").get_json()
     assert (own["uses"], own["record"]) == (3, home)
     assert [row["id"] for row in county.ask("au", "GET", "/reveals/all").get_json()] == [own["id"]]
-
-
-def county_phone():
-    from tests.app.identity.town import TestPhone
-
-    return TestPhone("another device")
 
 
 def test_what_was_opened_closes_by_itself_and_before_when_wanted(county: County, home: str) -> None:

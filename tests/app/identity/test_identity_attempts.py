@@ -9,6 +9,7 @@ from app.core.database import Mode, table_of
 from app.factory import create_app
 from app.identity import attempts
 from app.identity.attempts import WRONG_MAX, WRONG_OF_NETWORK_MAX
+from app.identity.credentials import known_computer
 from app.identity.models import Attempt
 from sync.errors import Problem
 from tests.app.identity.town import VILLAGE, Town, outcome
@@ -83,8 +84,6 @@ def test_a_network_cannot_try_many_accounts_and_known_computers_pass_all_the_sam
 
 
 def town_known(town: Town, account: str) -> str:
-    from app.identity.credentials import known_computer
-
     return known_computer(bytes(16), account, town.house.keys)
 
 
