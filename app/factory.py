@@ -27,7 +27,7 @@ from app import (
     tasks,
     workflows,
 )
-from app.core import command_log, docs, errors, health, jobs, web, worker
+from app.core import command_log, deeds, docs, errors, health, jobs, web, worker
 from app.core.audit import Pen
 from app.core.cipher import Cipher
 from app.core.database import Database
@@ -39,6 +39,7 @@ from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
 from app.core.refusals import FIELDS
 from app.core.settings import Settings
+from app.identity import approval_views
 from app.sync_api import history
 from app.sync_api.epochs import place_of
 from sync.wire import BODY_BYTES_MAX
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         name: job for one in FEATURES for name, job in one.jobs.items()
     }
     app.extensions[jobs.BEATS] = [beat for one in FEATURES for beat in one.beats]
+    app.extensions[deeds.EXTENSION] = {deed.action: deed for one in FEATURES for deed in one.deeds}
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app
@@ -117,6 +119,8 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
     policies = [one for feature in FEATURES for one in feature.policies]
     api.register_blueprint(history.build_blueprint(policies))
     command_log.write_down_all(worker.command)
+    two_persons = [deed for feature in FEATURES for deed in feature.deeds]
+    api.register_blueprint(approval_views.build_blueprint(two_persons))
     app.cli.add_command(worker.command)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)

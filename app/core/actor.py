@@ -41,6 +41,8 @@ class Actor:
 
     Attributes:
         draining: his phone is to erase itself; until then it may send what it holds, and no more.
+        owes: the code of what he must do before anything else, such as to set up a second factor.
+        proven_ms: when he last proved on this session who he is; 0 if that is long ago.
     """
 
     user_id: int
@@ -49,6 +51,8 @@ class Actor:
     enrolment: str | None = None
     name: str = ""
     draining: bool = False
+    owes: str | None = None
+    proven_ms: int = 0
 
     def posts_at(self, ms: int) -> tuple[Post, ...]:
         """Return the posts held at a moment."""

@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
+from app.core.deeds import Deed
 from app.core.jobs import Beat, Job
 from app.core.problems import Words
 from app.core.records import Record
@@ -67,4 +68,5 @@ class Feature:
     commands: Sequence[Any] = ()
     jobs: Mapping[str, Job] = field(default_factory=dict)
     beats: Sequence[Beat] = ()
+    deeds: Sequence[Deed] = ()
     init_app: Callable[[Flask], None] | None = None

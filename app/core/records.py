@@ -165,6 +165,11 @@ class Record(Base):
         return {}
 
     @staticmethod
+    def needs_approval(_values: Mapping[str, Any], _now: datetime) -> bool:
+        """Tell whether nobody reads a record of these values before another has agreed."""
+        return False
+
+    @staticmethod
     def given(_values: Mapping[str, Any]) -> bool:
         """Tell whether the values of a unit of consent give it."""
         return False

@@ -47,6 +47,7 @@ class Settings:
     tombstone_days: int
     history_days: int
     conflict_days: int
+    max_offline_days: int
     s3_endpoint: str
     s3_bucket: str
     s3_region: str
@@ -93,6 +94,7 @@ class Settings:
             tombstone_days=_whole(environment, "TOMBSTONE_DAYS", 180),
             history_days=_whole(environment, "HISTORY_DAYS", 365),
             conflict_days=_whole(environment, "CONFLICT_DAYS", 365),
+            max_offline_days=_whole(environment, "MAX_OFFLINE_DAYS", 7),
             s3_endpoint=environment.get("S3_ENDPOINT", ""),
             s3_bucket=environment.get("S3_BUCKET", "wangge"),
             s3_region=environment.get("S3_REGION", "us-east-1"),

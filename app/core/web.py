@@ -1,5 +1,6 @@
 """The guard of every route: who asks, may he, in which transaction; and strict bodies."""
 
+import enum
 import gzip
 import zlib
 from collections.abc import Callable
@@ -22,9 +23,12 @@ from sync.errors import Problem
 from sync.wire import BODY_BYTES_MAX, NotJson, read_json
 
 PUBLIC = refused.PUBLIC
+STEP_UP = "/api/v1/auth/step-up"
 # All that is left to a phone that is to erase itself and may hand in its work before.
 SYNC_ACTIONS = frozenset({"sync.push", "sync.pull"})
 DRAINING_ACTIONS = frozenset({"sync.push"})
+# For how long a proof of who somebody is lets him do what is hard to take back.
+PROVEN_FOR_MS = 5 * 60_000
 INFLATED_BYTES_MAX = 8 * 1024 * 1024
 INFLATE_RATIO_MAX = 100
 GZIP_FROM_BYTES = 1_000
@@ -177,6 +181,18 @@ def by_token(session: Session) -> Actor:
     return authenticate(session, bearer())
 
 
+class Need(enum.Enum):
+    """How much of a proof of who he is an act asks of whoever is signed in.
+
+    ``BEGUN``: he may still owe a second factor, or a password of his own. ``WHOLE``: he owes
+    nothing. ``FRESH``: he has also proved it again within five minutes.
+    """
+
+    BEGUN = "begun"
+    WHOLE = "whole"
+    FRESH = "fresh"
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """How a caller shows who he is.
@@ -196,7 +212,9 @@ BY_TOKEN = Door()
 STREAMED = Door(streams=True)
 
 
-def enter(session: Session, action: str, door: Door = BY_TOKEN) -> Actor:
+def enter(
+    session: Session, action: str, door: Door = BY_TOKEN, *, need: Need = Need.WHOLE
+) -> Actor:
     """Find out who asks, and refuse him if no post of his has any right to the action.
 
     Raises:
@@ -208,8 +226,34 @@ def enter(session: Session, action: str, door: Door = BY_TOKEN) -> Actor:
             raise Problem(403, "device_drain")
     elif not _may_enter(actor, action):
         raise Problem(403, "not_allowed", action=action)
+    _demand_proof(actor, need)
     g.actor = actor
     return actor
+
+
+def _demand_proof(actor: Actor, need: Need) -> None:
+    """Refuse whoever has proved less than an act asks for.
+
+    Raises:
+        Problem: 403 with what he owes, or ``step_up_needed``.
+    """
+    if need is Need.BEGUN:
+        return
+    if actor.owes is not None:
+        raise Problem(403, actor.owes)
+    if need is Need.FRESH:
+        demand_fresh(actor)
+
+
+def demand_fresh(actor: Actor) -> None:
+    """Ask for a fresh proof of who acts, where only the service can tell that one is needed.
+
+    Raises:
+        Problem: 403 ``step_up_needed``, with the call that gives the proof.
+    """
+    if now_ms() - actor.proven_ms >= PROVEN_FOR_MS:
+        wanted = ["proof", "at"] if actor.enrolment else ["password", "code"]
+        raise Problem(403, "step_up_needed", call=STEP_UP, fields=wanted)
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -218,7 +262,12 @@ class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = StrictParser()
 
     def guard(
-        self, action: str, mode: Mode | None = Mode.READ, *, door: Door = BY_TOKEN
+        self,
+        action: str,
+        mode: Mode | None = Mode.READ,
+        *,
+        door: Door = BY_TOKEN,
+        need: Need = Need.WHOLE,
     ) -> Callable[[View], View]:
         """Guard a view: authenticate, open its transaction, commit before the answer leaves.
 
@@ -230,6 +279,7 @@ class Blueprint(flask_smorest.Blueprint):
             mode: the transaction; None when the view opens its own after the caller is known
                 (the sync endpoints).
             door: how the caller shows who he is.
+            need: how well and how lately he must have proved it.
         """
 
         def decorate(view: View) -> View:
@@ -241,13 +291,13 @@ class Blueprint(flask_smorest.Blueprint):
                 if not door.streams:
                     request.get_data(cache=True)
                 try:
-                    return _served(view, action, mode, door, args, kwargs)
+                    return _served(view, action, mode, door, need, args, kwargs)
                 except Problem as fault:
                     refused.write_down(action, fault)
                     raise
 
             guarded.action = action  # type: ignore[attr-defined]
-            _document(guarded, action)
+            _document(guarded, action, need)
             return guarded
 
         return decorate
@@ -258,6 +308,7 @@ def _served(
     action: str,
     mode: Mode | None,
     door: Door,
+    need: Need,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> ResponseReturnValue:
@@ -265,7 +316,7 @@ def _served(
     with current_database().transaction(mode or Mode.LOOK) as session:
         g.session = session
         if action != PUBLIC:
-            enter(session, action, door)
+            enter(session, action, door, need=need)
         if mode is not None:
             answer = view(*args, **kwargs)
             reads.write_down(session, action, _asker())
@@ -278,13 +329,15 @@ def _asker() -> int | None:
     return actor.user_id if actor else None
 
 
-def _document(view: Any, action: str) -> None:
+def _document(view: Any, action: str, need: Need) -> None:
     """Write the guard into the API document."""
     doc = dict(getattr(view, "_apidoc", {}))
     manual = dict(doc.get("manual_doc", {}))
     manual["x-action"] = action
     if action == PUBLIC:
         manual["security"] = []
+    elif need is not Need.WHOLE:
+        manual["x-proof"] = need.value
     doc["manual_doc"] = manual
     view._apidoc = doc
 

@@ -68,7 +68,7 @@ def load_base(session: Session, engine: Engine, plan: CityPlan, now: datetime) -
     areas = ground.write_areas(session, plan, now.date())
     ground.write_upper_borders(session, areas)
     users = staff.write_staff(session, plan, areas, engine.cipher, now)
-    staff.open_logins(session, plan, users)
+    staff.open_logins(session, plan, users, engine.cipher, now)
     for township in plan.of_level("township"):
         _open_device(session, users[_supervisor(township.code)])
     return Cast(areas, users)

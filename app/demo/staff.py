@@ -11,6 +11,7 @@ from app.core.cipher import Cipher
 from app.demo.day import CHINA
 from app.demo.people import Account, accounts_of, name_of, phone_of
 from app.demo.plan import CityPlan
+from app.identity import factors
 from app.identity.models import Post, User
 from app.identity.passwords import Passwords
 from app.identity.people import phone_place
@@ -24,6 +25,8 @@ LOGINS: Final = {
     "da": "devices",
 }
 PASSWORD: Final = "huanghe-36-shuiche"
+FACTOR: Final = "WANGGE2DEMO3HUANGHE4SHUICHE5ABCD"
+"""The second factor of all of them; everybody knows it, and a demo stands nowhere else."""
 ROLE_OF_LEVEL: Final = {
     "grid": "gw",
     "village": "vl",
@@ -52,7 +55,9 @@ def write_staff(
     return ids
 
 
-def open_logins(session: Session, plan: CityPlan, ids: Mapping[str, int]) -> None:
+def open_logins(
+    session: Session, plan: CityPlan, ids: Mapping[str, int], cipher: Cipher, now: datetime
+) -> None:
     """Let the first holder of each role sign in, unless the login belongs to somebody."""
     taken = set(session.scalars(sa.select(User.login).where(User.login.in_(LOGINS.values()))))
     passwords = Passwords()
@@ -60,6 +65,7 @@ def open_logins(session: Session, plan: CityPlan, ids: Mapping[str, int]) -> Non
         if LOGINS[role] not in taken:
             values = {"login": LOGINS[role], "password_hash": passwords.hash(PASSWORD)}
             session.execute(sa.update(User).where(User.id == ids[key]).values(values))
+            factors.set_secret(session, cipher, ids[key], FACTOR, step=0, now=now)
 
 
 def _staff(plan: CityPlan) -> Iterator[tuple[Account, str]]:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
+import pyotp
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.areas.models import AreaVersion
 from app.core.settings import Settings
-from app.demo.staff import LOGINS, MADE_BY_DEMO, PASSWORD
+from app.demo.staff import FACTOR, LOGINS, MADE_BY_DEMO, PASSWORD
 from app.identity import phones
 from app.identity.commands import show_code
 from app.identity.gatehouse import current_gatehouse
@@ -47,7 +48,15 @@ def show_logins(session: Session) -> Sequence[Any]:
     for row in people:
         shown = f"{row.login:<10} {PASSWORD}  {ROLE_NAMES[row.role]}: {row.name}, {row.area}"
         click.echo(shown)
+    if people:
+        show_factor()
     return people
+
+
+def show_factor() -> None:
+    """Print the second factor that all logins of the demo share, and its code of now."""
+    code = pyotp.TOTP(FACTOR).now()
+    click.echo(f"动态码 / second factor: {code}（密钥 / secret {FACTOR}）")
 
 
 def _people(session: Session) -> Sequence[Any]:

@@ -21,5 +21,6 @@ feature = Feature(
     name="exports",
     blueprints=(blueprint, ogc.blueprint),
     problems=PROBLEMS,
+    deeds=(services.DEED,),
     jobs={MAKE: Job(_make), "exports.tend": Job(_tend, every_s=600)},
 )

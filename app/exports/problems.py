@@ -3,12 +3,6 @@
 from app.core.problems import Words
 
 PROBLEMS = {
-    "already_decided": Words(
-        "This has been decided", "已有审批结论", "Load it again; ask anew if you still need it."
-    ),
-    "approval_expired": Words(
-        "Nobody decided within seven days", "七日内无人审批，已失效", "Ask again."
-    ),
     "export_not_ready": Words(
         "The file is not there yet", "文件尚未就绪", "Ask again when its state is `ready`."
     ),

@@ -11,6 +11,7 @@ from app.areas.models import Area
 from app.core import audit, policy
 from app.core.actor import Actor
 from app.core.database import Mode, lock_rows, table_of
+from app.core.deeds import RIGHTS, Asked, Deed
 from app.core.identifiers import new_id
 from app.core.jobs import ask_for
 from app.core.pagination import after
@@ -28,7 +29,6 @@ from app.exports.models import (
     key_of,
 )
 from app.identity import approvals
-from app.identity.approvals import APPROVED
 from app.identity.models import User
 from app.photos.lane import current_lane
 from sync.errors import Problem
@@ -101,12 +101,28 @@ def decide(
         raise Problem(404, "not_found")
     path = _path(session, export.area_id)
     demand_right(actor, export.layer, path, personal=True, now=now)
-    approvals.decide(session, actor, export.approval, verdict=verdict, now=now)
-    export.state = QUEUED if verdict == APPROVED else REFUSED
-    session.flush()
-    if verdict == APPROVED:
-        _queue(session, export, now)
+    approvals.settle(session, actor, DEED, export.approval, verdict=verdict, now=now)
     return export
+
+
+def settle(
+    session: Session, asked: Asked, decider: Actor, now: datetime, *, approved: bool
+) -> None:
+    """Let an export be made, or note that it was refused, or taken back.
+
+    Raises:
+        Problem: 404, 403 for somebody who may not see such records himself.
+    """
+    export = session.scalars(sa.select(Export).where(Export.approval == asked.id)).one()
+    if approved:
+        path = _path(session, export.area_id)
+        demand_right(decider, export.layer, path, personal=True, now=now)
+        _queue(session, export, now)
+    export.state = QUEUED if approved else REFUSED
+    session.flush()
+
+
+DEED = Deed(CREATE, settle)
 
 
 def list_exports(
@@ -170,7 +186,7 @@ def demand_right(
         raise Problem(404, "not_found")
     at_ms = int(now.timestamp() * 1000)
     answer = policy.decide(actor, CREATE, path=path, own=False, at_ms=at_ms).answer
-    if answer not in approvals.RIGHTS:
+    if answer not in RIGHTS:
         raise Problem(404 if answer is Answer.ABSENT else 403, answer.value, action=CREATE)
     action = "org_unit.list" if layer == GRIDS else LAYERS[layer].list_action
     reach = policy.reach(actor, action, at_ms)

@@ -12,7 +12,7 @@ from app.core.actor import current_actor
 from app.core.blobs.contract import Missing, Unreachable
 from app.core.database import Mode, current_session
 from app.core.pagination import PageQuery, page
-from app.core.web import Blueprint
+from app.core.web import Blueprint, Need
 from app.exports import schemas, services
 from app.exports.making import MEDIA_TYPES
 from app.exports.models import Export, key_of
@@ -26,7 +26,7 @@ blueprint = Blueprint(
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.guard("export.create", Mode.WRITE)
+@blueprint.guard("export.create", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.ExportIn)
 @blueprint.response(202, schemas.ExportOut)
 def ask(body: dict[str, Any]) -> Any:
@@ -61,7 +61,7 @@ def read_export(export: UUID) -> Any:
 
 
 @blueprint.route("/<uuid:export>/decision", methods=["POST"])
-@blueprint.guard("export.create", Mode.WRITE)
+@blueprint.guard("export.create", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.DecisionIn)
 @blueprint.response(200, schemas.ToDecideOut)
 def decide(body: dict[str, str], export: UUID) -> Any:
@@ -72,7 +72,7 @@ def decide(body: dict[str, str], export: UUID) -> Any:
 
 
 @blueprint.route("/<uuid:export>/file")
-@blueprint.guard("export.download", Mode.WRITE)
+@blueprint.guard("export.download", Mode.WRITE, need=Need.FRESH)
 @blueprint.response(200, content_type="application/octet-stream")
 def fetch(export: UUID) -> Any:
     """Fetch the file of an export of yours, within 24 hours; each fetch is written down."""

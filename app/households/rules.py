@@ -3,10 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 AGE_BANDS = ("count_0_5", "count_6_13", "count_14_17", "count_18_59", "count_60_79", "count_80_up")
 MASKED_DECIMALS = 3
+MINOR_YEARS = 18
 
 
 def people_add_up(values: Mapping[str, Any]) -> bool:
@@ -49,3 +51,9 @@ def plain_address(values: Mapping[str, Any]) -> str | None:
         return None
     plain = unicodedata.normalize("NFKC", "|".join(parts)).casefold()
     return re.sub(r"[\s,.;:，。；：、#()（）号栋幢楼室-]", "", plain)
+
+
+def is_minor(values: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether somebody may be under 18 still; of his birth only the year is known."""
+    born = values.get("birth_year")
+    return type(born) is int and now.year - born <= MINOR_YEARS

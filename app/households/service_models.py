@@ -1,6 +1,7 @@
 """What rests on people's wishes: consents, persons who asked for a service, and visits."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Mapped
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Mapped
 from app.core.records import P0, P1, P2, P3, Record, synced
 from app.households.consents import GIVEN, GUARDIAN, HEALTH, PURPOSES, SERVICES, STATES
 from app.households.models import FIND, SERVE, emptied
-from app.households.rules import band_of, hide_all, mask_name
+from app.households.rules import band_of, hide_all, is_minor, mask_name
 from sync.kinds import Rule, Tell
 from sync.values import Choice, Identity, Moment, Position, SetOf, Text, Truth, Whole
 
@@ -116,6 +117,11 @@ class ServicePerson(Record):
         needs=(GUARDIAN,), offline=False,
     )  # fmt: skip
     not_held: Mapped[list[str] | None] = emptied()
+
+    @staticmethod
+    def needs_approval(values: Mapping[str, Any], now: datetime) -> bool:
+        """Nobody reads the record of a minor before another has agreed."""
+        return is_minor(values, now)
 
     @staticmethod
     def rank_of(_values: Mapping[str, Any]) -> int:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor, current_actor
 from app.core.database import Mode, current_session
+from app.core.engine import current_engine
 from app.core.pagination import PageQuery, page
-from app.core.policy import Answer
 from app.core.reads import reads_of
 from app.core.records import P3, Record
 from app.core.web import Blueprint
@@ -23,6 +23,8 @@ from app.households.consents import (
     question,
 )
 from app.households.models import Household
+from app.households.opening import READ, READ_SENSITIVE, read_open
+from app.households.rules import is_minor
 from app.households.service_models import Consent, ServicePerson, Visit
 from app.households.service_policies import SENSITIVE
 from app.office import writing
@@ -34,7 +36,6 @@ from app.office.reading import (
     with_etag,
 )
 from app.office.schemas import in_schema, out_schema
-from sync.errors import Problem
 
 blueprint = Blueprint(
     "services", __name__, url_prefix="/api/v1", description="Consents, services and visits"
@@ -73,15 +74,6 @@ class QuestionOut(Schema):
     state = fields.String(required=True, allow_none=True)
     until = fields.String(required=True, allow_none=True)
     ask = fields.Boolean(required=True)
-
-
-class ReasonQuery(Schema):
-    """Why something sensitive is looked at."""
-
-    reason = fields.String(
-        load_default=None, validate=validate.Length(2, 200),
-        metadata={"description": "written down with the read; no personal data in it"},
-    )  # fmt: skip
 
 
 class CareOut(Schema):
@@ -173,8 +165,16 @@ def questions(session: Session, actor: Actor, household: str) -> list[Question]:
 @blueprint.arguments(OfHouseholdQuery, location="query")
 @blueprint.response(200, PersonOut(many=True))
 def list_persons(query: dict[str, Any]) -> Any:
-    """List persons who asked for a service, masked as the role demands."""
-    return _listed(ServicePerson, "resident.list", query)
+    """List persons who asked for a service, masked as the role demands; minors for everybody."""
+    rows, headers = _listed(ServicePerson, "resident.list", query)
+    now, mask = datetime.now(UTC), current_engine().mask
+    shown = [{**row, **mask(ServicePerson.kind, _values(row))} if is_minor(row, now) else row
+             for row in rows]  # fmt: skip
+    return shown, headers
+
+
+def _values(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("id", "rv")}
 
 
 @blueprint.route("/service-persons/<uuid:record>")
@@ -183,7 +183,8 @@ def list_persons(query: dict[str, Any]) -> Any:
 def read_person(record: UUID) -> Any:
     """Read one person; the read is written down, and care notes have a door of their own."""
     session, actor = current_session(), current_actor()
-    shown = read_record(session, actor, ServicePerson, str(record), "resident.read")
+    shown = read_open(session, actor, str(record), READ)
+    note_shown(session, ServicePerson, [shown])
     return with_etag(shown)
 
 
@@ -205,27 +206,21 @@ def create_person(body: dict[str, Any]) -> Any:
 def change_person(body: dict[str, Any], record: UUID) -> Any:
     """Change a person of which you saw the version in If-Match."""
     session, actor = current_session(), current_actor()
-    shown = read_record(session, actor, ServicePerson, str(record), "resident.read")
+    shown = read_open(session, actor, str(record), READ)
     writing.change_seen(session, actor, "service_person", shown, body)
     return with_etag(read_record(session, actor, ServicePerson, str(record), "resident.read"))
 
 
 @blueprint.route("/service-persons/<uuid:record>/care")
 @blueprint.guard("resident_sensitive.read", Mode.WRITE)
-@blueprint.arguments(ReasonQuery, location="query")
 @blueprint.response(200, CareOut)
-def read_care(query: dict[str, Any], record: UUID) -> Any:
-    """Read what a helper must know, for a stated reason that is written down."""
+def read_care(record: UUID) -> Any:
+    """Read what a helper must know, for a case on your desk or behind the glass."""
     session, actor = current_session(), current_actor()
-    shown, answer = place_of_record(
-        session, actor, ServicePerson, str(record), "resident_sensitive.read",
-        besides=(Answer.REASON,),
-    )  # fmt: skip
-    if answer is Answer.REASON and query["reason"] is None:
-        raise Problem(403, "reason_required", action="resident_sensitive.read")
+    shown = read_open(session, actor, str(record), READ_SENSITIVE)
     care = {name: shown.get(name) for name in SENSITIVE}
     reads_of(session).add(ServicePerson.kind, str(record), {P3})
-    note_shown(session, ServicePerson, [{"id": str(record), **care}], why=query["reason"])
+    note_shown(session, ServicePerson, [{"id": str(record), **care}])
     return care
 
 

@@ -114,7 +114,7 @@ def checked_account(house: Gatehouse, new: NewUser, roles: list[str]) -> dict[st
         faults.append(FieldError("password" if login else "login", "required"))
     if new.password is not None:
         about = [login or "", new.name]
-        if code := rules.password_fault(new.password, about=about, roles=roles):
+        if code := rules.password_fault(new.password, about=about, roles=roles, phone=new.phone):
             faults.append(FieldError("password", code))
     phone = _checked_phone(new.phone, faults)
     _refuse(faults)
@@ -143,9 +143,13 @@ def _insert_user(
     session: Session, house: Gatehouse, values: dict[str, Any], made_key: str | None, now: datetime
 ) -> int:
     phone = values["phone"]
+    if phone:
+        _refuse_taken(session, house.cipher.blind(phone, "user.phone"))
     user = User(
         name=values["name"], login=values["login"], password_hash=values["password_hash"],
         active=True, created=now, made_key=made_key,
+        # Whoever has made the person knows the password.
+        password_until=now + rules.FIRST_PASSWORD if values["password_hash"] else None,
     )  # fmt: skip
     try:
         with session.begin_nested():
@@ -158,6 +162,17 @@ def _insert_user(
         user.phone_blind = house.cipher.blind(phone, "user.phone")
         session.flush()
     return user.id
+
+
+def _refuse_taken(session: Session, blind: str) -> None:
+    """Refuse a telephone number that somebody else has: one account is one person.
+
+    Raises:
+        Problem: 409 ``phone_taken``.
+    """
+    same = sa.select(User.id).where(User.phone_blind == blind, User.active)
+    if session.execute(same.limit(1)).first():
+        raise Problem(409, "phone_taken")
 
 
 def _clash(session: Session, login: str | None, made_key: str | None) -> Problem:
@@ -238,6 +253,30 @@ def _demand_appointment(
     if new.covers is not None and not _may_be_covered(session, new, now):
         faults.append(FieldError("covers", "not_to_be_covered"))
     _refuse(faults)
+
+
+def checked_place(session: Session, new: NewPost, now: datetime) -> str:
+    """Return the path of the area of a new post, which must be of the right level and stand.
+
+    Raises:
+        Problem: 404 for no area, 422.
+    """
+    area = _area(session, new.area_id)
+    if area is None:
+        raise Problem(404, "not_found")
+    _refuse(_appointment_faults(new, area, now))
+    return str(area.path)
+
+
+def write_post(session: Session, user_id: int, new: NewPost, *, made_by: int, now: datetime) -> int:
+    """Give a post that two persons have agreed on; return its number.
+
+    Raises:
+        Problem: 409 ``post_held``.
+    """
+    session.execute(lock_rows(sa.select(User.id).where(User.id == user_id)))
+    _refuse_double(session, user_id, new, now)
+    return _insert_post(session, user_id, new, made_by=made_by, made_key=None, now=now).id
 
 
 def _may_be_covered(session: Session, new: NewPost, now: datetime) -> bool:

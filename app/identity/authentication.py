@@ -13,7 +13,7 @@ from app.core import audit
 from app.identity.credentials import Keys, read_access
 from app.identity.models import COVER, AuthSession, Enrolment, Post, User
 from app.identity.orders import is_draining, wipe_order
-from app.identity.rules import ms_of
+from app.identity.rules import ms_of, what_is_owed
 from sync.errors import Problem
 from sync.stores.many import among
 
@@ -31,6 +31,9 @@ _ASKERS = (
         _sessions.c.enrolment_id,
         _sessions.c.revoked_at,
         _sessions.c.absolute_until,
+        _sessions.c.factor_at,
+        _sessions.c.proven_at,
+        _users.c.password_until,
         _users.c.active,
         _users.c.name,
         _phones.c.revoked_at.label("phone_revoked_at"),
@@ -89,7 +92,17 @@ def actor_of(session: Session, session_id: str, keys: Keys, now: datetime) -> co
     first = rows[0]
     draining = refuse_if_withdrawn(first, keys, now)
     posts = _as_posts(row for row in rows if row.role is not None)
-    return core.Actor(first.user_id, posts, session_id, first.enrolment_id, first.name, draining)
+    return core.Actor(
+        first.user_id, posts, session_id, first.enrolment_id, first.name, draining,
+        _owed(first), 0 if first.proven_at is None else ms_of(first.proven_at),
+    )  # fmt: skip
+
+
+def _owed(row: Any) -> str | None:
+    """Return what somebody in the office must do before anything else; phones owe nothing."""
+    if row.enrolment_id is not None:
+        return None
+    return what_is_owed(row.password_until, row.factor_at)
 
 
 def refuse_if_withdrawn(row: Any, keys: Keys, now: datetime) -> bool:

@@ -14,9 +14,8 @@ from app.areas import area_of_code
 from app.core import audit
 from app.core.actor import ROLES
 from app.core.database import Mode, current_database
-from app.identity import phones, rules, sessions
+from app.identity import new_passwords, phones, rules, sessions
 from app.identity.appointments import NewPost, NewUser, write_user
-from app.identity.authentication import posts_of
 from app.identity.gatehouse import current_gatehouse
 from app.identity.models import AuthSession, User
 from sync.errors import Problem
@@ -76,18 +75,29 @@ def set_password(login: str, password: str | None) -> None:
     now = datetime.now(UTC)
     with current_database().transaction(Mode.WRITE) as session:
         user = _user(session, login)
-        roles = [post.role for post in posts_of(session, user.id)]
-        fault = rules.password_fault(text, about=[user.login or "", user.name], roles=roles)
+        house = current_gatehouse()
+        fault = new_passwords.fault_of(session, house.cipher, user, text)
         if fault:
             _fail(FAULTS[fault])
         if user.login is None:
             _fail("此人没有登录名 / this person has no login: make one with create-user")
-        user.password_hash = current_gatehouse().passwords.hash(text)
-        session.flush()
+        hashed, until = house.passwords.hash(text), now + rules.FIRST_PASSWORD
+        new_passwords.write(session, user.id, hashed, until=until, now=now)
         which = AuthSession.user_id == user.id
         sessions.revoke_sessions(session, which, why="password", now=now)
         audit.record(session, "user.password_set", user_id=None, subject=f"user:{user.id}")
-    click.echo(f"密码已设置 / password set: {user.login}")
+    click.echo(f"密码已设置，首次登录须修改 / password set, to be changed at sign-in: {user.login}")
+
+
+@group.command("reset-second-factor")
+@click.argument("login")
+def reset_second_factor(login: str) -> None:
+    """清除动态码，下次登录重新设置 / Take a second factor away; it is set up anew at sign-in."""
+    now = datetime.now(UTC)
+    with current_database().transaction(Mode.WRITE) as session:
+        user = _user(session, login)
+        new_passwords.forget_factor(session, user.id, by=None, reason="command line", now=now)
+    click.echo(f"动态码已清除 / second factor taken away: {user.login}")
 
 
 @group.command("issue-code")

@@ -31,6 +31,8 @@ CODE_BYTES = 16
 CODE_CHARACTERS = 26
 SECRET_BYTES, TAG_BYTES = 32, 16
 REFRESH_BYTES = 16 + 4 + SECRET_BYTES + TAG_BYTES
+NONCE_BYTES = 16
+KNOWN_BYTES = NONCE_BYTES + TAG_BYTES
 PUBLIC_KEY_BYTES_MAX = 200
 # Letters that are read wrongly from a screen, and what they stand for.
 MISREAD = str.maketrans({"0": "O", "1": "I", "8": "B", "-": None, " ": None})
@@ -45,6 +47,9 @@ class Keys:
     tag: bytes
     successor: bytes
     wipe: bytes
+    recovery: bytes
+    attempt: bytes
+    known: bytes
 
     @classmethod
     def derive(cls, secret: str) -> "Keys":
@@ -55,6 +60,9 @@ class Keys:
             tag=derive_key(secret, "wangge refresh tag"),
             successor=derive_key(secret, "wangge refresh successor"),
             wipe=derive_key(secret, "wangge wipe ticket"),
+            recovery=derive_key(secret, "wangge recovery code"),
+            attempt=derive_key(secret, "wangge attempts"),
+            known=derive_key(secret, "wangge known computer"),
         )
 
 
@@ -104,6 +112,31 @@ def code_hash(code: str, keys: Keys) -> bytes:
     """Return the keyed hash under which a code is kept, forgiving how it was typed."""
     plain = code.upper().translate(MISREAD)
     return hmac.digest(keys.code, plain.encode(), hashlib.sha256)
+
+
+def recovery_hash(user_id: int, code: str, keys: Keys) -> bytes:
+    """Return the keyed hash under which a recovery code is kept, forgiving how it was typed."""
+    plain = f"{user_id}:{code.upper().translate(MISREAD)}"
+    return hmac.digest(keys.recovery, plain.encode(), hashlib.sha256)
+
+
+def known_computer(nonce: bytes, account: str, keys: Keys) -> str:
+    """Return what a computer keeps to show that this account has signed in from it before."""
+    return _to_base64(nonce + _known_mac(nonce, account, keys))
+
+
+def read_known(text: str | None, account: str, keys: Keys) -> str | None:
+    """Return the name of the computer that a text stands for, None when it is not ours."""
+    raw = _from_base64(text, KNOWN_BYTES) if text else None
+    if raw is None or len(raw) != KNOWN_BYTES:
+        return None
+    nonce, mac = raw[:NONCE_BYTES], raw[NONCE_BYTES:]
+    genuine = hmac.compare_digest(mac, _known_mac(nonce, account, keys))
+    return nonce.hex() if genuine else None
+
+
+def _known_mac(nonce: bytes, account: str, keys: Keys) -> bytes:
+    return hmac.digest(keys.known, nonce + account.encode(), hashlib.sha256)[:TAG_BYTES]
 
 
 def qr_text(public_url: str, code: str) -> str:
@@ -179,6 +212,11 @@ def read_public_key(text: str) -> bytes | None:
 def proof_message(refresh_token: str, at_ms: int) -> bytes:
     """Return the bytes that a phone signs to show that the token is on the right phone."""
     return f"wangge refresh\n{refresh_token}\n{at_ms}".encode()
+
+
+def step_up_message(session_id: str, at_ms: int) -> bytes:
+    """Return the bytes that a phone signs to show that its holder is there now."""
+    return f"wangge step-up\n{session_id}\n{at_ms}".encode()
 
 
 def proves(public_key: bytes, proof: str, message: bytes) -> bool:

@@ -15,6 +15,8 @@ FAULTS: Mapping[str, Advice] = {
         "密码过长", "The password is too long", "换一个较短的密码", "Choose a shorter one."),
     "password_too_common": Advice(
         "密码太容易猜到", "The password is too easy to guess", "换一个密码", "Choose another one."),
+    "password_unchanged": Advice(
+        "与原密码相同", "It is the old password", "换一个新密码", "Choose a new one."),
     "wrong_level": Advice(
         "该角色不能任职于这一级（{level}）", "This role is not served at this level ({level})",
         "选择相应级别的区域", "Choose an area of the right level."),

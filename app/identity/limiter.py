@@ -1,8 +1,8 @@
-"""Slow down whoever fails at a credential door, without locking the right person out elsewhere.
+"""Slow down whoever sends rubbish to a door whose secrets nobody can guess.
 
-Failures are counted for an account *at an address*, and for an address as a whole; there is no
-count for an account alone, since anybody could drive it up from afar. The counts live in the
-memory of the process: they need no write to the database while somebody hammers at the door.
+Enrolment codes, refresh tokens and wipe tickets have 128 bits and more: counting only saves work.
+So the counts live in the memory of the process, and need no write while somebody hammers at the
+door; what is right always passes. Doors of passwords and short codes count in ``attempts``.
 """
 
 import ipaddress
@@ -47,22 +47,6 @@ class Doors:
             for key, _ in _keys(address, account):
                 self._add(key, now_s)
 
-    def passed(self, address: str, account: str) -> None:
-        """Forget the failures of an account at an address; of the address, only this attempt."""
-        with self._lock:
-            self._counts.pop(_keys(address, account)[0][0], None)
-            self._give_back(_keys(address, account)[1][0])
-
-    def undecided(self, address: str, account: str) -> None:
-        """Take back an attempt that was neither right nor wrong, since we were too busy."""
-        with self._lock:
-            for key, _ in _keys(address, account):
-                self._give_back(key)
-
-    def _give_back(self, key: str) -> None:
-        if count := self._counts.get(key):
-            count.failures = max(0, count.failures - 1)
-
     def _wait_s(self, key: str, free: int, now_s: float) -> float:
         count = self._counts.get(key)
         if count is None or count.failures < free:
@@ -84,11 +68,11 @@ class Doors:
 
 
 def _keys(address: str, account: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    home = _home(address)
+    home = home_of(address)
     return ((f"{home} {account}", FREE_PER_ACCOUNT), (home, FREE_PER_ADDRESS))
 
 
-def _home(address: str) -> str:
+def home_of(address: str) -> str:
     """Return the network that one subscriber holds: a whole /64 of IPv6 is one."""
     try:
         parsed = ipaddress.ip_address(address)

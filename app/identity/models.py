@@ -27,6 +27,9 @@ class User(Base):
     # None: this person has no office access.
     login: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
     password_hash: Mapped[str | None] = mapped_column(sa.String(200))
+    # None: a password of his own. Else somebody else knows it: until then it opens a session in
+    # which he may only choose another one.
+    password_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # The telephone number is sealed; the blind index finds it without opening it.
     phone: Mapped[str | None] = mapped_column(sa.Text)
     phone_blind: Mapped[str | None] = mapped_column(sa.String(32), index=True)
@@ -134,3 +137,46 @@ class AuthSession(Base):
     absolute_until: Mapped[datetime] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revoked_why: Mapped[str | None] = mapped_column(sa.String(20))
+    # When the second factor was given: the device key of a phone, a one-time code in the office.
+    # None: its person has none yet, and may only set one up.
+    factor_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When it was last proved, with all factors, who holds it.
+    proven_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class SecondFactor(Base):
+    """The secret of somebody's one-time codes; of two, one is in use and one waits."""
+
+    __tablename__ = "second_factor"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"), primary_key=True)
+    # Both are sealed. None: he has confirmed none yet.
+    secret: Mapped[str | None] = mapped_column(sa.Text)
+    pending: Mapped[str | None] = mapped_column(sa.Text)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The half minute of the last code that was taken; none of it or before is taken again.
+    last_step: Mapped[int] = mapped_column(BigInt, default=0, server_default="0")
+
+
+class RecoveryCode(Base):
+    """A code for the day on which the second factor is lost; only its keyed hash is kept."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (sa.Index("ix_recovery_code_user_id", "user_id"),)
+
+    hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"))
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Attempt(Base):
+    """How often somebody failed lately at a credential door, counted for all processes."""
+
+    __tablename__ = "attempt"
+
+    # The keyed hash of door, account and network: no login and no address lies here.
+    key: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    failures: Mapped[int]
+    since: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+    # Shut until then.
+    until: Mapped[datetime | None] = mapped_column(UTCDateTime)

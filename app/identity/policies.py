@@ -75,6 +75,11 @@ def demand_place(actor: Actor, action: str, path: str | None, now_ms: int) -> No
         raise _as_problem(decision.answer)
 
 
+def answer_at(actor: Actor, action: str, path: str, now_ms: int) -> Answer:
+    """Return what the table says to an act in an area."""
+    return policy.decide(actor, action, path=path, own=False, at_ms=now_ms).answer
+
+
 def demand_rank(actor: Actor, action: str, path: str, role: str, now_ms: int) -> None:
     """Let the actor hand out a role in an area: a serving role not above those he holds there.
 
@@ -85,6 +90,27 @@ def demand_rank(actor: Actor, action: str, path: str, role: str, now_ms: int) ->
         demand_place(actor, "user.grant_role", path, now_ms)
     if not may_hand_out(_roles_there(actor, action, path, now_ms), role):
         raise Problem(403, "above_your_level")
+
+
+def demand_above(actor: Actor, subject: Subject, now_ms: int, action: str) -> None:
+    """Let an act pass by which the actor could act as the person: he must stand above him.
+
+    A higher role in all areas of the person, or the same role in a wider area, stands above.
+    Nobody stands above auditors and device admins: their access is set anew on the server.
+
+    Raises:
+        Problem: 404 out of scope, 403 in scope but not above.
+    """
+    demand_whole(actor, subject, now_ms, action)
+    for post in subject.posts:
+        if not any(_stands_above(own, post) for own in actor.posts_at(now_ms)):
+            raise Problem(403, "above_your_level")
+
+
+def _stands_above(own: Post, post: Post) -> bool:
+    if own.role not in RANK or post.role not in RANK or not post.path.startswith(own.path):
+        return False
+    return RANK[own.role] > RANK[post.role] or (own.role == post.role and own.path != post.path)
 
 
 def demand_phone_user(actor: Actor, subject: Subject, now_ms: int) -> None:

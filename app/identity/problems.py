@@ -5,6 +5,61 @@ from collections.abc import Mapping
 from app.core.problems import Words
 
 PROBLEMS: Mapping[str, Words] = {
+    "second_factor_needed": Words(
+        "The code of your second factor is missing", "密码正确，请输入动态码",
+        "Send the same again with `code`: six digits of your app, or a code for recovery.",
+    ),
+    "second_factor_wrong": Words(
+        "This code is not right", "动态码错误",
+        "Take the present one; the clock of the phone must be right to half a minute.",
+    ),
+    "second_factor_used": Words(
+        "This code has been used", "动态码已使用", "Wait for the next one, half a minute at most."
+    ),
+    "second_factor_not_set": Words(
+        "Set up a second factor first", "请先设置动态码",
+        "POST /api/v1/auth/second-factor, then /api/v1/auth/second-factor/confirm with a code.",
+    ),
+    "no_factor_waits": Words(
+        "There is no new second factor to confirm", "没有待确认的动态码",
+        "POST /api/v1/auth/second-factor first.",
+    ),
+    "password_change_needed": Words(
+        "Choose a password of your own first", "请先修改密码", "POST /api/v1/auth/password."
+    ),
+    "temporary_password_expired": Words(
+        "This first password has expired", "临时密码已过期", "Ask your superior for a new one."
+    ),
+    "no_office_access": Words(
+        "This person has no office access", "此人没有办公登录", "Phones get enrolment codes."
+    ),
+    "step_up_needed": Words(
+        "Prove again who you are", "请再次验证身份",
+        "POST `fields` to the address in `call`; then repeat this within five minutes.",
+    ),
+    "wrong_proof_here": Words(
+        "This session is proved in another way", "此会话须以其他方式验证", "Send `fields`."
+    ),
+    "already_decided": Words(
+        "This has been decided", "已有审批结论", "Load it again; ask anew if you still need it."
+    ),
+    "approval_expired": Words(
+        "Nobody decided within seven days", "七日内无人审批，已失效", "Ask again."
+    ),
+    "asker_lost_right": Words(
+        "Whoever asked for this may not do it any more", "申请人已无此权限", "Refuse it."
+    ),
+    "too_many_waiting": Words(
+        "Too much of what you asked for waits for a second person", "待审批事项过多",
+        "Wait for decisions, or withdraw some.",
+    ),
+    "nothing_to_reveal": Words(
+        "You may see this without a reason", "无需说明理由即可查看", "Read it."
+    ),
+    "approval_needed": Words(
+        "Somebody else must agree first: it concerns a minor", "涉及未成年人，需他人批准",
+        "POST /reveal with a reason; a colleague approves it at /api/v1/approvals.",
+    ),
     "wrong_credentials": Words(
         "Login or password is wrong", "用户名或密码错误", "Check both; upper and lower case count."
     ),
@@ -38,6 +93,10 @@ PROBLEMS: Mapping[str, Words] = {
         "Nobody gives rights to himself", "不能给自己授权", "Ask a colleague or your supervisor."
     ),
     "login_taken": Words("This login is taken", "用户名已被占用", "Choose another one."),
+    "phone_taken": Words(
+        "Somebody has this telephone number already", "该电话号码已被登记",
+        "One account is one person: give the one who stands a further post.",
+    ),
     "post_held": Words(
         "This post is held already", "此岗位已存在", "End the other one first, or change the dates."
     ),

@@ -14,6 +14,14 @@ REPLY_LOST_WITHIN = timedelta(hours=24)
 PROOF_DRIFT = timedelta(minutes=5)
 DRAIN = timedelta(hours=72)
 
+STEP_S = 30
+CODE_DIGITS = 6
+RECOVERY_CODES, RECOVERY_BYTES = 10, 10
+# A password that somebody else has set is good for so long, to choose another one.
+TEMPORARY_PASSWORD = timedelta(hours=72)
+FIRST_PASSWORD = timedelta(days=7)
+OWES_PASSWORD, OWES_FACTOR = "password_change_needed", "second_factor_not_set"
+
 PASSWORD_MIN, MANAGER_PASSWORD_MIN, PASSWORD_MAX = 8, 12, 128
 MANAGERS = frozenset({"cm", "au", "da"})
 # The heart of passwords that everybody tries first; digits around them do not help.
@@ -51,6 +59,18 @@ def moment_of(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
+def what_is_owed(password_until: datetime | None, factor_at: datetime | None) -> str | None:
+    """Return what whoever is signed in to the office must do first, None when nothing."""
+    if password_until is not None:
+        return OWES_PASSWORD
+    return OWES_FACTOR if factor_at is None else None
+
+
+def step_of(now: datetime) -> int:
+    """Return the number of the half minute, counted from 1970, as one-time codes count."""
+    return ms_of(now) // (STEP_S * 1000)
+
+
 def may_hand_out(author_roles: Iterable[str], role: str) -> bool:
     """Tell whether a holder of these roles may give somebody a role: never one above his own."""
     highest = max((RANK.get(held, 0) for held in author_roles), default=0)
@@ -67,12 +87,15 @@ def prepared_password(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def password_fault(password: str, *, about: Iterable[str], roles: Iterable[str]) -> str | None:
+def password_fault(
+    password: str, *, about: Iterable[str], roles: Iterable[str], phone: str | None = None
+) -> str | None:
     """Return the code of what is wrong with a new password, or None.
 
     Args:
         about: login, name and the like; none may be the password.
         roles: those the person holds; managers need a longer one.
+        phone: the person's telephone number, which half the township knows.
     """
     text = prepared_password(password)
     least = MANAGER_PASSWORD_MIN if MANAGERS.intersection(roles) else PASSWORD_MIN
@@ -83,7 +106,7 @@ def password_fault(password: str, *, about: Iterable[str], roles: Iterable[str])
     folded = text.casefold()
     if _is_common(folded) or any(_repeats(folded, word.casefold()) for word in about if word):
         return "password_too_common"
-    return None
+    return "password_too_common" if _is_number(folded, phone) else None
 
 
 def _is_common(folded: str) -> bool:
@@ -96,6 +119,14 @@ def _is_common(folded: str) -> bool:
 def _repeats(folded: str, word: str) -> bool:
     """Tell whether a text is hardly more than a word the attacker knows anyway."""
     return len(word) > 1 and word in folded and len(folded) - len(word) < 4
+
+
+def _is_number(folded: str, phone: str | None) -> bool:
+    """Tell whether a text is hardly more than a telephone number, however it is grouped."""
+    if not phone:
+        return False
+    bare = {ord(sign): None for sign in " -+()._"}
+    return _repeats(folded.translate(bare), phone.translate(bare).removeprefix("86"))
 
 
 def masked_name(name: str) -> str:

@@ -7,14 +7,17 @@ from marshmallow import Schema, fields, post_load, validate
 
 from app.core.actor import ROLES
 from app.core.pagination import PageQuery
+from app.core.settings import current_settings
 from app.identity.appointments import NewPost, NewUser
 from app.identity.models import MODES
 from app.identity.phones import Phone
 from app.identity.rules import ACCESS_LIFE
+from app.identity.signing_in import SignIn
 
 ID_MAX = 2**62
 PASSWORD_FIELD_MAX = 256
 TOKEN_MAX = 200
+CODE_MAX = 40
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 LOGIN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{1,63}\Z"
 
@@ -29,10 +32,23 @@ def _moment() -> fields.AwareDateTime:
 
 
 class SignInIn(Schema):
-    """Login and password of an office user."""
+    """Login and password of an office user, with a code of the second factor if he has one."""
 
     login = _text(100, required=True)
     password = _text(PASSWORD_FIELD_MAX, required=True, load_only=True)
+    code = _text(
+        CODE_MAX, load_default=None, allow_none=True, load_only=True,
+        metadata={"description": "six digits of the second factor, or a code for recovery"},
+    )  # fmt: skip
+    known = _text(
+        TOKEN_MAX, load_default=None, allow_none=True,
+        metadata={"description": "`known` of the last sign-in from this computer: nobody else's "
+                  "wrong attempts shut the door for it"},
+    )  # fmt: skip
+
+    @post_load
+    def _build(self, values: dict[str, Any], **_: Any) -> SignIn:
+        return SignIn(**values)
 
 
 class RefreshIn(Schema):
@@ -83,10 +99,26 @@ class TokensOut(Schema):
     session_id = fields.String(required=True)
     enrolment_id = fields.String(required=True, allow_none=True)
     user = fields.Method("_user", required=True)
+    owes = fields.String(
+        required=True, allow_none=True,
+        metadata={"description": "what must be done before anything else: "
+                  "`password_change_needed` or `second_factor_not_set`"},
+    )  # fmt: skip
+    known = fields.String(
+        required=True, allow_none=True,
+        metadata={"description": "of a sign-in: keep it here and send it the next time"},
+    )  # fmt: skip
+    max_offline_days = fields.Method(
+        "_lease", required=True, allow_none=True,
+        metadata={"description": "a phone that has not synced for so many days erases its copies"},
+    )  # fmt: skip
     now = fields.AwareDateTime(required=True)
 
     def _user(self, tokens: Any) -> dict[str, Any]:
         return {"id": tokens.user_id, "name": tokens.name}
+
+    def _lease(self, tokens: Any) -> int | None:
+        return current_settings().max_offline_days if tokens.enrolment_id else None
 
 
 class PostIn(Schema):
@@ -188,6 +220,12 @@ class MeOut(Schema):
     )  # fmt: skip
     session_id = fields.String(required=True)
     enrolment_id = fields.String(required=True, allow_none=True)
+    owes = fields.String(required=True, allow_none=True)
+    proven_until = fields.AwareDateTime(
+        required=True, allow_none=True,
+        metadata={"description": "until then no further proof is asked for on this session"},
+    )  # fmt: skip
+    max_offline_days = fields.Integer(required=True, allow_none=True)
 
 
 class CodeOut(Schema):

@@ -1,6 +1,5 @@
-"""Open, renew and end sessions: sign-in, refresh, sign-out."""
+"""Open, renew and end sessions: refresh and sign-out; signing in has a page of its own."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.core import audit
 from app.core.database import begin_writing, lock_rows
-from app.core.identifiers import new_id
 from app.identity import credentials, rules
 from app.identity.authentication import refuse_if_withdrawn
 from app.identity.credentials import Claims, Keys, RefreshToken
@@ -21,7 +19,12 @@ from sync.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a session hands to its device."""
+    """What a session hands to its device.
+
+    Attributes:
+        owes: what its person must do before anything else.
+        known: what an office computer keeps, to be counted by itself at the next sign-in.
+    """
 
     access_token: str
     refresh_token: str
@@ -31,11 +34,17 @@ class Tokens:
     enrolment_id: str | None
     idle_until: datetime
     now: datetime
+    owes: str | None = None
+    known: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A copy of an old token came back: the family was revoked, and that must be committed."""
+    """A refusal that is answered, not raised, since what was written of it must be committed.
+
+    A copy of an old token came back, and the family was revoked; or a token of now was shown
+    without the key of its phone, which was written down.
+    """
 
     code: str = "token_reused"
 
@@ -46,46 +55,6 @@ class Proof:
 
     signature: str
     at_ms: int
-
-
-def sign_in(
-    session: Session, house: Gatehouse, *, login: str, password: str, address: str, now: datetime
-) -> Tokens:
-    """Open an office session.
-
-    Raises:
-        Problem: 401 ``wrong_credentials``; 429 after many failures from this address.
-    """
-    account = normal_login(login)
-    user = session.scalars(sa.select(User).where(User.login == account)).first()
-    kept = user.password_hash if user else None
-    # A login that nobody has may be anybody's name: only its keyed hash is written down.
-    known = f"user:{user.id}" if user else f"login:{house.cipher.blind(account, 'user.login')}"
-    audit.concerning(known, user.id if user else None)
-    door = f"login {account}"
-    right = _is_right(house, kept, password, address=address, door=door, now=now)
-    if not right or user is None or kept is None or not user.active:
-        raise Problem(401, "wrong_credentials")
-    house.doors.passed(address, door)
-    renewed = house.passwords.hash(password) if house.passwords.is_outdated(kept) else None
-    begin_writing(session)
-    if renewed:
-        session.execute(sa.update(User).where(User.id == user.id).values(password_hash=renewed))
-    first = RefreshToken(new_id(), 0, secrets.token_bytes(credentials.SECRET_BYTES))
-    tokens = open_session(session, house, user, first, enrolment_id=None, now=now)
-    audit.record(session, "auth.sign_in", user_id=user.id, subject=f"session:{first.session_id}")
-    return tokens
-
-
-def _is_right(
-    house: Gatehouse, kept: str | None, password: str, *, address: str, door: str, now: datetime
-) -> bool:
-    house.doors.enter(address, door, now.timestamp())
-    try:
-        return house.passwords.check(kept, password)
-    except Problem:
-        house.doors.undecided(address, door)
-        raise
 
 
 def normal_login(login: str) -> str:
@@ -101,8 +70,13 @@ def open_session(
     *,
     enrolment_id: str | None,
     now: datetime,
+    has_factor: bool = True,
 ) -> Tokens:
-    """Write a new session with its first refresh token; the person's outlived ones go."""
+    """Write a new session with its first refresh token; the person's outlived ones go.
+
+    Args:
+        has_factor: its person has given a second factor; else he may only set one up.
+    """
     outlived = (AuthSession.user_id == user.id, AuthSession.absolute_until <= now)
     session.execute(sa.delete(AuthSession).where(*outlived))
     idle = rules.PHONE_IDLE if enrolment_id else rules.OFFICE_IDLE
@@ -110,7 +84,9 @@ def open_session(
     row = AuthSession(
         id=first.session_id, user_id=user.id, enrolment_id=enrolment_id, generation=0,
         refresh_hash=first.hash, rotated_at=now, proof_ms=0, made=now, idle_until=now + idle,
-        absolute_until=now + absolute,
+        absolute_until=now + absolute, factor_at=now if has_factor else None,
+        # A phone proves with a signature when it must; its code proves nothing later.
+        proven_at=now if has_factor and enrolment_id is None else None,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -143,8 +119,8 @@ def refresh(
     and the phone proves that it is the same phone. Any other old token is a copy.
 
     Raises:
-        Problem: 401 ``invalid_token``, ``revoked``, ``session_expired``, ``bad_proof`` or
-            ``stale_proof``; 403 ``device_wipe``.
+        Problem: 401 ``invalid_token``, ``revoked``, ``session_expired`` or ``stale_proof``; 403
+            ``device_wipe``; 429.
     """
     token = credentials.read_refresh(text, house.keys)
     if token is None:
@@ -157,7 +133,9 @@ def refresh(
     _refuse_unfit(session, house.keys, row, now)
     key = _device_key(session, row)
     if key is not None and (_is_recent(row, token) or _is_ahead(row, token)):
-        _check_proof(row, key, text, proof, now)
+        if proof is None or not _is_genuine(key, text, proof):
+            return _strange(session, house, row, address=address, now=now)
+        _check_time(row, proof, now)
     if _is_current(row, token) or (key is not None and _is_ahead(row, token)):
         return _rotate(session, house, row, token, now)
     if key is not None and _is_repeated(row, token, now):
@@ -267,14 +245,25 @@ def _is_repeated(row: AuthSession, token: RefreshToken, now: datetime) -> bool:
     return _is_previous(row, token) and now - row.rotated_at <= rules.REPLY_LOST_WITHIN
 
 
-def _check_proof(
-    row: AuthSession, key: bytes, text: str, proof: Proof | None, now: datetime
-) -> None:
-    """Take a proof that is right, of these minutes, and later than the one before."""
-    if proof is None:
-        raise Problem(401, "bad_proof")
-    if not credentials.proves(key, proof.signature, credentials.proof_message(text, proof.at_ms)):
-        raise Problem(401, "bad_proof")
+def _is_genuine(key: bytes, text: str, proof: Proof) -> bool:
+    message = credentials.proof_message(text, proof.at_ms)
+    return credentials.proves(key, proof.signature, message)
+
+
+def _strange(
+    session: Session, house: Gatehouse, row: AuthSession, *, address: str, now: datetime
+) -> Ended:
+    """Note that a good token came without the key of its phone: somebody has copied it.
+
+    The session goes on, since the token is worth nothing to whoever has no key.
+    """
+    house.doors.enter(address, "proof", now.timestamp())
+    audit.record(session, "auth.bad_proof", user_id=row.user_id, subject=f"session:{row.id}")
+    return Ended("bad_proof")
+
+
+def _check_time(row: AuthSession, proof: Proof, now: datetime) -> None:
+    """Take a proof that is of these minutes, and later than the one before."""
     now_ms = rules.ms_of(now)
     drift_ms = rules.PROOF_DRIFT.total_seconds() * 1000
     if abs(now_ms - proof.at_ms) > drift_ms or proof.at_ms <= row.proof_ms:

@@ -7,16 +7,28 @@ from uuid import UUID
 from flask import request
 
 from app.core.actor import current_actor
-from app.core.database import Mode, current_session
+from app.core.database import Mode, current_database, current_session
 from app.core.pagination import PageQuery, page
 from app.core.problems import problem
-from app.core.web import PUBLIC, Blueprint
-from app.identity import appointments, leaving, people, phones, policies, rules, schemas, sessions
+from app.core.settings import current_settings
+from app.core.web import PROVEN_FOR_MS, PUBLIC, Blueprint, Need
+from app.identity import (
+    appointments,
+    leaving,
+    people,
+    phones,
+    policies,
+    rules,
+    schemas,
+    sessions,
+    signing_in,
+)
 from app.identity.appointments import NewPost, NewUser
 from app.identity.gatehouse import current_gatehouse
 from app.identity.people import UserWish
 from app.identity.phones import Phone
 from app.identity.sessions import Ended, Proof
+from app.identity.signing_in import SignIn
 
 auth = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="Signing in")
 users = Blueprint("users", __name__, url_prefix="/api/v1/users", description="People")
@@ -40,11 +52,11 @@ def _address() -> str:
 @auth.route("/sign-in", methods=["POST"])
 @auth.arguments(schemas.SignInIn)
 @auth.response(200, schemas.TokensOut)
-@auth.guard(PUBLIC, Mode.MERGE)
-def sign_in(body: dict[str, str]) -> Any:
-    """Sign in to the office with login and password."""
-    return sessions.sign_in(
-        current_session(), current_gatehouse(), **body, address=_address(), now=_now()
+@auth.guard(PUBLIC, mode=None)
+def sign_in(body: SignIn) -> Any:
+    """Sign in to the office: login, password, and a code of the second factor."""
+    return signing_in.sign_in(
+        current_database(), current_gatehouse(), body, address=_address(), now=_now()
     )
 
 
@@ -60,7 +72,7 @@ def refresh(body: dict[str, Any]) -> Any:
         proof=Proof(body["proof"], body["at"]) if complete else None,
         address=_address(), now=_now(),
     )  # fmt: skip
-    # Answered, not raised: the end of the session must be committed.
+    # Answered, not raised: the end of the session, or the alarm, must be committed.
     return problem(401, outcome.code) if isinstance(outcome, Ended) else outcome
 
 
@@ -88,7 +100,7 @@ def enrol(body: tuple[str, Phone]) -> Any:
 
 
 @auth.route("/me")
-@auth.guard("user.read")
+@auth.guard("user.read", need=Need.BEGUN)
 @auth.response(200, schemas.MeOut)
 def me() -> Any:
     """Say who asks, where he serves and what he may do."""
@@ -99,8 +111,15 @@ def me() -> Any:
         "roles": sorted({post.role for post in actor.posts_at(now_ms)}),
         "posts": [_held(post) for post in standing],
         "rights": policies.rights_of(actor, now_ms),
-        "session_id": actor.session_id, "enrolment_id": actor.enrolment,
+        "session_id": actor.session_id, "enrolment_id": actor.enrolment, "owes": actor.owes,
+        "proven_until": _proven_until(actor.proven_ms, now_ms),
+        "max_offline_days": current_settings().max_offline_days if actor.enrolment else None,
     }  # fmt: skip
+
+
+def _proven_until(proven_ms: int, now_ms: int) -> datetime | None:
+    until_ms = proven_ms + PROVEN_FOR_MS
+    return rules.moment_of(until_ms) if until_ms > now_ms else None
 
 
 def _held(post: Any) -> dict[str, Any]:
@@ -123,7 +142,7 @@ def list_users(query: dict[str, Any]) -> Any:
 
 
 @users.route("", methods=["POST"])
-@users.guard("user.create", Mode.MERGE)
+@users.guard("user.create", Mode.MERGE, need=Need.FRESH)
 @users.arguments(schemas.IdempotencyHeader, location="headers")
 @users.arguments(schemas.UserIn)
 @users.response(201, schemas.UserDetailOut)
@@ -145,7 +164,7 @@ def read_user(user_id: int) -> Any:
 
 
 @users.route(f"{USER}/posts", methods=["POST"])
-@users.guard("assignment.create", Mode.WRITE)
+@users.guard("assignment.create", Mode.WRITE, need=Need.FRESH)
 @users.arguments(schemas.IdempotencyHeader, location="headers")
 @users.arguments(schemas.PostIn)
 @users.response(201, schemas.PostOut)
@@ -168,7 +187,7 @@ def issue_code(user_id: int) -> Any:
 
 
 @users.route(f"{USER}/dismissal", methods=["POST"])
-@users.guard("user.dismiss", Mode.WRITE)
+@users.guard("user.dismiss", Mode.WRITE, need=Need.FRESH)
 @users.response(200, schemas.DismissalOut)
 def dismiss(user_id: int) -> Any:
     """Let a person go: reading ends now, phones hand in what they hold and erase themselves."""
@@ -210,7 +229,7 @@ def revoke_device(device_id: UUID) -> Any:
 
 
 @devices.route("/<uuid:device_id>/wipe", methods=["POST"])
-@devices.guard("device.wipe", Mode.WRITE)
+@devices.guard("device.wipe", Mode.WRITE, need=Need.FRESH)
 @devices.arguments(schemas.WipeIn)
 @devices.response(200, schemas.DeviceOut)
 def ask_to_wipe(body: dict[str, bool], device_id: UUID) -> Any:

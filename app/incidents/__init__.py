@@ -4,9 +4,11 @@ from app.core.feature import Feature
 from app.core.jobs import Job
 from app.incidents.commands import incidents
 from app.incidents.faults import FAULTS
+from app.incidents.models import Incident
 from app.incidents.policies import IncidentPolicy
 from app.incidents.views import blueprint
 from app.incidents.watch import run_clock
+from app.office.deleting import deed_of
 
 feature = Feature(
     name="incidents",
@@ -14,5 +16,6 @@ feature = Feature(
     policies=(IncidentPolicy(),),
     commands=(incidents,),
     faults=FAULTS,
+    deeds=(deed_of(Incident, "incident.delete"),),
     jobs={"incidents.clock": Job(run_clock, every_s=60)},
 )

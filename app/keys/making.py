@@ -165,7 +165,7 @@ class Keys:
         self.session.flush()
         return row
 
-    def _note(self, event: str, number: int, *, user_id: int | None, **details: object) -> None:
+    def _note(self, event: str, number: int, *, user_id: int | None, **details: Any) -> None:
         audit.record(self.session, event, user_id=user_id, subject=f"key:{number}", **details)
 
 

@@ -19,6 +19,8 @@ from app.core.pagination import after
 from app.core.policy import Answer, Reach
 from app.core.records import Record, declared_of
 from app.core.sight import unveiled
+from app.office import reveals
+from app.office.reveals import Glass
 from sync.errors import Destroyed, Problem
 
 
@@ -46,15 +48,19 @@ def list_records(
     cursor: str | None,
     filters: Sequence[sa.ColumnElement[bool]] = (),
     own: sa.ColumnElement[bool] | None = None,
+    reach: Reach | None = None,
 ) -> list[dict[str, Any]]:
     """Return living records by id (which is by time), one more than a page holds.
 
     What they show of persons is noted: it is written down with the request.
 
+    Args:
+        reach: where the actor may list, if not where the table says without a reason.
+
     Raises:
         Problem: 403 when the role may see sums only.
     """
-    reach = policy.reach(actor, action, now_ms())
+    reach = reach or policy.reach(actor, action, now_ms())
     if not (reach.paths or reach.own or reach.everything):
         raise Problem(403, "not_allowed", action=action)
     rows = session.execute(
@@ -65,7 +71,7 @@ def list_records(
         .limit(limit + 1)
     )
     shown = [_listed(model, row, actor, masked=reach.masked) for row in rows]
-    note_listed(session, model, shown[:limit], masked=reach.masked)
+    note_shown(session, model, shown[:limit], masked=reach.masked)
     return shown
 
 
@@ -123,6 +129,8 @@ def place_of_record(
 ) -> tuple[dict[str, Any], Answer]:
     """Return one record whole, and what the table answers: the caller masks it.
 
+    A record that was opened to this session for a reason is shown as if none were needed.
+
     Args:
         besides: answers that the caller deals with himself, such as a reason that is needed.
 
@@ -140,10 +148,20 @@ def place_of_record(
     except Destroyed:
         left = _left_of(session, model, record)
         own = _own(actor, left, own_field, own_when)
-        _decide(session, actor, action, left.get("grid"), own=own, besides=besides)
+        _demand(_answer(session, actor, action, left.get("grid"), own=own), action, besides)
         raise
     own = _own(actor, shown, own_field, own_when)
-    return shown, _decide(session, actor, action, shown.get("grid"), own=own, besides=besides)
+    answer = _answer(session, actor, action, shown.get("grid"), own=own)
+    glass = Glass(model.kind, record, action)
+    if answer is Answer.REASON and answer not in besides and reveals.use(session, actor, glass):
+        answer = Answer.YES
+    _demand(answer, action, besides)
+    return shown, answer
+
+
+def _demand(answer: Answer, action: str, besides: Sequence[Answer]) -> None:
+    if answer not in (Answer.YES, Answer.MASKED, *besides):
+        raise Problem(403, answer.value, action=action)
 
 
 def _own(
@@ -164,21 +182,11 @@ def _left_of(session: Session, model: type[Record], record: str) -> Mapping[str,
     return dict(session.execute(sa.select(*plain).where(table.id == record)).mappings().one())
 
 
-def _decide(
-    session: Session,
-    actor: Actor,
-    action: str,
-    grid: int | None,
-    *,
-    own: bool,
-    besides: Sequence[Answer],
-) -> Answer:
+def _answer(session: Session, actor: Actor, action: str, grid: int | None, *, own: bool) -> Answer:
     path = paths_of(session, [grid]).get(grid) if grid else None
     answer = policy.decide(actor, action, path=path, own=own, at_ms=now_ms()).answer
     if answer is Answer.ABSENT:
         raise Problem(404, "not_found")
-    if answer not in (Answer.YES, Answer.MASKED, *besides):
-        raise Problem(403, answer.value, action=action)
     return answer
 
 

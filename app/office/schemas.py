@@ -9,6 +9,17 @@ from app.core.records import Declared, Record
 from sync import values as v
 from sync.kinds import Rule
 
+REASON_MIN, REASON_MAX = 4, 200
+
+
+def reason() -> fields.String:
+    """Return the field of a stated reason: some words, which are written down."""
+    return fields.String(
+        required=True,
+        validate=[validate.Length(REASON_MIN, REASON_MAX), validate.Regexp(r"\S(?s:.*\S)?\Z")],
+        metadata={"description": "why; it is written down, and holds no personal data"},
+    )
+
 
 def out_schema(model: type[Record], name: str, *, without: Collection[str] = ()) -> type[Schema]:
     """Return the schema of a record as it is read.

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.phone.line import Answer, Line, every
+import pyotp
+
+from app.phone.line import Answer, Line, Refused, every
 
 TASK_KIND = "inspection"
 
@@ -32,10 +34,27 @@ class Office:
     name: str
 
     @classmethod
-    def sign_in(cls, line: Line, login: str, password: str) -> "Office":
-        """Sign in with login and password."""
-        session = line.call("POST", "/auth/sign-in", {"login": login, "password": password}).body
-        return cls(line, session["access_token"], session["user"]["name"])
+    def sign_in(cls, line: Line, login: str, password: str, *, factor: str, at_s: int) -> "Office":
+        """Sign in with login, password and the secret of a second factor.
+
+        Args:
+            factor: in base32, as an app for one-time codes holds it.
+            at_s: the time in seconds since 1970.
+
+        Raises:
+            Refused: the login, the password or every code that counts now was refused.
+        """
+        told = {"login": login, "password": password}
+        for code in _codes(factor, at_s):
+            try:
+                session = line.call("POST", "/auth/sign-in", {**told, "code": code}).body
+            except Refused as no:
+                if no.code != "second_factor_used":
+                    raise
+                last = no
+            else:
+                return cls(line, session["access_token"], session["user"]["name"])
+        raise last
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and return the JSON of the answer."""
@@ -89,6 +108,13 @@ class Office:
         plain = [row for row in rows if row["level"] == 2 and row["photo"] != "required"]
         least: dict[str, Any] = max(plain, key=lambda row: (row["priority"], row["code"]))
         return least
+
+
+def _codes(factor: str, at_s: int) -> Iterator[str]:
+    """Yield the code of now, and the next one, which counts already: each is good once."""
+    otp = pyotp.TOTP(factor)
+    yield otp.at(at_s)
+    yield otp.at(at_s, counter_offset=1)
 
 
 def _grids(user: dict[str, Any]) -> list[int]:

@@ -14,6 +14,7 @@ from app.phone.story import play
 
 SERVER = "http://127.0.0.1:8080"
 LOGIN, PASSWORD = "township", "huanghe-36-shuiche"
+FACTOR = "WANGGE2DEMO3HUANGHE4SHUICHE5ABCD"
 """The supervisor of the demo township; a test holds it to what the demo makes."""
 
 
@@ -21,15 +22,18 @@ LOGIN, PASSWORD = "township", "huanghe-36-shuiche"
 @click.option("--server", default=SERVER, show_default=True, help="服务器地址 / address")
 @click.option("--supervisor-login", "login", default=LOGIN, show_default=True)
 @click.option("--password", default=PASSWORD, show_default=True)
-def story(server: str, login: str, password: str) -> None:
+@click.option("--factor", default=FACTOR, help="动态码密钥 / secret of the second factor")
+def story(server: str, login: str, password: str, factor: str) -> None:
     """演示两台手机离线工作、合并 / Play two phones that work offline and come together."""
     if not is_address(server):
         raise click.BadParameter("须为 http(s)://… / must be http(s)://…", param_hint="--server")
     click.secho("网格 Wangge：两台手机的故事 / the story of two phones", bold=True)
     try:
-        office = Office.sign_in(Line(server.rstrip("/")), login, password)
+        now = datetime.now(UTC)
+        line, at_s = Line(server.rstrip("/")), int(now.timestamp())
+        office = Office.sign_in(line, login, password, factor=factor, at_s=at_s)
         with tempfile.TemporaryDirectory(prefix="wangge-story-") as folder:
-            play(office, Path(folder), datetime.now(UTC).astimezone(), click.echo)
+            play(office, Path(folder), now.astimezone(), click.echo)
     except Untrue as untrue:
         raise click.ClickException(f"与所述不符 / not as told: {untrue}") from None
     except NoStage:

@@ -18,6 +18,8 @@ from app.core.blobs.contract import Missing, Unreachable
 from app.core.database import table_of
 from app.core.moments import now_ms
 from app.core.policy import Answer
+from app.office import reveals
+from app.office.reveals import Glass
 from app.photos.finishing import file_key
 from app.photos.models import Photo, PhotoFile, PhotoPicture
 from app.photos.pictures import picture_key
@@ -74,7 +76,7 @@ def find(
     row = session.execute(_SEEN.where(_photos.c.id == photo)).first()
     if row is None:
         raise Problem(404, "not_found")
-    check(session, actor, row, action)
+    check(session, actor, row, action, photo=photo)
     if variant == ORIGINAL:
         return _original(row, photo)
     size = lane.shelf.size(session, picture_key(row.version, variant)) if row.version else None
@@ -84,8 +86,8 @@ def find(
     return Shown(key, size, "image/jpeg", f"{photo}-{variant}.jpg", "inline")
 
 
-def check(session: Session, actor: Actor, row: Any, action: str) -> None:
-    """Refuse whoever may not do this with a photo.
+def check(session: Session, actor: Actor, row: Any, action: str, *, photo: str) -> None:
+    """Refuse whoever may not do this with a photo, and has not opened it for a reason either.
 
     Raises:
         Problem: 404 out of scope, 403 not for this role.
@@ -95,6 +97,8 @@ def check(session: Session, actor: Actor, row: Any, action: str) -> None:
     answer = policy.decide(actor, action, path=path, own=own, at_ms=now_ms()).answer
     if answer is Answer.ABSENT:
         raise Problem(404, "not_found")
+    if answer is Answer.REASON and reveals.use(session, actor, Glass(Photo.kind, photo, action)):
+        return
     if answer is not Answer.YES:
         raise Problem(403, answer.value, action=action)
 

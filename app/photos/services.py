@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from app.core import jobs
 from app.core.actor import Actor
 from app.core.moments import now_ms
-from app.core.policy import reach
+from app.core.policy import Reach, reach
 from app.incidents.models import Incident
 from app.office import writing
-from app.office.reading import within_reach
+from app.office.reading import place_of_record, within_reach
 from app.photos.finishing import PICTURES
 from app.photos.models import Photo
 from app.photos.rules import ARRIVED, REJECTED
@@ -36,6 +36,19 @@ def hide(session: Session, actor: Actor, shown: Mapping[str, Any], parts: Sequen
 def delete(session: Session, actor: Actor, shown: Mapping[str, Any]) -> None:
     """Delete a photo; its bytes go soon after."""
     writing.change(session, actor, "photo", shown["id"], {}, base=shown["rv"], op="delete")
+
+
+def reach_of(session: Session, actor: Actor, incident: str | None) -> Reach | None:
+    """Return where the actor may list photos; of an incident opened for a reason, those of it.
+
+    Raises:
+        Problem: 404 absent or out of scope, 403 ``reason_required``.
+    """
+    seen = reach(actor, "photo.list", now_ms())
+    if incident is None or seen.paths or seen.everything:
+        return None
+    place_of_record(session, actor, Incident, incident, "photo.list")
+    return Reach(everything=True)
 
 
 def ledger(session: Session, actor: Actor, wish: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,8 +12,10 @@ from app.core.actor import current_actor
 from app.core.database import Mode, current_session
 from app.core.moments import as_text
 from app.core.pagination import PageQuery, page
-from app.core.web import Blueprint
+from app.core.web import Blueprint, Need
+from app.incidents.models import Incident
 from app.office.reading import list_records, read_record, with_etag
+from app.office.reveal_views import RevealIn, RevealOut, reveal
 from app.office.schemas import in_schema, out_schema
 from app.photos import reading, services
 from app.photos.addresses import BY_ADDRESS, PARAMETER, sign
@@ -85,7 +87,7 @@ class RedactionIn(Schema):
 
 
 @blueprint.route("/photos")
-@blueprint.guard("photo.list")
+@blueprint.guard("photo.list", Mode.MERGE)
 @blueprint.arguments(PhotoQuery, location="query")
 @blueprint.response(200, PhotoOut(many=True))
 def list_photos(query: dict[str, Any]) -> Any:
@@ -95,11 +97,23 @@ def list_photos(query: dict[str, Any]) -> Any:
         for name in ("incident", "task", "grid", "state")
         if (value := query[name]) is not None
     ]
+    session, actor = current_session(), current_actor()
+    incident = str(query["incident"]) if query["incident"] else None
     rows = list_records(
-        current_session(), current_actor(), Photo, "photo.list", limit=query["limit"],
-        cursor=query["cursor"], filters=wanted,
+        session, actor, Photo, "photo.list", limit=query["limit"], cursor=query["cursor"],
+        filters=wanted, reach=services.reach_of(session, actor, incident),
     )  # fmt: skip
     return page(rows, query["limit"], lambda row: (row["id"],))
+
+
+@blueprint.route("/incidents/<uuid:record>/photos/reveal", methods=["POST"])
+@blueprint.guard("photo.list", Mode.WRITE, need=Need.FRESH)
+@blueprint.arguments(RevealIn)
+@blueprint.response(201, RevealOut)
+def reveal_photos_of_incident(body: dict[str, str], record: UUID) -> Any:
+    """Open the list of the photos of one incident for a stated reason, for fifteen minutes."""
+    return reveal(current_session(), current_actor(), Incident, str(record), "photo.list",
+                  body["reason"])  # fmt: skip
 
 
 @blueprint.route("/photo-ledger")
@@ -118,7 +132,7 @@ def _read(record: UUID, action: str) -> dict[str, Any]:
 
 
 @blueprint.route("/photos/<uuid:record>")
-@blueprint.guard("photo.read_meta")
+@blueprint.guard("photo.read_meta", Mode.MERGE)
 @blueprint.response(200, PhotoOut)
 def read_photo(record: UUID) -> Any:
     """Read the facts of a photo."""
@@ -154,8 +168,18 @@ def hide_parts(body: dict[str, Any], record: UUID) -> Any:
     return with_etag(_read(record, "photo.delete"))
 
 
+@blueprint.route("/photos/<uuid:record>/reveal", methods=["POST"])
+@blueprint.guard("photo.read_meta", Mode.WRITE, need=Need.FRESH)
+@blueprint.arguments(RevealIn)
+@blueprint.response(201, RevealOut)
+def reveal_photo(body: dict[str, str], record: UUID) -> Any:
+    """Open one photo for a stated reason, for fifteen minutes: its facts, pictures and bytes."""
+    return reveal(current_session(), current_actor(), Photo, str(record), "photo.read_meta",
+                  body["reason"])  # fmt: skip
+
+
 @blueprint.route("/photos/<uuid:record>/addresses", methods=["POST"])
-@blueprint.guard("photo.read_meta")
+@blueprint.guard("photo.read_meta", Mode.MERGE)
 @blueprint.arguments(AddressIn)
 @blueprint.response(201, AddressOut)
 def make_address(body: dict[str, str], record: UUID) -> Any:
@@ -175,7 +199,7 @@ def see_picture(record: UUID, variant: str) -> Response:
     """See a photo, 256 (`thumb`) or 1,280 (`view`) pixels wide or high."""
     if variant not in SIDE_OF:
         raise Problem(404, "not_found")
-    return reading.serve(current_lane(), _found(record, variant, Mode.READ))
+    return reading.serve(current_lane(), _found(record, variant, Mode.MERGE))
 
 
 @blueprint.route("/photos/<uuid:record>/original")

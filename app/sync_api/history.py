@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,8 @@ from app.core.policy import Answer
 from app.core.records import sync_tables
 from app.core.sight import unveiled
 from app.core.web import Blueprint
+from app.office import reveals
+from app.office.reveals import Glass
 from sync.clock import ActTime
 from sync.conflicts import CONFLICT
 from sync.edits import Edit, Record
@@ -110,6 +113,13 @@ def _mask_for(session: Session, actor: Actor, policy_: KindPolicy, record: str) 
     answer = policy.decide(actor, action_of(policy_), path=path, own=own, at_ms=now).answer
     if answer is Answer.ABSENT:
         raise Problem(404, "not_found")
+    glass = Glass(model.kind, record, action_of(policy_))
+    if answer is Answer.REASON and reveals.use(session, actor, glass):
+        answer = Answer.YES
+    elif model.needs_approval(values, datetime.now(UTC)) and not reveals.use(
+        session, actor, glass, approved=True
+    ):
+        raise Problem(403, "approval_needed", action=glass.action)
     if answer not in (Answer.YES, Answer.MASKED):
         raise Problem(403, answer.value, action=action_of(policy_))
     hidden = _hidden_persons(engine, actor, model.kind, target.values)

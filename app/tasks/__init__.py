@@ -1,8 +1,12 @@
 """Tasks: what a supervisor asks for, and what a worker did."""
 
+from flask import Flask
+
 from app.core.feature import Feature
 from app.core.jobs import Job
+from app.office.reveals import register_cases
 from app.tasks import many_views, views
+from app.tasks.cases import case_at
 from app.tasks.commands import tasks
 from app.tasks.faults import FAULTS
 from app.tasks.policies import TaskPolicy
@@ -29,6 +33,11 @@ JOBS = {
     "tasks.expire": Job(_expire, every_s=3_600),
 }
 
+
+def _init_app(app: Flask) -> None:
+    register_cases(app, case_at)
+
+
 feature = Feature(
     name="tasks",
     blueprints=(views.blueprint, many_views.blueprint),
@@ -37,4 +46,5 @@ feature = Feature(
     commands=(tasks,),
     faults=FAULTS,
     jobs=JOBS,
+    init_app=_init_app,
 )

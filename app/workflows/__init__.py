@@ -1,7 +1,7 @@
 """What spans several features: grids that are split, merged and redrawn, households that move."""
 
 from app.core.feature import Feature
-from app.workflows import commands, views
+from app.workflows import commands, dissolving, views
 from app.workflows.faults import FAULTS
 from app.workflows.problems import PROBLEMS
 
@@ -11,4 +11,5 @@ feature = Feature(
     problems=PROBLEMS,
     commands=[commands.group],
     faults=FAULTS,
+    deeds=(dissolving.DEED,),
 )

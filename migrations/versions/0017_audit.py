@@ -1,7 +1,7 @@
 """Audit: rows that say more, bear a code and are never changed; their chain.
 
 Revision: 0017
-Follows: 0015
+Follows: 0016
 """
 
 import sqlalchemy as sa

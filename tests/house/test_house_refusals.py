@@ -30,6 +30,8 @@ HANDED_ON = {
     ("app/workflows/regrid.py", "fault"): {"grid_stands_already", "not_a_part", "required"},
     ("app/identity/appointments.py", "code"): {"password_too_short", "password_too_long",
                                                "password_too_common"},
+    ("app/identity/new_passwords.py", "fault"): {
+        "password_too_short", "password_too_long", "password_too_common", "password_unchanged"},
     ("app/forms/shape.py", "code"): shape.CODES_OF_TYPES | set(shape.CODES.values()),
     ("app/forms/checks.py", "fault.code"): set(),
     ("app/forms/answers.py", "fault.code"): set(),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from pyotp import TOTP
 
 from app.core.database import Database, Mode
 from app.core.engine import current_engine
@@ -12,7 +13,7 @@ from app.demo.commands import TOWNSHIP
 from app.demo.day import CHINA
 from app.demo.load import load_base
 from app.demo.plan import city_plan
-from app.demo.staff import LOGINS, PASSWORD
+from app.demo.staff import FACTOR, LOGINS, PASSWORD
 from app.factory import create_app
 from app.identity.rules import MANAGERS, password_fault
 from tests.app.demo.conftest import DAY, SMALL_TOWNSHIP, run
@@ -40,8 +41,12 @@ def staffed(app: Flask, database: Database) -> Flask:
 def test_one_person_of_each_role_can_sign_in(staffed: Flask) -> None:
     client = staffed.test_client()
     for login in LOGINS.values():
-        answer = client.post("/api/v1/auth/sign-in", json={"login": login, "password": PASSWORD})
+        shown = {"login": login, "password": PASSWORD}
+        bare = client.post("/api/v1/auth/sign-in", json=shown)
+        assert (bare.status_code, bare.json["code"]) == (401, "second_factor_needed")
+        answer = client.post("/api/v1/auth/sign-in", json={**shown, "code": TOTP(FACTOR).now()})
         assert answer.status_code == 200, (login, answer.json)
+        assert answer.json["owes"] is None
 
 
 def test_the_demo_password_keeps_the_rules() -> None:

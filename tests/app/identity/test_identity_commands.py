@@ -78,6 +78,24 @@ def test_a_new_password_ends_all_sessions(town: Town) -> None:
     assert sign_in(town, "nine white cranes") == 200
 
 
+def test_whom_the_command_line_has_made_chooses_a_password_of_his_own(town: Town) -> None:
+    make(town, "--login", "ma.lan", "--password", SECRET)
+    body = {"login": "ma.lan", "password": SECRET}
+    signed_in = town.call(None, "POST", "/auth/sign-in", body).get_json()
+    assert signed_in["owes"] == "password_change_needed"
+
+
+def test_the_command_line_takes_a_lost_second_factor_away(town: Town) -> None:
+    town.person("审计", "au", 1, login="au.dit", password=SECRET, factor="A" * 32)
+    body = {"login": "au.dit", "password": SECRET}
+    refused = town.call(None, "POST", "/auth/sign-in", body).get_json()
+    assert refused["code"] == "second_factor_needed"
+    assert run(town, "reset-second-factor", "au.dit").exit_code == 0
+    signed_in = town.call(None, "POST", "/auth/sign-in", body).get_json()
+    assert signed_in["owes"] == "second_factor_not_set"
+    assert run(town, "reset-second-factor", "nobody").exit_code == 1
+
+
 def test_a_weak_new_password_is_refused(town: Town) -> None:
     make(town, "--login", "ma.lan", "--password", SECRET)
     assert run(town, "set-password", "ma.lan", "--password", "12345678").exit_code == 1

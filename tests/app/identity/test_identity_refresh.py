@@ -1,5 +1,6 @@
 """The refresh tokens of phones: proofs, lost replies, copies."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -113,3 +114,37 @@ def test_a_phone_is_not_locked_out_by_a_restored_database(town: Town, phone: Tes
     assert renewed.status_code == 200
     assert me(town, renewed.get_json()).status_code == 200
     assert outcome(town.refresh(phone, first, later_ms=5)) == (401, "token_reused")
+
+
+def test_two_refreshes_at_once_lead_to_one_successor(town: Town, phone: TestPhone) -> None:
+    token, at_ms = town.enrolled("gw", phone)["refresh_token"], now_ms()
+    bodies = [phone.refresh(token, at_ms + number) for number in range(3)]
+    successors, refused = set(), []
+
+    def run(body: dict) -> None:
+        reply = town.app.test_client().post("/api/v1/auth/refresh", json=body)
+        if reply.status_code == 200:
+            successors.add(reply.get_json()["refresh_token"])
+        else:
+            refused.append(outcome(reply))
+
+    threads = [threading.Thread(target=run, args=(body,)) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # One that overtook another brings an older time; it asks again and loses nothing.
+    assert len(successors) == 1 and set(refused) <= {(401, "stale_proof")}
+    assert town.refresh(phone, successors.pop(), later_ms=9).status_code == 200
+
+
+def test_a_good_token_without_its_key_is_written_down_and_soon_turned_away(
+    town: Town, phone: TestPhone
+) -> None:
+    token = town.enrolled("gw", phone)["refresh_token"]
+    statuses = [town.refresh(TestPhone(), token).status_code for _ in range(6)]
+    assert statuses == [401] * 5 + [429]
+    [event, *_] = [row.AuditEvent for row in town.events("auth.bad_proof")]
+    assert event.user_id == town.ids["gw"]
+    assert len(town.events("auth.bad_proof")) == 5
+    assert town.refresh(phone, token).status_code == 200

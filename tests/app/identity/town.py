@@ -21,7 +21,7 @@ from app.areas.models import Area, AreaVersion
 from app.core.audit import AuditEvent
 from app.core.database import Database, Mode
 from app.core.identifiers import new_id
-from app.identity import credentials, phones, sessions
+from app.identity import credentials, factors, phones, sessions
 from app.identity.credentials import RefreshToken
 from app.identity.gatehouse import EXTENSION, Gatehouse
 from app.identity.models import Post, User
@@ -90,6 +90,12 @@ class TestPhone:
         signature = self._key.sign(message, ec.ECDSA(hashes.SHA256()))
         proof = base64.urlsafe_b64encode(signature).decode().rstrip("=")
         return {"refresh_token": token, "proof": proof, "at": at_ms}
+
+    def step_up(self, session_id: str, at_ms: int) -> dict[str, Any]:
+        """Return the body of a fresh proof."""
+        message = credentials.step_up_message(session_id, at_ms)
+        signature = self._key.sign(message, ec.ECDSA(hashes.SHA256()))
+        return {"proof": base64.urlsafe_b64encode(signature).decode().rstrip("="), "at": at_ms}
 
 
 @dataclass
@@ -168,12 +174,20 @@ class Town:
         *,
         login: str | None = None,
         password: str | None = None,
+        factor: str | None = None,
         ended: bool = False,
     ) -> None:
-        """Put a person into the database, signed in."""
+        """Put a person into the database, signed in.
+
+        Args:
+            factor: the secret of his one-time codes.
+        """
         hashed = self.house.passwords.hash(password) if password else None
         with self.database.transaction(Mode.WRITE) as session:
             self.add(session, name, role, area, login=login, hashed=hashed, ended=ended)
+            if factor:
+                factors.set_secret(session, self.house.cipher, self.ids[name], factor, step=0,
+                                   now=datetime.now(UTC))  # fmt: skip
 
     def add(
         self,

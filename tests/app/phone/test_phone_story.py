@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from app.demo.staff import FACTOR as DEMO_FACTOR
 from app.demo.staff import LOGINS
 from app.demo.staff import PASSWORD as DEMO_PASSWORD
 from app.phone import story_command
@@ -24,6 +25,7 @@ from tests.conftest import SECRETS
 ROOT = Path(__file__).parents[3]
 READY_S = 60
 PASSWORD = "long-enough-86"
+FACTOR = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def free_port() -> int:
@@ -49,7 +51,8 @@ def is_ready(port: int) -> bool:
 @pytest.fixture
 def granian(county: County, database_url: str, home: dict, tmp_path: Path) -> Iterator[str]:
     """Return the address of the server that ships, on the county's database."""
-    county.person("supervisor", "ts", TOWNSHIP, login="supervisor", password=PASSWORD)
+    county.person("supervisor", "ts", TOWNSHIP, login="supervisor", password=PASSWORD,
+                  factor=FACTOR)  # fmt: skip
     bring_forms(county)
     port = free_port()
     settings = {**SECRETS, "DATABASE_URL": database_url, "DATA_DIR": str(tmp_path)}
@@ -68,7 +71,7 @@ def granian(county: County, database_url: str, home: dict, tmp_path: Path) -> It
 def tell(server: str) -> Result:
     """Play the story."""
     words = ["story", "--server", server, "--supervisor-login", "supervisor",
-             "--password", PASSWORD]  # fmt: skip
+             "--password", PASSWORD, "--factor", FACTOR]  # fmt: skip
     return CliRunner().invoke(group, words)
 
 
@@ -94,5 +97,5 @@ def test_without_a_server_the_story_says_what_to_start() -> None:
 
 
 def test_the_story_signs_in_with_what_the_demo_makes() -> None:
-    made = (LOGINS["ts"], DEMO_PASSWORD)
-    assert made == (story_command.LOGIN, story_command.PASSWORD)
+    made = (LOGINS["ts"], DEMO_PASSWORD, DEMO_FACTOR)
+    assert made == (story_command.LOGIN, story_command.PASSWORD, story_command.FACTOR)

@@ -53,6 +53,37 @@ def test_a_manager_needs_a_reason_and_an_auditor_sees_no_picture(
     )  # fmt: skip
 
 
+def test_a_manager_who_states_a_reason_sees_that_photo_for_a_while(
+    county: County, photo: str
+) -> None:
+    why = {"reason": "核查市民投诉"}
+    for who, status in (("au", 403), ("da", 403), ("cm_other_county", 404), ("gw", 409)):
+        assert county.ask(who, "POST", f"/photos/{photo}/reveal", why).status_code == status, who
+    opened = county.ask("cm", "POST", f"/photos/{photo}/reveal", why)
+    assert opened.status_code == 201
+    for path in ("", "/pictures/thumb", "/original"):
+        assert county.ask("cm", "GET", f"/photos/{photo}{path}").status_code == 200, path
+    address = _address(county, "cm", photo)
+    assert county.ask(None, "GET", address).status_code == 200
+    assert len(county.events("reveal.used")) == 5
+    county.ask("cm", "DELETE", f"/reveals/{opened.get_json()['id']}")
+    assert county.ask(None, "GET", address).status_code == 403
+    refused = county.ask("cm", "GET", f"/photos/{photo}/original")
+    assert outcome(refused) == (403, "reason_required")
+
+
+def test_the_list_of_photos_of_an_incident_opens_for_a_reason(county: County, photo: str) -> None:
+    incident_id = county.ask("gw", "GET", f"/photos/{photo}").get_json()["incident"]
+    path, why = f"/photos?incident={incident_id}", {"reason": "核查市民投诉"}
+    assert outcome(county.ask("cm", "GET", path)) == (403, "reason_required")
+    assert outcome(county.ask("cm", "GET", "/photos")) == (403, "not_allowed")
+    revealed = county.ask("cm", "POST", f"/incidents/{incident_id}/photos/reveal", why)
+    assert revealed.status_code == 201
+    assert [row["id"] for row in county.ask("cm", "GET", path).get_json()] == [photo]
+    assert outcome(county.ask("cm", "GET", f"/photos/{photo}")) == (403, "reason_required")
+    assert outcome(county.ask("cm_other_county", "GET", path)) == (404, "not_found")
+
+
 def test_the_original_is_for_its_author_and_his_superiors_and_is_noted_down(
     county: County, photo: str
 ) -> None:

@@ -1,0 +1,21 @@
+"""The short form of the prover of refresh tokens, and proof that it can fail."""
+
+import pytest
+
+from tests.conftest import ENGINES
+from tests.prove import refresh
+from tests.prove.ground import open_ground
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lost_replies_lock_nobody_out_and_thieves_are_found(engine: str) -> None:
+    found = refresh.prove(engine, seed=1, refreshes=400)
+    assert found["violations"] == []
+    assert found["replies_lost"] > 50 and found["found"] > 0
+
+
+def test_every_planted_bug_is_caught() -> None:
+    with open_ground("sqlite") as ground:
+        missed = [name for name in refresh.SABOTAGES
+                  if not refresh.prove_on(ground, 1, 400, name)["violations"]]  # fmt: skip
+    assert missed == []
