@@ -21,6 +21,7 @@ from app import (
     numbers,
     phone,
     photos,
+    privacy,
     sync_api,
     tasks,
     workflows,
@@ -53,6 +54,7 @@ FEATURES: tuple[Feature, ...] = (
     numbers.feature,
     exports.feature,
     campaigns.feature,
+    privacy.feature,
     demo.feature,
     phone.feature,
 )

@@ -21,6 +21,8 @@ from sync.upgrade import Step
 
 P0, P1, P2, P3 = "P0", "P1", "P2", "P3"
 SEALED_MAX = 400
+RESTRICTED = "restricted"
+"""The field of a record that names the request by which it is only kept, and not used."""
 
 sync_tables = SyncTables.describe(Base.metadata)
 
@@ -145,9 +147,12 @@ class Record(Base):
 
     @staticmethod
     def scopes_of(values: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the scopes that see a record of these values: its grid, unless said otherwise."""
+        """Return the scopes that see a record of these values: its grid, unless said otherwise.
+
+        What is restricted lies in none: it is kept, and nobody works with it.
+        """
         grid = values.get("grid")
-        return (f"grid:{grid}",) if type(grid) is int else ()
+        return (f"grid:{grid}",) if type(grid) is int and not values.get(RESTRICTED) else ()
 
     @staticmethod
     def rank_of(_values: Mapping[str, Any]) -> int:
@@ -168,6 +173,13 @@ class Record(Base):
     def given(_values: Mapping[str, Any]) -> bool:
         """Tell whether the values of a unit of consent give it."""
         return False
+
+
+def living(model: type[Record]) -> sa.ColumnElement[bool]:
+    """Return the condition that a record is there for those who work: not deleted or restricted."""
+    restricted = model.__table__.columns.get(RESTRICTED)
+    there = model.deleted.is_(None)
+    return there if restricted is None else sa.and_(there, restricted.is_(None))
 
 
 def declared_of(model: type[Record]) -> dict[str, Declared]:

@@ -16,7 +16,7 @@ from app.core.engine import current_engine
 from app.core.moments import now_ms
 from app.core.pagination import after
 from app.core.policy import Answer, Reach
-from app.core.records import Record
+from app.core.records import Record, living
 from app.core.sight import unveiled
 from sync.errors import Problem
 
@@ -56,7 +56,7 @@ def list_records(
         raise Problem(403, "not_allowed", action=action)
     rows = session.execute(
         sa.select(model.id, model.rv, model.body)
-        .where(within_reach(model, reach, own), model.deleted.is_(None), *filters)
+        .where(within_reach(model, reach, own), living(model), *filters)
         .where(after([model.id], cursor))
         .order_by(model.id)
         .limit(limit + 1)
@@ -111,7 +111,7 @@ def place_of_record(
         Problem: 404 absent or out of scope, 403 in scope but not for this role.
     """
     row = session.execute(
-        sa.select(model.id, model.rv, model.body).where(model.id == record, model.deleted.is_(None))
+        sa.select(model.id, model.rv, model.body).where(model.id == record, living(model))
     ).first()
     if row is None:
         raise Problem(404, "not_found")

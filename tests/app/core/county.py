@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from app.core.identifiers import new_id
 from app.incidents.commands import CATEGORIES
 from app.incidents.models import IncidentCategory
 from app.incidents.services import import_categories
+from app.privacy.publishing import open_purpose
 from app.tasks.commands import KINDS
 from app.tasks.services import import_kinds
 from tests.app.identity.town import GRID, NEXT_VILLAGE_GRID, SAME_VILLAGE_GRID, TestPhone, Town
@@ -204,4 +205,6 @@ def open_county(app: Flask, client: FlaskClient) -> County:
         # Each county sets its own rules; this one asks for no photo of rubbish.
         session.execute(sa.update(IncidentCategory).where(IncidentCategory.code == GARBAGE)
                         .values(photo="optional"))  # fmt: skip
+        open_purpose(session, "health", by=0, now=datetime.now(UTC), assessment="PIA-2026-1",
+                     assessed_on=date(2026, 1, 5))  # fmt: skip
     return county
