@@ -14,6 +14,7 @@ from app.privacy.copying import entries, zipped
 from app.privacy.erasing import erase_people
 from app.privacy.publishing import now_utc
 from app.privacy.subjects import PEOPLE
+from app.sync_api.epochs import current_epochs
 from sync.values import as_identity
 
 privacy = AppGroup("privacy", help="个人信息 / Data on people: copy, erase, end in time.")
@@ -55,6 +56,7 @@ def erase(kind: str, records: tuple[str, ...], reason: str, yes: bool) -> None:
     subjects = [(kind, _identity(one)) for one in records]
     if not yes:
         click.confirm("抹除后无法恢复，继续 / this cannot be undone, go on", abort=True)
+    current_epochs().look()
     report = erase_people(subjects, reason=reason, by=None)
     for name, number in sorted(report.kinds.items()):
         click.echo(f"{name}: {number}")
