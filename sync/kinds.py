@@ -173,6 +173,7 @@ class Kind:
         moved_by: the fields whose change may take a record into other scopes.
         consents: its records are consents: each names its ``subject`` and ``purpose``.
         acts_on: which records one of these acts upon, with all that follows them (``sync.acts``).
+        never: tells of the name of an unknown field that it may not even be kept unseen.
     """
 
     name: str
@@ -187,6 +188,7 @@ class Kind:
     moved_by: frozenset[str] = frozenset()
     consents: bool = False
     acts_on: Callable[[Values], tuple[tuple[str, str], ...]] | None = None
+    never: Callable[[str], bool] | None = None
 
     @property
     def schema(self) -> int:

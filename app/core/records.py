@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
 
 from app.core.cipher import Cipher
 from app.core.database import Base, BigInt, UTCDateTime
+from app.core.forbidden import is_forbidden
 from app.core.spatial import ewkt_point, point_type
 from sync import values as v
 from sync.edits import Record as SyncRecord
@@ -207,6 +208,7 @@ def kind_of(model: type[Record]) -> Kind:
         moved_by=model.moved_by,
         consents=model.consents,
         acts_on=model.acts_on,
+        never=is_forbidden,
     )
 
 

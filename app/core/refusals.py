@@ -127,6 +127,9 @@ EDITS: dict[str, Advice] = {
 FIELDS: dict[str, Advice] = {
     **_PHOTOS,
     "required": Advice("必填", "It is required", "填写该字段", "Fill it in."),
+    "never_held": Advice(
+        "此类信息不得采集，内容未保存", "This must never be held; nothing of it is kept",
+        "无须再做；请勿登记此类信息", "Nothing is left to do; do not take such things down."),
     "read_only": Advice(
         "只由系统填写", "Only the server writes it", "去掉该字段", "Leave it out."),
     "group_incomplete": Advice(

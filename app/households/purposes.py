@@ -119,7 +119,7 @@ def _rests(work: Work) -> bool:
 
 def all_notices(session: Session) -> list[dict[str, Any]]:
     """Return the shipped notices and those published since, by version."""
-    shipped = [{"version": version, **row} for version, row in sorted(notices().items())]
+    shipped = [{**row, "version": version} for version, row in sorted(notices().items())]
     rows = session.scalars(sa.select(ConsentNotice).order_by(ConsentNotice.version)).all()
     return [*shipped, *({"version": one.version, "from": one.starts.isoformat(), "zh": one.zh,
                          "en": one.en} for one in rows)]  # fmt: skip
