@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.database import Base, BigInt, UTCDateTime, table_of
+from app.core import audit
+from app.core.database import Base, BigInt, UTCDateTime, insert_into, table_of
 from app.households.consents import HEALTH, notices
 from sync.gate import Work
 from sync.grounds import PURPOSE
@@ -104,6 +105,34 @@ def purposes_of(session: Session) -> Purposes:
 def forget(session: Session) -> None:
     """Forget what was read: something has just been decided."""
     session.info.pop(_CACHED, None)
+
+
+def subject_of(purpose: str) -> str:
+    """Return how an approval and the audit log name a purpose."""
+    return f"purpose:{purpose}"
+
+
+def open_purpose(
+    session: Session,
+    purpose: str,
+    *,
+    by: int,
+    now: datetime,
+    assessment: str | None = None,
+    assessed_on: date | None = None,
+) -> None:
+    """Open a purpose and write it down.
+
+    Args:
+        assessment, assessed_on: where they have not been named before.
+    """
+    opened: dict[str, Any] = {"opened_at": now, "opened_by": by}
+    if assessment:
+        opened |= {"assessment": assessment, "assessed_on": assessed_on}
+    insertion = insert_into(session, _purposes).values(purpose=purpose, **opened)
+    session.execute(insertion.on_conflict_do_update(index_elements=["purpose"], set_=opened))
+    forget(session)
+    audit.record(session, "privacy.purpose_opened", user_id=by, subject=subject_of(purpose))
 
 
 def needed_by(session: Session, works: Sequence[Work]) -> Purposes:

@@ -1,7 +1,7 @@
 """Publish notices, and open purposes: what is told to people, and what may be asked of them."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,14 @@ from app.core.database import insert_into, table_of
 from app.core.redaction import find
 from app.households import purposes
 from app.households.consents import PURPOSES
-from app.households.purposes import SENSITIVE_PURPOSES, ConsentNotice, PurposeRow, purposes_of
+from app.households.purposes import (
+    SENSITIVE_PURPOSES,
+    ConsentNotice,
+    PurposeRow,
+    open_purpose,
+    purposes_of,
+    subject_of,
+)
 from app.identity import approvals
 from app.identity.approvals import APPROVED, WAITING, Approval
 from app.identity.rules import ms_of
@@ -64,13 +71,9 @@ def listed(session: Session) -> list[dict[str, Any]]:
          "from_notice": standing.from_notice.get(one, 1),
          "assessment": row.assessment if (row := rows.get(one)) else None,
          "assessed_on": row.assessed_on if row else None,
-         "waits": _subject(one) in waiting}
+         "waits": subject_of(one) in waiting}
         for one in PURPOSES
     ]  # fmt: skip
-
-
-def _subject(purpose: str) -> str:
-    return f"purpose:{purpose}"
 
 
 def ask_to_open(
@@ -92,7 +95,7 @@ def ask_to_open(
            "assessed_on": wish["assessed_on"]}  # fmt: skip
     insertion = insert_into(session, _purposes).values(**row)
     session.execute(insertion.on_conflict_do_update(index_elements=["purpose"], set_=row))
-    approvals.ask(session, actor, OPEN_ACTION, subject=_subject(purpose),
+    approvals.ask(session, actor, OPEN_ACTION, subject=subject_of(purpose),
                   area_id=_county_of(actor, now), reason=wish["assessment"], now=now)  # fmt: skip
 
 
@@ -111,7 +114,7 @@ def decide(session: Session, actor: Actor, purpose: str, *, verdict: str, now: d
         Problem: 404 nobody has asked; else as ``approvals.decide``.
     """
     asked = sa.select(Approval.id).where(
-        Approval.action == OPEN_ACTION, Approval.subject == _subject(purpose),
+        Approval.action == OPEN_ACTION, Approval.subject == subject_of(purpose),
         Approval.state == WAITING,
     )  # fmt: skip
     approval = session.scalars(asked.order_by(Approval.id.desc())).first()
@@ -120,29 +123,6 @@ def decide(session: Session, actor: Actor, purpose: str, *, verdict: str, now: d
     approvals.decide(session, actor, approval, verdict=verdict, now=now)
     if verdict == APPROVED:
         open_purpose(session, purpose, by=actor.user_id, now=now)
-
-
-def open_purpose(
-    session: Session,
-    purpose: str,
-    *,
-    by: int,
-    now: datetime,
-    assessment: str | None = None,
-    assessed_on: date | None = None,
-) -> None:
-    """Open a purpose and write it down.
-
-    Args:
-        assessment, assessed_on: where they have not been named before.
-    """
-    opened: dict[str, Any] = {"opened_at": now, "opened_by": by}
-    if assessment:
-        opened |= {"assessment": assessment, "assessed_on": assessed_on}
-    insertion = insert_into(session, _purposes).values(purpose=purpose, **opened)
-    session.execute(insertion.on_conflict_do_update(index_elements=["purpose"], set_=opened))
-    purposes.forget(session)
-    audit.record(session, "privacy.purpose_opened", user_id=by, subject=_subject(purpose))
 
 
 def now_utc() -> datetime:

@@ -15,10 +15,10 @@ from werkzeug.test import TestResponse
 from app.areas.models import AreaBorder
 from app.core.database import Mode
 from app.core.identifiers import new_id
+from app.households.purposes import open_purpose
 from app.incidents.commands import CATEGORIES
 from app.incidents.models import IncidentCategory
 from app.incidents.services import import_categories
-from app.privacy.publishing import open_purpose
 from app.tasks.commands import KINDS
 from app.tasks.services import import_kinds
 from tests.app.identity.town import GRID, NEXT_VILLAGE_GRID, SAME_VILLAGE_GRID, TestPhone, Town

@@ -166,8 +166,8 @@ def test_p16_what_is_restricted_is_kept_and_shows_nowhere_until_it_is_lifted(
     assert [row["name"] for row in tables["contact"]] == ["张三峰"]
     answered(county, request, "lift")
     assert set(_seen(county, home, contact).values()) == {True}
-    assert phone.act("update", "contact", contact, base=2, schema=2,
-                     set={"name": "王五"})["status"] == "applied"  # fmt: skip
+    used = phone.act("update", "contact", contact, base=2, schema=2, set={"name": "王五"})
+    assert used["status"] == "merged"
 
 
 def test_p16_one_contact_is_restricted_alone_and_stays_so_when_the_household_is_lifted(
