@@ -23,6 +23,7 @@ from app import (
     numbers,
     phone,
     photos,
+    privacy,
     sync_api,
     tasks,
     workflows,
@@ -62,6 +63,7 @@ FEATURES: tuple[Feature, ...] = (
     campaigns.feature,
     keys.feature,
     audit.feature,
+    privacy.feature,
     demo.feature,
     phone.feature,
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SUBJECT, PURPOSE = "subject", "purpose"
 WITHDRAWN = "consent_withdrawn"
+NEVER_HELD = "never_held"
 EMPTIED = "not_held"
 """The field of a record that lists what was emptied: its phones clear their logs of it."""
 Key = tuple[str, str]
@@ -120,6 +121,7 @@ class Grounds:
         if edit.op == "repair":
             return self._bar_repair(edit)
         barred = self._barred(edit, kind) if _touches(kind, edit) else ()
+        barred += never_held(kind, edit.set)
         if not barred:
             return edit
         run, lawful = self.run, without(edit, barred)
@@ -135,6 +137,7 @@ class Grounds:
         edit = reading.present(parked.edit, repair) if parked else repair
         kind = reading.kind(edit)
         barred = self._barred(edit, kind) if parked and kind and _touches(kind, edit) else ()
+        barred += never_held(kind, repair.set) if kind else ()
         mine = tuple(name for name in barred if name in repair.set)
         if not mine:
             return repair
@@ -207,14 +210,27 @@ def _fallen(kind: Kind, record: Record, emptied: Mapping[str, Any], mark: Mark) 
     return record.without_marks(codes).written(values, units, own.rv)
 
 
-def errors(barred: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
+def never_held(kind: Kind, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the unknown fields that may not be kept, whatever a newer app means by them."""
+    if kind.never is None:
+        return ()
+    return tuple(name for name in names if name not in kind.by_name and kind.never(name))
+
+
+def errors(barred: Iterable[str], kind: Kind | None) -> tuple[Mapping[str, Any], ...]:
     """Return what a receipt says of fields that were not kept."""
-    return tuple({"field": name, "code": WITHDRAWN} for name in barred)
+    never = never_held(kind, barred) if kind else ()
+    return tuple({"field": name, "code": NEVER_HELD if name in never else WITHDRAWN}
+                 for name in barred)  # fmt: skip
 
 
 def barred_by(receipt: Mapping[str, Any]) -> list[str]:
     """Return the fields of an edit that the server did not keep, by its receipt."""
-    return [one["field"] for one in receipt.get("errors", ()) if one.get("code") == WITHDRAWN]
+    return [
+        one["field"]
+        for one in receipt.get("errors", ())
+        if one.get("code") in (WITHDRAWN, NEVER_HELD)
+    ]
 
 
 def without(edit: Edit, names: Iterable[str]) -> Edit:

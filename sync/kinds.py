@@ -13,8 +13,7 @@ from sync.upgrade import Step
 from sync.values import Invalid, ValueType, Whole
 
 Values = Mapping[str, Any]
-EXTRA_FIELDS_MAX = 40
-EXTRA_CHARACTERS_MAX = 64 * 1024
+EXTRA_FIELDS_MAX, EXTRA_CHARACTERS_MAX = 40, 64 * 1024
 DELTA = Whole(-(2**53), 2**53)
 
 
@@ -165,14 +164,14 @@ class Kind:
     Attributes:
         scopes: which scopes see a record of these values.
         rank: its place in the order of a pull; smaller comes first.
-        settled: tells that two clashing values of an ``OPEN`` unit are close enough to need no
-            human (two positions within 50 m).
+        settled: tells that two clashing values of an ``OPEN`` unit need no human (50 m apart).
         given: tells that the values of a ``CONSENT`` unit give it; else they withdraw it.
         sealed: True when bodies may never lie in the database as plain text.
         upcasters: the way from each older schema to the next; their number tells the schema.
         moved_by: the fields whose change may take a record into other scopes.
         consents: its records are consents: each names its ``subject`` and ``purpose``.
         acts_on: which records one of these acts upon, with all that follows them (``sync.acts``).
+        never: tells of the name of an unknown field that it may not even be kept unseen.
     """
 
     name: str
@@ -187,6 +186,7 @@ class Kind:
     moved_by: frozenset[str] = frozenset()
     consents: bool = False
     acts_on: Callable[[Values], tuple[tuple[str, str], ...]] | None = None
+    never: Callable[[str], bool] | None = None
 
     @property
     def schema(self) -> int:

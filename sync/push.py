@@ -210,7 +210,7 @@ class Run:
             edit = grounds.Grounds(self).bar(edit, kind)
             waited = self.reading.waits(edit, kind)
             if edit.id in self.barred and not edit.set and edit.op not in ("create", "repair"):
-                self._note(edit, grounds.WITHDRAWN, grounds.errors(self.barred[edit.id]))
+                self._note(edit, grounds.WITHDRAWN, grounds.errors(self.barred[edit.id], kind))
             elif waited:
                 self._park(edit, parking.WAITS, (), state=parking.HELD, waits_for=waited)
             else:
@@ -291,7 +291,7 @@ class Run:
             edit.rec,
             merged.record.rv,
             merge.OVERTAKEN if late else None,
-            (*late, *grounds.errors(self.barred.get(edit.id, ()))),
+            (*late, *grounds.errors(self.barred.get(edit.id, ()), kind)),
             flags=flags,
             lost=merged.lost,
             conflicts=tuple(clash.conflict_id(edit.rec, edit.base) for clash in merged.clashes),
@@ -314,11 +314,11 @@ class Run:
         waits_for: str | None = None,
     ) -> None:
         act, ms = self._plain_act(edit), self.plain_stamp(edit)
-        barred = self.barred.get(edit.id, ())
+        barred, kind = self.barred.get(edit.id, ()), self.context.kinds.get(edit.kind)
         flags: tuple[str, ...] = (CLOCK_SUSPECT,) if act.suspect else ()
         flags += (grounds.WITHDRAWN,) if barred else ()
         receipt = Receipt(edit.n, edit.id, state, edit.rec, code=code,
-                          errors=(*errors, *grounds.errors(barred)), flags=flags)  # fmt: skip
+                          errors=(*errors, *grounds.errors(barred, kind)), flags=flags)  # fmt: skip
         self.keep_parked(
             Parked(self.sent.get(edit.id, edit), self.context.device, self.context.user, code,
                    errors, state, ms, self.context.received_ms, waits_for or edit.rec,

@@ -53,7 +53,7 @@ class Release:
         in_vain = self.run.batch.parked[parked.edit.id].code == grounds.WITHDRAWN
         receipt = Receipt(
             edit.n, edit.id, "noted" if in_vain else "applied", edit.rec,
-            code=grounds.WITHDRAWN if in_vain else None, errors=grounds.errors(barred),
+            code=grounds.WITHDRAWN if in_vain else None, errors=grounds.errors(barred, None),
             flags=(grounds.WITHDRAWN,) if barred else (),
         )  # fmt: skip
         self.run.enter(edit, receipt, self.run.stamp(work), {})
@@ -107,7 +107,7 @@ class Release:
         lawful = grounds.Grounds(self.run).bar(edit, kind)
         if lawful is edit or lawful.set or edit.op == "create":
             return lawful
-        errors = grounds.errors(self._barred(parked))
+        errors = grounds.errors(self._barred(parked), kind)
         receipt = Receipt(edit.n, edit.id, "noted", edit.rec, code=grounds.WITHDRAWN, errors=errors)
         self.run.batch.amended.append(
             LedgerEntry(lawful, parked.device, parked.user, receipt, STRIPPED, parked.ms,

@@ -116,6 +116,21 @@ CATALOGUE: dict[str, Words] = {
         "同意已拒绝或撤回，内容未保存",
         "Take it down anew if they agree later.",
     ),
+    "purpose_closed": Words(
+        "This purpose is not open: no impact assessment is named",
+        "该用途尚未通过影响评估，不能采集",
+        "Ask the county to name the assessment and open the purpose.",
+    ),
+    "data_restricted": Words(
+        "This record is only kept, and may not be used",
+        "该记录已限制处理，仅作保存",
+        "Wait until the restriction is lifted.",
+    ),
+    "request_stays": Words(
+        "A request that was taken down is not changed",
+        "已登记的请求不能更改",
+        "Take a new one down.",
+    ),
     "proof_stays": Words(
         "A consent is a proof and cannot be deleted", "同意记录是凭证，不能删除", "Withdraw it."
     ),

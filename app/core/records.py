@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, MappedColumn, mapped_column
 
 from app.core.cipher import Cipher
 from app.core.database import Base, BigInt, UTCDateTime
+from app.core.forbidden import is_forbidden
 from app.core.spatial import ewkt_point, point_type
 from sync import values as v
 from sync.edits import Record as SyncRecord
@@ -21,6 +22,8 @@ from sync.upgrade import Step
 
 P0, P1, P2, P3 = "P0", "P1", "P2", "P3"
 SEALED_MAX = 400
+RESTRICTED = "restricted"
+"""The field of a record that names the request by which it is only kept, and not used."""
 
 sync_tables = SyncTables.describe(Base.metadata)
 
@@ -145,9 +148,12 @@ class Record(Base):
 
     @staticmethod
     def scopes_of(values: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the scopes that see a record of these values: its grid, unless said otherwise."""
+        """Return the scopes that see a record of these values: its grid, unless said otherwise.
+
+        What is restricted lies in none: it is kept, and nobody works with it.
+        """
         grid = values.get("grid")
-        return (f"grid:{grid}",) if type(grid) is int else ()
+        return (f"grid:{grid}",) if type(grid) is int and not values.get(RESTRICTED) else ()
 
     @staticmethod
     def rank_of(_values: Mapping[str, Any]) -> int:
@@ -175,6 +181,13 @@ class Record(Base):
         return False
 
 
+def living(model: type[Record]) -> sa.ColumnElement[bool]:
+    """Return the condition that a record is there for those who work: not deleted or restricted."""
+    restricted = model.__table__.columns.get(RESTRICTED)
+    there = model.deleted.is_(None)
+    return there if restricted is None else sa.and_(there, restricted.is_(None))
+
+
 def declared_of(model: type[Record]) -> dict[str, Declared]:
     """Return what a record declares of its fields."""
     columns = model.__table__.columns
@@ -200,6 +213,7 @@ def kind_of(model: type[Record]) -> Kind:
         moved_by=model.moved_by,
         consents=model.consents,
         acts_on=model.acts_on,
+        never=is_forbidden,
     )
 
 

@@ -95,6 +95,16 @@ EDITS: dict[str, Advice] = {
     "consent_withdrawn": Advice(
         "住户已拒绝或撤回同意，内容未保存", "They declined or withdrew; nothing is kept",
         "无须再做", "Nothing is left to do."),
+    "purpose_closed": Advice(
+        "该用途尚未通过影响评估，不能采集",
+        "This purpose is not open: no impact assessment is named",
+        "请县级管理员登记评估并开启", "Ask the county to name the assessment and open it."),
+    "data_restricted": Advice(
+        "该记录已限制处理，仅作保存", "This record is only kept, and may not be used",
+        "限制解除后放行，或放弃", "Let it through when the restriction is lifted, or discard it."),
+    "request_stays": Advice(
+        "已登记的请求不能更改", "A request that was taken down is not changed",
+        "如需更改请另行登记", "Take down a new one."),
     "proof_stays": Advice(
         "同意记录是凭证，不能删除", "A consent is a proof and cannot be deleted",
         "改为撤回", "Withdraw it instead."),
@@ -117,6 +127,9 @@ EDITS: dict[str, Advice] = {
 FIELDS: dict[str, Advice] = {
     **_PHOTOS,
     "required": Advice("必填", "It is required", "填写该字段", "Fill it in."),
+    "never_held": Advice(
+        "此类信息不得采集，内容未保存", "This must never be held; nothing of it is kept",
+        "无须再做；请勿登记此类信息", "Nothing is left to do; do not take such things down."),
     "read_only": Advice(
         "只由系统填写", "Only the server writes it", "去掉该字段", "Leave it out."),
     "group_incomplete": Advice(

@@ -61,6 +61,8 @@ class Settings:
     processing_days: int
     audit_copy: Path | None
     audit_print: bool
+    controller: str
+    office_contact: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -103,6 +105,10 @@ class Settings:
             spool_mb=_whole(environment, "SPOOL_MB", 2_000),
             upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
             jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
+            controller=environment.get("CONTROLLER", "本地网格化服务中心 / the local grid office"),
+            office_contact=environment.get(
+                "OFFICE_CONTACT", "所在社区（村）办公室 / your village office"
+            ),
             **_audit(environment, secret_key),
         )
 

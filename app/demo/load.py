@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.areas.models import Area
 from app.calendar.services import import_days
+from app.core.actor import HOUSE_ID
 from app.core.engine import Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
@@ -24,6 +25,7 @@ from app.demo.people import households_of, workers_of
 from app.demo.plan import DATA, CityPlan, PlannedGrid, city_plan
 from app.demo.stories import Cast
 from app.forms.bringing import bring_seed
+from app.households.purposes import SENSITIVE_PURPOSES, open_purpose
 from app.identity.models import User
 from app.incidents.models import IncidentCategory
 from app.incidents.services import import_categories
@@ -79,6 +81,10 @@ def _write_lists(session: Session, now: datetime) -> None:
     bring_seed(session, now)
     if session.scalars(sa.select(TaskKind.code).limit(1)).first() is None:
         import_kinds(session, DATA / "task_kinds.csv")
+        # The demo says what an office must decide: its assessment is as invented as its people.
+        for purpose in sorted(SENSITIVE_PURPOSES):
+            open_purpose(session, purpose, by=HOUSE_ID, now=now, assessment="DEMO 示例评估",
+                         assessed_on=now.date())  # fmt: skip
     if session.scalars(sa.select(IncidentCategory.code).limit(1)).first() is None:
         import_categories(session, DATA / "incident_categories.csv")
         import_days(session, DATA / "working_calendar.csv")

@@ -13,6 +13,7 @@ from app.areas.models import Area, AreaBorder, AreaVersion
 from app.areas.services import below
 from app.core.database import table_of
 from app.core.engine import Engine
+from app.core.records import living
 from app.exports.layers import GRIDS, LAYERS, Row, point_of
 
 PAGE_ROWS = 1_000
@@ -35,8 +36,9 @@ def count(session: Session, wanted: Wanted) -> int:
     if wanted.layer == GRIDS:
         query = sa.select(sa.func.count()).select_from(grids.subquery())
         return session.execute(query).scalar_one()
-    table = table_of(LAYERS[wanted.layer].model)
-    found = sa.select(sa.func.count()).where(table.c.grid.in_(grids), table.c.deleted.is_(None))
+    model = LAYERS[wanted.layer].model
+    table = table_of(model)
+    found = sa.select(sa.func.count()).where(table.c.grid.in_(grids), living(model))
     return session.execute(found).scalar_one()
 
 
@@ -61,7 +63,7 @@ def _record_rows(
     table, kind = table_of(layer.model), layer.model.kind
     names = (*layer.fields, *(layer.personal if wanted.personal else ()))
     query = sa.select(table.c.id, table.c.body).where(
-        table.c.grid.in_(_grids_below(wanted.path)), table.c.deleted.is_(None)
+        table.c.grid.in_(_grids_below(wanted.path)), living(layer.model)
     )
     number, last = 0, None
     while True:

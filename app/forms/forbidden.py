@@ -1,22 +1,10 @@
 """What no form may ask: the patterns of data/forbidden_fields.csv, over every word of a form."""
 
-import csv
-import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from app.core.forbidden import patterns
 from sync.errors import FieldError
-
-PATTERNS = Path(__file__).parents[2] / "data" / "forbidden_fields.csv"
-
-
-@cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    with PATTERNS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return tuple((row["topic"], re.compile(row["pattern"], re.IGNORECASE)) for row in rows)
 
 
 def forbidden_faults(source: Any) -> list[FieldError]:
@@ -24,7 +12,7 @@ def forbidden_faults(source: Any) -> list[FieldError]:
     return [
         FieldError(path, "forbidden_topic", {"topic": topic})
         for path, text in _texts(source, "")
-        for topic, pattern in _patterns()
+        for topic, pattern in patterns()
         if pattern.search(text)
     ]
 

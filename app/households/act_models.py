@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Mapped
 
 from app.core.records import P0, P1, P2, Record, synced
-from app.households.models import SERVE
+from app.households.models import COPIED, MOVED_BY, SERVE, only_kept
 from app.households.verbs import VERBS, touched
 from sync.acts import DONE, UNDONE
 from sync.kinds import Rule
@@ -22,10 +22,11 @@ class HouseholdAct(Record):
 
     __tablename__ = "household_act"
     kind = "household_act"
+    moved_by = MOVED_BY
     acts_on = staticmethod(touched)
 
     household: Mapped[str | None] = synced(
-        Identity(), required=True, refers="household", follows=("grid",), index=True, privacy=P1,
+        Identity(), required=True, refers="household", follows=COPIED, index=True, privacy=P1,
         purpose=ONCE, retention=KEPT,
     )  # fmt: skip
     grid: Mapped[int | None] = synced(
@@ -54,6 +55,7 @@ class HouseholdAct(Record):
     done_by: Mapped[int | None] = synced(
         Whole(1, 2**53), rule=Rule.SERVER, privacy=P1, purpose=ONCE, retention=KEPT
     )
+    restricted: Mapped[str | None] = only_kept()
 
     @staticmethod
     def rank_of(_values: Mapping[str, Any]) -> int:

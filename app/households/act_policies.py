@@ -6,10 +6,11 @@ from typing import Any
 from app.core.actor import Actor
 from app.core.moments import as_text
 from app.core.records import kind_of
+from app.core.redaction import check_clean
 from app.households.act_models import HouseholdAct
 from app.households.models import Household
-from app.households.policies import OfHousehold
-from app.households.redaction import check_clean
+from app.households.policies import OfHousehold, check_used
+from app.households.purposes import Purposes
 from app.households.verbs import SPLIT, check_undoable, effects_of
 from sync.acts import DONE, EFFECTS, UNDONE
 from sync.errors import FieldError, Refusal
@@ -34,19 +35,20 @@ class HouseholdActPolicy(OfHousehold):
             return "household.transfer"
         return "household.create" if values.get("verb") == SPLIT else "household.update"
 
-    def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
+    def grids(self, work: Work, values: Values, found: Purposes | None) -> tuple[int, ...]:
         """Return the grids of both households."""
         homes = (one.values.get("grid") for key, one in work.around.items()
                  if key[0] == Household.kind)  # fmt: skip
         own = super().grids(work, values, found)
         return tuple({*own, *(grid for grid in homes if type(grid) is int)})
 
-    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+    def derive(self, work: Work, values: Values, found: Purposes | None, actor: Actor) -> Values:
         """Work out what the act does, or check that it can be undone.
 
         Raises:
             Refusal: it cannot be done, or not be undone any more.
         """
+        check_used(work)
         check_clean("reason", values.get("reason"))
         if work.edit.op == "create":
             return self._made(work, self.with_grid(work, values), actor)

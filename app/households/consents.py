@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from app.core.moments import as_text
 from sync.edits import Record
@@ -53,7 +53,19 @@ def _end(values: Values) -> str | None:
     return ends or (latest_end(str(values["purpose"]), given_at) if given_at else None)
 
 
-def check_covered(work: Work, values: Values, *, by: str | None = None) -> Values:
+class Standing(Protocol):
+    """How the purposes stand (``app.households.purposes``)."""
+
+    def closed(self, purpose: str) -> bool:
+        """Tell whether a purpose may not be used at all."""
+
+    def counts(self, consent: Values) -> bool:
+        """Tell whether a consent was given under a notice that still says what is done."""
+
+
+def check_covered(
+    work: Work, values: Values, standing: Standing, *, by: str | None = None
+) -> Values:
     """Return the values of an edit, if a consent in force covers all that need one.
 
     Args:
@@ -66,6 +78,7 @@ def check_covered(work: Work, values: Values, *, by: str | None = None) -> Value
     given = {
         str(one.values[PURPOSE]) for one in work.consents
         if holds(one.values, at) and by in (None, one.values.get("given_by"))
+        and standing.counts(one.values) and not standing.closed(str(one.values[PURPOSE]))
     }  # fmt: skip
     errors = [
         FieldError(one.name, MISSING, {"purpose": list(missing)})
@@ -114,14 +127,26 @@ class Question:
     ask: bool
 
 
-def question(subject: str, purpose: str, consents: Iterable[Values], now: datetime) -> Question:
-    """Tell whether to ask for one consent; whoever declined is left in peace for 180 days."""
+def question(
+    subject: str,
+    purpose: str,
+    consents: Iterable[Values],
+    now: datetime,
+    standing: Standing | None = None,
+) -> Question:
+    """Tell whether to ask for one consent; whoever declined is left in peace for 180 days.
+
+    Args:
+        standing: how the purposes stand; without it, as they were shipped.
+    """
+    if standing and standing.closed(purpose):
+        return Question(subject, purpose, None, None, False)
     own = [one for one in consents
            if one.get("subject") == subject and one.get("purpose") == purpose]  # fmt: skip
     at = _text(now)
-    standing = [one for one in own if holds(one, at)]
-    if standing:
-        return Question(subject, purpose, GIVEN, max(_end(one) or "" for one in standing), False)
+    held = [one for one in own if holds(one, at) and (not standing or standing.counts(one))]
+    if held:
+        return Question(subject, purpose, GIVEN, max(_end(one) or "" for one in held), False)
     said_no = [one for one in own if one.get("state") in (DECLINED, WITHDRAWN)]
     if said_no:
         last = max(said_no, key=_answered_at)

@@ -16,6 +16,7 @@ from app.core import policy
 from app.core.actor import Actor
 from app.core.engine import current_engine
 from app.core.moments import now_ms
+from app.core.records import living
 from app.households.models import Contact, Household
 from app.households.rules import plain_address
 from sync.values import Invalid, Phone
@@ -72,7 +73,7 @@ def _by_phone(session: Session, phone: str | None) -> list[Candidate]:
     blinds = current_engine().tables[Contact.kind].blinds("phone", number)
     rows = session.execute(
         sa.select(Contact.household, Contact.grid)
-        .where(Contact.phone_blind.in_(blinds), Contact.deleted.is_(None))
+        .where(Contact.phone_blind.in_(blinds), living(Contact))
         .limit(LOOKED_AT_MAX)
     )
     return [Candidate(row[0] or "", row[1] or 0, PHONE) for row in rows]
@@ -85,7 +86,7 @@ def _by_address(session: Session, address: dict[str, Any]) -> list[Candidate]:
     blinds = current_engine().tables[Household.kind].blinds("address_blind", plain)
     rows = session.execute(
         sa.select(Household.id, Household.grid)
-        .where(Household.address_blind.in_(blinds), Household.deleted.is_(None))
+        .where(Household.address_blind.in_(blinds), living(Household))
         .limit(LOOKED_AT_MAX)
     )
     return [Candidate(row[0], row[1] or 0, ADDRESS) for row in rows]

@@ -32,12 +32,21 @@ ASK_EVERY_YEAR = "12 months, then ask again"
 REACH = "reach the household / 联系住户"
 UNTIL_WITHDRAWN = "until withdrawn, or 24 months without contact"
 WHAT_WENT = "clear phones of what is not held any more / 通知手机清除已撤回内容"
+ONLY_KEPT = "keep it without using it / 限制处理，仅作保存"
+COPIED = ("grid", "restricted")
+"""What goes with a household, wherever it lies and whether it may be used."""
+MOVED_BY = frozenset(COPIED)
 SETTLED_WITHIN_M = 50.0
 
 
 def emptied() -> Any:
     """Declare the list of the fields that were emptied when their consent ended."""
     return synced(SetOf(Text(40), 20), rule=Rule.SERVER, privacy=P1, purpose=WHAT_WENT)
+
+
+def only_kept() -> Any:
+    """Declare the request by which a record is only kept: it shows in no list and on no phone."""
+    return synced(Identity(), rule=Rule.SERVER, privacy=P1, purpose=ONLY_KEPT)
 
 
 def _count() -> Any:
@@ -49,6 +58,7 @@ class Household(Record):
 
     __tablename__ = "household"
     kind = "household"
+    moved_by = MOVED_BY
 
     grid: Mapped[int | None] = synced(
         Whole(1, 2**53), rule=Rule.OFFICE, required=True, privacy=P1, purpose=SERVE, index=True
@@ -109,6 +119,7 @@ class Household(Record):
         retention="with the contact", needs=(CONTACT,),
     )  # fmt: skip
     not_held: Mapped[list[str] | None] = emptied()
+    restricted: Mapped[str | None] = only_kept()
     address_blind: Mapped[str | None] = mapped_column(sa.String(32), index=True)
 
     @staticmethod
@@ -137,6 +148,7 @@ class Contact(Record):
 
     __tablename__ = "contact"
     kind = "contact"
+    moved_by = MOVED_BY
     # The first schema is older than consents: its apps could not take one down.
     upcasters = (Step(lambda values: values),)
 
@@ -144,7 +156,7 @@ class Contact(Record):
         Identity(),
         required=True,
         refers="household",
-        follows=("grid",),
+        follows=COPIED,
         index=True,
         privacy=P1,
         purpose=REACH,
@@ -180,6 +192,7 @@ class Contact(Record):
         Truth(), privacy=P1, purpose="emergencies / 应急联系", needs=(CONTACT,)
     )
     not_held: Mapped[list[str] | None] = emptied()
+    restricted: Mapped[str | None] = only_kept()
     phone_blind: Mapped[str | None] = mapped_column(sa.String(32), index=True)
 
     @staticmethod

@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
 from app.core.moments import as_text
+from app.core.records import RESTRICTED
 from app.households.consents import check_covered
 from app.households.models import Contact, Household
+from app.households.purposes import Purposes, needed_by
 from app.households.rules import people_add_up
 from sync.errors import FieldError, Refusal
 from sync.gate import Work
@@ -21,6 +23,17 @@ def _own_grid(work: Work, values: Values) -> tuple[int, ...]:
     here = work.record.values.get("grid") if work.record else None
     there = values.get("grid")
     return tuple({grid for grid in (here, there) if type(grid) is int})
+
+
+def check_used(work: Work) -> None:
+    """Refuse to work with what is only kept, by itself or with its household.
+
+    Raises:
+        Refusal: ``data_restricted``.
+    """
+    touched = (work.record, work.referred.get("household"))
+    if any(one is not None and one.values.get(RESTRICTED) for one in touched):
+        raise Refusal("data_restricted")
 
 
 class HouseholdPolicy:
@@ -39,10 +52,11 @@ class HouseholdPolicy:
             return "household.transfer"
         return self._ACTIONS.get(work.edit.op, "household.update")
 
-    def prepare(self, session: Session, works: Sequence[Work]) -> None:
-        """Need nothing."""
+    def prepare(self, session: Session, works: Sequence[Work]) -> Purposes:
+        """Read how the purposes stand, if something in the batch rests on one."""
+        return needed_by(session, works)
 
-    def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
+    def grids(self, work: Work, values: Values, found: Purposes | None) -> tuple[int, ...]:
         """Return the grids that the edit touches."""
         return _own_grid(work, values)
 
@@ -50,24 +64,26 @@ class HouseholdPolicy:
         """Households belong to nobody."""
         return False
 
-    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+    def derive(self, work: Work, values: Values, found: Purposes, actor: Actor) -> Values:
         """Check the sums, and note when the household was last looked at (not when it is moved)."""
+        check_used(work)
         people = {**(work.record.values if work.record else {}), **values}
         if not people_add_up(people):
             raise Refusal("invalid_fields", FieldError("residents_count", "bands_exceed_total"))
         if work.edit.op == "delete" or set(values) == {"grid"}:
             return values
-        covered = check_covered(work, values)
+        covered = check_covered(work, values, found)
         return {**covered, "last_confirmed_at": as_text(work.act.ms)}
 
 
 class OfHousehold:
     """What every kind that belongs to a household has in common: it lies where that lies."""
 
-    def prepare(self, session: Session, works: Sequence[Work]) -> None:
-        """Need nothing: the engine has read the households named."""
+    def prepare(self, session: Session, works: Sequence[Work]) -> Purposes:
+        """Read how the purposes stand; the engine has read the households named."""
+        return needed_by(session, works)
 
-    def grids(self, work: Work, values: Values, found: None) -> tuple[int, ...]:
+    def grids(self, work: Work, values: Values, found: Purposes | None) -> tuple[int, ...]:
         """Return the grid of the record and of the household it names."""
         records = (work.record, work.referred.get("household"))
         grids = (record.values.get("grid") for record in records if record)
@@ -122,12 +138,13 @@ class ContactPolicy(OfHousehold):
         """Return the action; to delete a contact is to withdraw the consent behind it."""
         return self._ACTIONS.get(work.edit.op, "resident.update")
 
-    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+    def derive(self, work: Work, values: Values, found: Purposes, actor: Actor) -> Values:
         """Give the contact the grid of its household; ask for its consent, of apps that know it.
 
         Raises:
             Refusal: it is moved, or a consent is missing.
         """
+        check_used(work)
         check_stays(work, values)
         values = self.with_grid(work, values)
-        return values if work.spoken == WITHOUT_CONSENTS else check_covered(work, values)
+        return values if work.spoken == WITHOUT_CONSENTS else check_covered(work, values, found)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped
 
 from app.core.records import P0, P1, P2, P3, Record, synced
 from app.households.consents import GIVEN, GUARDIAN, HEALTH, PURPOSES, SERVICES, STATES
-from app.households.models import FIND, SERVE, emptied
+from app.households.models import COPIED, FIND, MOVED_BY, SERVE, emptied, only_kept
 from app.households.rules import band_of, hide_all, is_minor, mask_name
 from sync.kinds import Rule, Tell
 from sync.values import Choice, Identity, Moment, Position, SetOf, Text, Truth, Whole
@@ -24,7 +24,7 @@ STOOD = "proof of work / 到场证明"
 
 def _household(**more: Any) -> Any:
     return synced(
-        Identity(), required=True, refers="household", follows=("grid",), index=True, privacy=P1,
+        Identity(), required=True, refers="household", follows=COPIED, index=True, privacy=P1,
         purpose=FIND, **more,
     )  # fmt: skip
 
@@ -38,6 +38,7 @@ class Consent(Record):
 
     __tablename__ = "consent"
     kind = "consent"
+    moved_by = MOVED_BY
     consents = True
 
     household: Mapped[str | None] = _household()
@@ -72,6 +73,7 @@ class Consent(Record):
     withdrawn_at: Mapped[str | None] = synced(
         Moment(), rule=Rule.SERVER, privacy=P1, purpose=PROOF, retention=THREE_YEARS
     )
+    restricted: Mapped[str | None] = only_kept()
 
     @staticmethod
     def rank_of(_values: Mapping[str, Any]) -> int:
@@ -89,6 +91,7 @@ class ServicePerson(Record):
 
     __tablename__ = "service_person"
     kind = "service_person"
+    moved_by = MOVED_BY
 
     household: Mapped[str | None] = _household()
     grid: Mapped[int | None] = _grid()
@@ -117,6 +120,7 @@ class ServicePerson(Record):
         needs=(GUARDIAN,), offline=False,
     )  # fmt: skip
     not_held: Mapped[list[str] | None] = emptied()
+    restricted: Mapped[str | None] = only_kept()
 
     @staticmethod
     def needs_approval(values: Mapping[str, Any], now: datetime) -> bool:
@@ -134,6 +138,7 @@ class Visit(Record):
 
     __tablename__ = "visit"
     kind = "visit"
+    moved_by = MOVED_BY
 
     household: Mapped[str | None] = _household(
         tells=(Tell(when="outcome", value="met_at", to="last_confirmed_at"),)
@@ -163,6 +168,7 @@ class Visit(Record):
     met_at: Mapped[str | None] = synced(
         Moment(), rule=Rule.SERVER, privacy=P0, purpose=WORK_RECORD, retention="24 months"
     )
+    restricted: Mapped[str | None] = only_kept()
 
     @staticmethod
     def rank_of(_values: Mapping[str, Any]) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.core.actor import Actor
 from app.core.moments import as_text
+from app.core.redaction import check_clean
 from app.households import consents
 from app.households.consents import (
     DECLINED,
@@ -15,10 +16,9 @@ from app.households.consents import (
     WITHDRAWN,
     check_covered,
     latest_end,
-    notices,
 )
-from app.households.policies import OfHousehold, check_stays
-from app.households.redaction import check_clean
+from app.households.policies import OfHousehold, check_stays, check_used
+from app.households.purposes import Purposes
 from app.households.service_models import Consent, ServicePerson, Visit
 from sync.errors import FieldError, Refusal
 from sync.gate import Work
@@ -43,14 +43,15 @@ class ConsentPolicy(OfHousehold):
         """Return the action: whatever is done to a consent after it was taken down ends it."""
         return "consent.create" if work.edit.op == "create" else "consent.withdraw"
 
-    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+    def derive(self, work: Work, values: Values, found: Purposes, actor: Actor) -> Values:
         """Check the answer that was taken down, or note its end.
 
         Raises:
             Refusal: a proof is changed or deleted, or an answer comes back that was taken back.
         """
         if work.edit.op == "create":
-            return self._taken_down(work, self.with_grid(work, values))
+            check_used(work)
+            return self._taken_down(work, self.with_grid(work, values), found)
         if work.edit.op == "delete":
             raise Refusal("proof_stays")
         others = sorted(set(values) - {"state"})
@@ -60,8 +61,8 @@ class ConsentPolicy(OfHousehold):
             raise Refusal("consent_ask_again")
         return {**values, "withdrawn_at": as_text(work.act.ms)}
 
-    def _taken_down(self, work: Work, values: Values) -> Values:
-        if values["notice_version"] not in notices():
+    def _taken_down(self, work: Work, values: Values, purposes: Purposes) -> Values:
+        if not 1 <= values["notice_version"] <= purposes.latest:
             raise _wrong("notice_version", "unknown_code")
         if values["state"] not in (GIVEN, DECLINED):
             raise _wrong("state", "not_a_choice", choices=[GIVEN, DECLINED])
@@ -69,6 +70,8 @@ class ConsentPolicy(OfHousehold):
         ahead_ms = CLOCK_MAY_BE_AHEAD // timedelta(milliseconds=1)
         if given_at > as_text(work.act.ms + ahead_ms):
             raise _wrong("given_at", "in_the_future")
+        if values["state"] == GIVEN and purposes.closed(values["purpose"]):
+            raise Refusal("purpose_closed")
         if values["state"] == DECLINED:
             return {**values, "given_at": given_at, "expires_at": None}
         latest = latest_end(values["purpose"], given_at)
@@ -93,13 +96,14 @@ class ServicePersonPolicy(OfHousehold):
             return "resident_sensitive.update"
         return "resident.create" if work.edit.op == "create" else "resident.update"
 
-    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+    def derive(self, work: Work, values: Values, found: Purposes, actor: Actor) -> Values:
         """Ask for the consents, of a guardian for those under 14, and for a clean note.
 
         Raises:
             Refusal: somebody is moved, a consent is missing, a guardian is, or the note names
                 numbers.
         """
+        check_used(work)
         if work.edit.op == "delete":
             return values
         check_stays(work, values)
@@ -113,8 +117,9 @@ class ServicePersonPolicy(OfHousehold):
         if guarded and merged.get("guardian_contact_id") is None:
             raise _wrong("guardian_contact_id", "required")
         return check_covered(
-            work, self.with_grid(work, values), by=consents.GUARDIAN if guarded else None
-        )
+            work, self.with_grid(work, values), found,
+            by=consents.GUARDIAN if guarded else None,
+        )  # fmt: skip
 
 
 class VisitPolicy(OfHousehold):
@@ -132,12 +137,13 @@ class VisitPolicy(OfHousehold):
         """Tell whether the actor made the visit."""
         return work.record is not None and work.record.values.get("visited_by") == actor.user_id
 
-    def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
+    def derive(self, work: Work, values: Values, found: Purposes, actor: Actor) -> Values:
         """Note who called when, and that the household was met; take no numbers in the note.
 
         Raises:
             Refusal: the note names numbers, or the visit is moved to another door.
         """
+        check_used(work)
         check_clean("note", values.get("note"))
         if work.edit.op != "create":
             if "household" in values:

@@ -19,11 +19,11 @@ from app.households.consents import (
     HOUSEHOLD_PURPOSES,
     WITHDRAWN,
     Question,
-    notices,
     question,
 )
 from app.households.models import Household
 from app.households.opening import READ, READ_SENSITIVE, read_open
+from app.households.purposes import all_notices, purposes_of
 from app.households.rules import is_minor
 from app.households.service_models import Consent, ServicePerson, Visit
 from app.households.service_policies import SENSITIVE
@@ -101,7 +101,7 @@ def _listed(model: type[Record], action: str, query: dict[str, Any]) -> Any:
 @blueprint.response(200, NoticeOut(many=True))
 def list_notices() -> Any:
     """List the notices that are read out, the newest last."""
-    return [{"version": version, **row} for version, row in sorted(notices().items())]
+    return all_notices(current_session())
 
 
 @blueprint.route("/consents")
@@ -153,8 +153,8 @@ def questions(session: Session, actor: Actor, household: str) -> list[Question]:
     )  # fmt: skip
     asked = {(household, purpose): None for purpose in HOUSEHOLD_PURPOSES}
     asked |= {(row["subject"], row["purpose"]): None for row in rows}
-    now = datetime.now(UTC)
-    return [question(subject, purpose, rows, now) for subject, purpose in asked]
+    now, standing = datetime.now(UTC), purposes_of(session)
+    return [question(subject, purpose, rows, now, standing) for subject, purpose in asked]
 
 
 # -- persons who asked for a service ----------------------------------------------------------

@@ -124,7 +124,7 @@ def _merged(home: Record, values: Values, around: Around, facts: Values) -> list
 
 def _living(around: Around, name: Any, field: str) -> Record:
     record = around.get((HOUSEHOLD, as_identity(name) or ""))
-    if record is None or record.deleted:
+    if record is None or record.deleted or record.values.get("restricted"):
         raise _wrong(field, "unknown_record")
     return record
 
@@ -138,6 +138,7 @@ def _none(values: Values, *names: str) -> None:
 def _members(around: Around, home: Record, people: Collection[str] | None) -> list[Record]:
     """Return the living people of a household, all or the ones named."""
     living = [one for key, one in around.items() if key[0] in PEOPLE and not one.deleted
+              and not one.values.get("restricted")
               and one.values.get("household") == home.id]  # fmt: skip
     if people is None:
         return living

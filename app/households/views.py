@@ -1,5 +1,6 @@
 """The office's view of households and contacts."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,12 @@ from app.office.schemas import in_schema, out_schema
 
 blueprint = Blueprint("households", __name__, url_prefix="/api/v1", description="Who is served")
 
-HouseholdOut = out_schema(Household, "Household")
+HouseholdOut = type("HouseholdOut", (out_schema(Household, "Household"),), {
+    "stale": fields.Boolean(
+        required=True,
+        metadata={"description": "nobody has confirmed it for 24 months: ask again or drop it"},
+    )
+})  # fmt: skip
 HouseholdNew = in_schema(Household, "HouseholdNew", creating=True)
 HouseholdChange = in_schema(Household, "HouseholdChange", creating=False)
 ContactOut = out_schema(Contact, "Contact")
@@ -35,6 +41,16 @@ class ContactQuery(PageQuery):
     household = fields.UUID(load_default=None)
 
 
+STALE_AFTER = timedelta(days=730)
+
+
+def _aged(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return a household with a word on the age of what is held of it."""
+    confirmed = shown.get("last_confirmed_at")
+    old = confirmed is None or datetime.fromisoformat(confirmed) < datetime.now(UTC) - STALE_AFTER
+    return {**shown, "stale": old}
+
+
 @blueprint.route("/households")
 @blueprint.guard("household.list")
 @blueprint.arguments(HouseholdQuery, location="query")
@@ -46,7 +62,7 @@ def list_households(query: dict[str, Any]) -> Any:
         current_session(), current_actor(), Household, "household.list", limit=query["limit"],
         cursor=query["cursor"], filters=filters,
     )  # fmt: skip
-    return page(rows, query["limit"], lambda row: (row["id"],))
+    return page([_aged(one) for one in rows], query["limit"], lambda row: (row["id"],))
 
 
 @blueprint.route("/households/<uuid:record>")
@@ -56,7 +72,7 @@ def read_household(record: UUID) -> Any:
     """Read one household; the read is written down"""
     session, actor = current_session(), current_actor()
     shown = read_record(session, actor, Household, str(record), "household.read")
-    return with_etag(shown)
+    return with_etag(_aged(shown))
 
 
 @blueprint.route("/households", methods=["POST"])
@@ -67,7 +83,7 @@ def create_household(body: dict[str, Any]) -> Any:
     """Capture a household."""
     session, actor = current_session(), current_actor()
     record = writing.create(session, actor, "household", body)
-    return read_record(session, actor, Household, record, "household.read")
+    return _aged(read_record(session, actor, Household, record, "household.read"))
 
 
 @blueprint.route("/households/<uuid:record>", methods=["PATCH"])
@@ -79,7 +95,7 @@ def change_household(body: dict[str, Any], record: UUID) -> Any:
     session, actor = current_session(), current_actor()
     shown = read_record(session, actor, Household, str(record), "household.read")
     writing.change_seen(session, actor, "household", shown, body)
-    return with_etag(read_record(session, actor, Household, str(record), "household.read"))
+    return with_etag(_aged(read_record(session, actor, Household, str(record), "household.read")))
 
 
 @blueprint.route("/contacts")

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from app.areas.services import paths_of
 from app.core.actor import HOUSE_ID, Actor
 from app.core.moments import as_text
+from app.core.redaction import check_clean
+from app.core.settings import current_settings
 from app.notices import rules
 from app.notices.models import GRIDS_MAX, Notice, NoticeAck, NoticeExplained
 from app.notices.places import Circle, grids_touched
@@ -17,6 +19,8 @@ from sync.gate import Work
 from sync.values import Invalid, Position
 
 Values = Mapping[str, Any]
+PUBLISHED = ("title", "text", "talking_points", "title_en", "text_en", "talking_points_en")
+"""What all may read: no number of a person stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,10 @@ class NoticePolicy:
         """Check the notice as a whole, and find its reach, version and state."""
         before = work.record.values if work.record else {}
         self._refuse_late(work, before, actor)
+        for name in PUBLISHED:
+            said = values.get(name)
+            text = "\n".join(map(str, said)) if isinstance(said, list) else said
+            check_clean(name, text, but=current_settings().office_contact)
         now = as_text(work.act.ms)
         given = dict(values)
         if not {**before, **given}.get("valid_from"):

@@ -17,7 +17,7 @@ from app.core.engine import current_engine
 from app.core.moments import now_ms
 from app.core.pagination import after
 from app.core.policy import Answer, Reach
-from app.core.records import Record, declared_of
+from app.core.records import Record, declared_of, living
 from app.core.sight import unveiled
 from app.office import reveals
 from app.office.reveals import Glass
@@ -65,7 +65,7 @@ def list_records(
         raise Problem(403, "not_allowed", action=action)
     rows = session.execute(
         sa.select(model.id, model.rv, model.body)
-        .where(within_reach(model, reach, own), model.deleted.is_(None), *filters)
+        .where(within_reach(model, reach, own), living(model), *filters)
         .where(after([model.id], cursor))
         .order_by(model.id)
         .limit(limit + 1)
@@ -139,7 +139,7 @@ def place_of_record(
             might read it, had it not been destroyed with its key.
     """
     row = session.execute(
-        sa.select(model.id, model.rv, model.body).where(model.id == record, model.deleted.is_(None))
+        sa.select(model.id, model.rv, model.body).where(model.id == record, living(model))
     ).first()
     if row is None:
         raise Problem(404, "not_found")

@@ -19,6 +19,7 @@ _STATUS = {
     "already_resolved": 409, "not_resolved": 409, "changed_since": 409, "consent_ask_again": 409,
     "already_claimed": 409, "transition_not_allowed": 409, "not_parked": 404,
     "consent_missing": 409, "consent_withdrawn": 409, "proof_stays": 409,
+    "purpose_closed": 409, "data_restricted": 409, "request_stays": 409,
 }  # fmt: skip
 _CODE = {"unknown_record": "not_found", "out_of_scope": "not_found", "not_parked": "not_found"}
 

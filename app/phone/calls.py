@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.core.identifiers import new_id
+from app.core.redaction import find, masked
 from app.households.consents import HOUSEHOLD_PURPOSES, WITHDRAWN, Question, question
-from app.households.redaction import find, masked
 from app.households.rules import plain_address
 from app.phone.client import Phone
 from sync.acts import DONE, UNDONE

@@ -41,12 +41,29 @@ def erase(
     *,
     also: Collection[str] = (),
 ) -> erasure.Erased:
-    """Erase records and enter them in both lists; the one outside is on the disk first."""
-    done = _erased(session, engine, orders, also)
-    append(list_of(place), done.erasures)
+    """Erase records and write each of them down in the audit log, too."""
+    done = erase_together(session, engine, place, orders, also=also)
     for one in done.erasures:
         audit.record(session, "sync.erased", user_id=one.by, subject=f"{one.kind}:{one.record}",
                      reason=one.reason, scopes=len(one.scopes))  # fmt: skip
+    return done
+
+
+def erase_together(
+    session: Session,
+    engine: Engine,
+    place: Path,
+    orders: Sequence[Erasure],
+    *,
+    also: Collection[str] = (),
+) -> erasure.Erased:
+    """Erase records and enter them in both lists; the one outside is on the disk first.
+
+    The caller writes down who ordered it, and how many they were: of a thousand people one by one
+    nobody could read it.
+    """
+    done = _erased(session, engine, orders, also)
+    append(list_of(place), done.erasures)
     return done
 
 

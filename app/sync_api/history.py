@@ -22,7 +22,7 @@ from app.core.feature import KindPolicy
 from app.core.moments import as_text, now_ms
 from app.core.pagination import PageQuery, after, page
 from app.core.policy import Answer
-from app.core.records import sync_tables
+from app.core.records import RESTRICTED, sync_tables
 from app.core.sight import unveiled
 from app.core.web import Blueprint
 from app.office import reveals
@@ -106,6 +106,8 @@ def _mask_for(session: Session, actor: Actor, policy_: KindPolicy, record: str) 
     if row is None:
         raise Problem(404, "not_found")
     values = json.loads(engine.seal.shown(model.kind, record, row.body))
+    if values.get(RESTRICTED):
+        raise Problem(404, "not_found")
     target = Record(model.kind, record, row.rv, values, {})
     grid, now = target.values.get("grid"), now_ms()
     path = paths_of(session, [grid]).get(grid) if grid else None

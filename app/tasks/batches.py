@@ -19,6 +19,7 @@ from app.core.identifiers import new_id
 from app.core.moments import as_text, now_ms
 from app.core.pagination import after
 from app.identity.policies import demand_place
+from app.tasks.asking import declining
 from app.tasks.handing_out import (
     TASKS_MAX,
     Errand,
@@ -195,7 +196,24 @@ def _targets(
     _demand_all(actor, targets, grids, at_ms)
     if missing:
         raise Problem(404, "not_found")
+    targets = _willing(session, targets, wish.task_kind, now)
     return targets, sorted(set(grids.values()))
+
+
+def _willing(
+    session: Session, targets: list[Target], task_kind: str, now: datetime
+) -> list[Target]:
+    """Leave out the households that have just said no to what a kind of task asks for.
+
+    Raises:
+        Problem: 422 ``households_declined``: none is left.
+    """
+    homes = [(one.household, task_kind) for one in targets if one.household]
+    no = {household for household, _ in declining(session, homes, now)}
+    willing = [one for one in targets if one.household not in no]
+    if targets and not willing:
+        raise Problem(422, "households_declined", households=len(no))
+    return willing
 
 
 def _standing(session: Session, grids: set[int]) -> dict[int, str]:

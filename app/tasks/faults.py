@@ -17,6 +17,10 @@ FAULTS: Mapping[str, Advice] = {
     "task_has_begun": Advice(
         "任务已开始，不能放回任务池", "The task has begun and cannot go back to the pool",
         "改派给另一网格员", "Give it to another worker."),
+    "household_declined": Advice(
+        "住户 180 天内已拒绝此项用途，暂不打扰",
+        "The household said no to this within 180 days and is left in peace",
+        "期满后再派，或由住户主动提出", "Wait, or until the household asks for it."),
     "not_about_a_household": Advice(
         "只有走访住户的任务可报“无变化”", "Only a visit to a household can find nothing changed",
         "填写办理情况后报完成", "Say what was done and report it as done."),

@@ -21,6 +21,7 @@ from app.core.engine import current_engine
 from app.core.identifiers import new_id
 from app.forms.lookup import forms_of
 from app.identity.models import PERMANENT, Post
+from app.tasks.asking import has_declined
 from app.tasks.filling import FORM, VERSION
 from app.tasks.house import WholeGate, write_together
 from app.tasks.models import Task
@@ -108,7 +109,8 @@ def unseen_households(
 ) -> list[Target]:
     """Return the households below a path that nobody has looked at for so many days.
 
-    Those at which a task of this kind is open already are left out.
+    Those at which a task of this kind is open already are left out, and those that have just said
+    no to what it asks for.
     """
     t = _households().c
     asked = sa.exists().where(
@@ -120,7 +122,14 @@ def unseen_households(
     found = (
         sa.select(t.grid, t.id)
         .join(Area, Area.id == t.grid)
-        .where(below(path), t.deleted.is_(None), long_ago, ~asked)
+        .where(
+            below(path),
+            t.deleted.is_(None),
+            t.restricted.is_(None),
+            long_ago,
+            ~asked,
+            ~has_declined(t.id, task_kind, now),
+        )
     )
     rows = session.execute(found.order_by(t.grid, t.id).limit(TASKS_MAX + 1))
     return [Target(row.grid, row.id) for row in rows]
@@ -129,7 +138,11 @@ def unseen_households(
 def households_named(session: Session, ids: Iterable[str]) -> list[Target]:
     """Return the living households of these ids, with their grids; others are left out."""
     t = _households().c
-    found = sa.select(t.grid, t.id).where(among(t.id, "ids"), t.deleted.is_(None)).order_by(t.id)
+    found = (
+        sa.select(t.grid, t.id)
+        .where(among(t.id, "ids"), t.deleted.is_(None), t.restricted.is_(None))
+        .order_by(t.id)
+    )
     return [Target(row.grid, row.id) for row in session.execute(found, {"ids": list(ids)})]
 
 

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.evidence import check_photos
+from app.core.records import RESTRICTED
 from app.forms.lookup import Forms, forms_of
 from app.identity.models import Post, User
 from app.tasks import steps
+from app.tasks.asking import asks, declining
 from app.tasks.filling import keys_of, with_answers, with_form
 from app.tasks.models import Task, TaskKind
 from app.tasks.rules import ACTION_OF_STATE, WORKERS_ACTIONS
@@ -21,6 +23,7 @@ from app.tasks.standing import came_too_late, may_act
 from sync.errors import FieldError, Refusal
 from sync.gate import Work
 from sync.stores.many import among
+from sync.values import as_identity
 
 Values = Mapping[str, Any]
 REPORTING = frozenset({
@@ -48,12 +51,14 @@ class Found:
         kinds: the photo rule of each kind of task.
         serving: who serves which grid today.
         claimers: the names of those who have claimed what others worked on meanwhile.
+        declined: households that have just said no to what a kind of task asks for.
     """
 
     kinds: Mapping[str, str]
     serving: frozenset[tuple[int, int]]
     claimers: Mapping[int, str]
     forms: Forms
+    declined: frozenset[tuple[str, str]] = frozenset()
 
 
 class TaskPolicy:
@@ -88,6 +93,7 @@ class TaskPolicy:
         return Found(
             {row[0]: row[1] for row in kinds}, frozenset((row[0], row[1]) for row in posts),
             {row[0]: row[1] for row in names}, forms_of(session, keys_of(works)),
+            declining(session, filter(None, map(_asking, works)), datetime.now(UTC)),
         )  # fmt: skip
 
     def grids(self, work: Work, values: Values, found: Found | None) -> tuple[int, ...]:
@@ -107,6 +113,9 @@ class TaskPolicy:
             raise Refusal("invalid_fields", FieldError("task_kind", "unknown_code"))
         values = with_form(work, values, found.forms)
         self._check_references(work, values)
+        asked = _asking(work)
+        if asked in found.declined:
+            raise Refusal("invalid_fields", FieldError("household", "household_declined"))
         self._check_assignee(work, values, found)
         as_worker = self.action(work, values) in WORKERS_ACTIONS
         if as_worker and work.record:
@@ -127,7 +136,7 @@ class TaskPolicy:
             other = work.referred.get(name)
             if values.get(name) is None:
                 continue
-            if other is None or other.values.get("grid") != grid:
+            if other is None or other.values.get("grid") != grid or other.values.get(RESTRICTED):
                 raise Refusal("invalid_fields", FieldError(name, "unknown_record"))
 
     def _check_assignee(self, work: Work, values: Values, found: Found) -> None:
@@ -162,6 +171,17 @@ def _claimed_unseen(work: Work) -> int | None:
         return None
     assignee: int | None = work.record.values.get("assignee")
     return assignee
+
+
+def _asking(work: Work) -> tuple[str, str] | None:
+    """Return the household that an edit sends somebody to, and the kind of task, if it asks."""
+    said = work.edit.set
+    if not {"household", "task_kind"} & said.keys():
+        return None
+    before = work.record.values if work.record else {}
+    household = as_identity(said.get("household", before.get("household")))
+    kind = said.get("task_kind", before.get("task_kind"))
+    return (household, str(kind)) if household and asks(kind) else None
 
 
 def _kinds_of(work: Work) -> set[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.areas.divisions import GRID_LEVEL
 from app.areas.models import Area
 from app.core.actor import Actor
+from app.core.records import living
 from app.households.models import Household
 from app.office import writing
 from sync.errors import FieldError, Problem
@@ -21,7 +22,7 @@ def transfer(session: Session, actor: Actor, household: str, grid: int) -> Mappi
         Problem: 404, 403, 422.
     """
     rv = session.execute(
-        sa.select(Household.rv).where(Household.id == household, Household.deleted.is_(None))
+        sa.select(Household.rv).where(Household.id == household, living(Household))
     ).scalar()
     if rv is None:
         raise Problem(404, "not_found")

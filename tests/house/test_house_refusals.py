@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.core import gate, refusals
+from app.core import gate, redaction, refusals
 from app.core.policy import Answer
 from app.forms import shape
-from app.households import redaction
 from app.sync_api import services
 from app.sync_api.support import PAGE
 from sync import parking, upgrade, wire
@@ -37,11 +36,14 @@ HANDED_ON = {
     ("app/forms/answers.py", "fault.code"): set(),
     ("app/forms/xlsform.py", "fault.code"): set(),
     ("app/forms/xlsform.py", "code"): {"xlsform_not_supported", "xlsform_no_list", "xlsform_check"},
-    ("app/households/redaction.py", "code"): {redaction.IDENTITY, redaction.CARD,
+    ("app/core/redaction.py", "code"): {redaction.IDENTITY, redaction.CARD,
                                               redaction.TELEPHONE},
     ("app/households/service_policies.py", "code"): {
         "unknown_code", "not_a_choice", "in_the_future", "consent_too_long", "required",
         "read_only"},
+    ("app/privacy/policies.py", "code"): {"required", "in_the_future", "unknown_record"},
+    ("app/privacy/publishing.py", "one.code"): {redaction.IDENTITY, redaction.CARD,
+                                                redaction.TELEPHONE},
     ("app/households/verbs.py", "code"): {
         "unknown_record", "id_taken", "required", "not_part_of_verb", "not_in_household",
         "bands_exceed_total", "not_an_object"},

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from app.areas.models import AreaBorder
 from app.core.database import Mode
 from app.core.identifiers import new_id
+from app.households.purposes import open_purpose
 from app.incidents.commands import CATEGORIES
 from app.incidents.models import IncidentCategory
 from app.incidents.services import import_categories
@@ -204,4 +205,6 @@ def open_county(app: Flask, client: FlaskClient) -> County:
         # Each county sets its own rules; this one asks for no photo of rubbish.
         session.execute(sa.update(IncidentCategory).where(IncidentCategory.code == GARBAGE)
                         .values(photo="optional"))  # fmt: skip
+        open_purpose(session, "health", by=0, now=datetime.now(UTC), assessment="PIA-2026-1",
+                     assessed_on=date(2026, 1, 5))  # fmt: skip
     return county

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.core.identifiers import new_id
 from app.core.records import sync_tables
-from app.households.redaction import masked
+from app.core.redaction import masked
 from app.households.service_models import Visit
 from tests.app.core.county import County, SyncPhone, centre
 from tests.app.households.answers import consent, home_of, work_off
