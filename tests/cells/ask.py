@@ -9,10 +9,9 @@ from tests.cells.table import ask_guards, ask_table
 from tests.cells.world import World
 
 Ask = Callable[[Cells], None]
-PRINCIPAL: tuple[Ask, ...] = (
-    ask_table, ask_lists, ask_features, ask_pulls, ask_copies, ask_edits,
-)  # fmt: skip
-WHOLE: tuple[Ask, ...] = (*PRINCIPAL, ask_guards, ask_doors)
+READING: tuple[Ask, ...] = (ask_table, ask_lists, ask_features, ask_pulls, ask_copies)
+PRINCIPAL: tuple[Ask, ...] = (*READING, ask_edits)
+WHOLE: tuple[Ask, ...] = (*READING, ask_guards, ask_doors, ask_edits)
 
 
 def ask(world: World, doors: tuple[Ask, ...] = WHOLE) -> Cells:
