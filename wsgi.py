@@ -2,9 +2,10 @@
 
 import os
 
-from app.core.database import Database
+from app.core.database import Database, UnsafeEngine
 from app.core.jobs import work_beside
-from app.core.settings import BY_ENGINE, INSIDE
+from app.core.roles import demand_own_role
+from app.core.settings import BY_ENGINE, INSIDE, PRODUCTION
 from app.factory import create_app
 
 app = create_app()
@@ -13,6 +14,9 @@ app = create_app()
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
     database: Database = app.extensions["wangge_database"]
     database.check()
+    weaknesses = demand_own_role(database)
+    if weaknesses and app.extensions["wangge_settings"].profile == PRODUCTION:
+        raise UnsafeEngine("; ".join(weaknesses))
     # The embedded engine has one process, which does its jobs itself; else `flask worker` does.
     jobs = app.extensions["wangge_settings"].jobs
     if jobs == INSIDE or (jobs == BY_ENGINE and database.is_sqlite):

@@ -25,7 +25,7 @@ from app import (
     tasks,
     workflows,
 )
-from app.core import docs, errors, health, jobs, web, worker
+from app.core import docs, errors, health, jobs, roles, web, worker
 from app.core.cipher import Cipher
 from app.core.database import Database
 from app.core.engine import build_engine
@@ -34,6 +34,7 @@ from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
 from app.core.refusals import FIELDS
 from app.core.settings import Settings
+from app.core.span import asked_by_house
 from app.sync_api import history
 from sync.wire import BODY_BYTES_MAX
 
@@ -72,7 +73,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     database = Database(
-        settings.database_url, pool_size=settings.pool_size, standby_url=settings.standby_url
+        settings.database_url,
+        pool_size=settings.pool_size,
+        standby_url=settings.standby_url,
+        migrate_url=settings.migrate_url,
     )
     cipher = Cipher(settings.field_key)
     app.extensions.update(
@@ -103,13 +107,14 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
         app.register_blueprint(docs.blueprint)
     policies = [one for feature in FEATURES for one in feature.policies]
     api.register_blueprint(history.build_blueprint(policies))
-    app.cli.add_command(worker.command)
+    app.cli.add_command(asked_by_house(worker.command))
+    app.cli.add_command(roles.group)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
         FIELDS.update(feature.faults)
         for blueprint in feature.blueprints:
             api.register_blueprint(blueprint)
         for command in feature.commands:
-            app.cli.add_command(command)
+            app.cli.add_command(asked_by_house(command))
         if feature.init_app:
             feature.init_app(app)

@@ -18,7 +18,7 @@ def include(item: Any, name: str | None, kind: str, reflected: bool, compare_to:
 
 def run() -> None:
     """Run inside one transaction; on SQLite without foreign keys, which are checked at the end."""
-    with database.engine.connect() as connection:
+    with database.migrating() as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.commit()

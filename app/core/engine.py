@@ -22,6 +22,7 @@ from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import KindTable, sync_tables
 from app.core.sight import Sight, sight_of
+from app.core.span import as_house
 from sync.clock import Anchors
 from sync.conflicts import CONFLICT
 from sync.edits import Draft, Edit
@@ -70,6 +71,7 @@ class Engine:
         tables: dict[str, Table] = {**self.tables, CONFLICT.name: ConflictTable()}
         return SqlStore(session, sync_tables, tables, self.seal, begin_writing)
 
+    @as_house()
     def push(
         self,
         session: Session,
@@ -138,6 +140,7 @@ def current_engine() -> Engine:
     return engine
 
 
+@as_house()
 def write_as_office(
     session: Session,
     actor: Actor,
@@ -179,6 +182,7 @@ def write_as_office(
     return reply.results[0]
 
 
+@as_house()
 def write_all_as_office(
     session: Session,
     actor: Actor,

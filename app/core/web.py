@@ -18,6 +18,7 @@ from app.core import policy
 from app.core.actor import Actor
 from app.core.database import Mode, current_database
 from app.core.moments import now_ms
+from app.core.span import NOTHING, span_of, spanning, use
 from sync.errors import Problem
 from sync.wire import BODY_BYTES_MAX, NotJson, read_json
 
@@ -237,13 +238,14 @@ class Blueprint(flask_smorest.Blueprint):
                 # A slow phone must hold neither a connection nor the write lock meanwhile.
                 if not door.streams:
                     request.get_data(cache=True)
-                with current_database().transaction(mode or Mode.LOOK) as session:
-                    g.session = session
-                    if action != PUBLIC:
-                        enter(session, action, door)
-                    if mode is not None:
-                        return view(*args, **kwargs)
-                return view(*args, **kwargs)
+                with spanning(NOTHING):
+                    with current_database().transaction(mode or Mode.LOOK) as session:
+                        g.session = session
+                        if action != PUBLIC:
+                            use(span_of(enter(session, action, door), now_ms()))
+                        if mode is not None:
+                            return view(*args, **kwargs)
+                    return view(*args, **kwargs)
 
             guarded.action = action  # type: ignore[attr-defined]
             _document(guarded, action)

@@ -23,6 +23,7 @@ from app.core.pagination import PageQuery, after, page
 from app.core.policy import Answer
 from app.core.records import sync_tables
 from app.core.sight import unveiled
+from app.core.span import as_house
 from app.core.web import Blueprint
 from app.sync_api.scopes import scopes_of
 from sync.clock import ActTime
@@ -182,6 +183,7 @@ def _question(engine: Engine, record: Record, now: int) -> Work:
     return Work(Edit(0, "", "update", record.kind, record.id), kind, record, act)
 
 
+@as_house()
 def _rows(session: Session, kind: str, record: str, query: Mapping[str, Any]) -> list[Any]:
     """Read the edits of a record and the choices in its conflicts: one statement."""
     t = sync_tables.ledger

@@ -19,6 +19,7 @@ from app.core.moments import as_text, now_ms
 from app.core.pagination import PageQuery, after, page
 from app.core.policy import Answer
 from app.core.records import sync_tables
+from app.core.span import as_house
 from app.core.web import Blueprint
 from app.office import writing
 from sync import parking
@@ -147,7 +148,8 @@ def _refuse(session: Session, actor: Actor, edit: str) -> NoReturn:
     Raises:
         Problem: 404 or 403.
     """
-    scope = session.scalar(sa.select(_t.c.scope).where(_t.c.edit == edit))
+    with as_house():
+        scope = session.scalar(sa.select(_t.c.scope).where(_t.c.edit == edit))
     area = area_of_scope(scope)
     path = paths_of(session, [area]).get(area) if area else None
     said = policy.decide(actor, "parking.list", path=path, own=False, at_ms=now_ms()).answer
