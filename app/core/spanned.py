@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from app.core.span import NOTHING, Span, present
 
 APPLIED = "wangge_span"
-USER_MAX = 2**62
+STEPS = ("SAVEPOINT", "ROLLBACK TO", "RELEASE", "BEGIN")
+"""What only marks steps of a transaction: what is told within one is taken back with it."""
 
 
 class OutOfSpan(RuntimeError):
@@ -61,22 +62,26 @@ SPANNED: Mapping[str, Rule] = {
     "photo_picture": Rule(photo="photo"),
 }
 _WRITES = re.compile(
-    rf"\b(INSERT(?: OR \w+)? INTO|DELETE FROM|UPDATE) (\"?)({'|'.join(SPANNED)})\2(?=[\s(])"
+    rf"\b(INSERT(?: OR \w+)? INTO|DELETE FROM|UPDATE) (\"?)({'|'.join(SPANNED)})\2(?=[\s(]|$)"
 )
 
 
 def watch(engine: sa.Engine, *, is_sqlite: bool) -> None:
     """Hold all statements of an engine to the span."""
     apply, within = (_tell_sqlite, _behind_views) if is_sqlite else (_tell_postgres, _as_it_is)
+    # A transaction of PostgreSQL begins by seeing nothing; a table of SQLite keeps what it holds.
+    untold = None if is_sqlite else NOTHING
 
     def before(
         connection: sa.Connection, cursor: Any, statement: str, parameters: Any, *_: Any
     ) -> tuple[str, Any]:
+        if statement.startswith(STEPS):
+            return statement, parameters
         span = present()
         writing, sent = within(statement)
         if writing and not span.house:
             raise OutOfSpan(statement.split("\n", maxsplit=1)[0][:80])
-        if connection.info.get(APPLIED, NOTHING) != span and _holds(connection):
+        if connection.info.get(APPLIED, untold) != span and _holds(connection):
             apply(connection.connection.cursor(), span)
             connection.info[APPLIED] = span
         return sent, parameters

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 from tests.cells.lists import ask_features, ask_lists
 from tests.cells.phones import ask_copies, ask_edits, ask_pulls
+from tests.cells.rows import ask_rows
 from tests.cells.run import Cells, ask_doors
 from tests.cells.table import ask_guards, ask_table
 from tests.cells.world import World
 
 Ask = Callable[[Cells], None]
-READING: tuple[Ask, ...] = (ask_table, ask_lists, ask_features, ask_pulls, ask_copies)
+READING: tuple[Ask, ...] = (
+    ask_table, ask_lists, ask_features, ask_pulls, ask_copies, ask_rows,
+)  # fmt: skip
 PRINCIPAL: tuple[Ask, ...] = (*READING, ask_edits)
 WHOLE: tuple[Ask, ...] = (*READING, ask_guards, ask_doors, ask_edits)
 
