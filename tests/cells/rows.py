@@ -4,8 +4,8 @@ import time
 
 import sqlalchemy as sa
 
+from app.core import span
 from app.core.database import Mode
-from app.core.span import span_of, spanning
 from app.identity import actors_of
 from tests.cells import oracle as o
 from tests.cells.run import Cells
@@ -25,7 +25,7 @@ def ask_rows(cells: Cells) -> None:
         with county.database.transaction(Mode.READ) as session:
             user = county.ids[role]
             actor = actors_of(session, [user])[user]
-        with spanning(span_of(actor, int(time.time() * 1000))):
+        with span.spanning(span.span_of(actor, int(time.time() * 1000))):
             for table, (sort, column) in TABLES.items():
                 with county.database.transaction(Mode.READ) as session:
                     every = sa.text(f'SELECT "{column}" FROM "{table}"')

@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.core import policy, sight, web
+from app.core import policy, sight, span, web
+from app.core.actor import ROLES
 from app.core.policy import Answer, Decision
 from app.core.records import KindTable
 from app.office import reading
@@ -14,6 +15,7 @@ from app.sync_api import copying, services
 from tests.cells.ask import Ask
 from tests.cells.lists import ask_lists
 from tests.cells.phones import ask_copies, ask_edits, ask_pulls
+from tests.cells.rows import ask_rows
 from tests.cells.table import ask_guards, ask_table
 
 
@@ -76,6 +78,11 @@ def _copy_of_any_scope() -> Iterator[None]:
         yield
 
 
+def _span_of_everything() -> AbstractContextManager[None]:
+    """Let the database show everybody everything, as long as the routes ask."""
+    return _instead(span, "_everywhere", lambda: frozenset(ROLES))
+
+
 SABOTAGES: dict[str, tuple[Callable[[], AbstractContextManager[None]], Ask]] = {
     "path_without_its_dot": (_path_without_its_dot, ask_table),
     "list_without_scope": (_list_without_scope, ask_lists),
@@ -85,5 +92,6 @@ SABOTAGES: dict[str, tuple[Callable[[], AbstractContextManager[None]], Ask]] = {
     "guard_without_lock": (_guard_without_lock, ask_guards),
     "pull_of_any_scope": (_copy_of_any_scope, ask_pulls),
     "copy_of_any_scope": (_copy_of_any_scope, ask_copies),
+    "span_of_everything": (_span_of_everything, ask_rows),
 }
 """Each with the doors that show it soonest; the whole shows all of them."""

@@ -78,7 +78,8 @@ def _fill(county: County, word: str, grid: int, worker: str, chief: str | None) 
         phone, second = county.phone(worker), county.another_phone(worker)
     home, case = name(f"{word} household"), name(f"{word} incident")
     edits = [
-        ("household", home, household(grid=grid)), ("consent", name(f"{word} consent"), agreed(home, "contact")),
+        ("household", home, household(grid=grid)),
+        ("consent", name(f"{word} consent"), agreed(home, "contact")),
         ("contact", name(f"{word} contact"), contact_fields(home)),
         ("visit", name(f"{word} visit"), {"household": home, "outcome": "met"}),
         ("incident", case, incident(grid=grid)),
