@@ -14,11 +14,12 @@ ROLE_HINT = (
     "make a role of its own for the server: CREATE ROLE wangge_server LOGIN PASSWORD '…', then "
     "flask database grant-runtime wangge_server, and name it in DATABASE_URL"
 )
-_GRANTS = (
+_OWN = (
+    "SELECT relname, relkind = 'S' FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    " AND relkind IN ('r', 'S') AND pg_has_role(current_user, relowner, 'USAGE') ORDER BY 1"
+)
+_ALWAYS = (
     "GRANT USAGE ON SCHEMA public TO {role}",
-    "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
-    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public"
     " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
@@ -36,7 +37,11 @@ group = AppGroup("database", help="数据库角色 / roles of the database")
 def grant(connection: sa.Connection, role: str) -> None:
     """Let a role serve: use all tables, change none, and add to the audit log only."""
     quoted = connection.dialect.identifier_preparer.quote_identifier(role)
-    for statement in _GRANTS:
+    for name, is_sequence in connection.exec_driver_sql(_OWN).all():
+        rights = "USAGE, SELECT" if is_sequence else "SELECT, INSERT, UPDATE, DELETE"
+        kind = "SEQUENCE" if is_sequence else "TABLE"
+        connection.exec_driver_sql(f'GRANT {rights} ON {kind} "{name}" TO {quoted}')
+    for statement in _ALWAYS:
         connection.exec_driver_sql(statement.format(role=quoted))
 
 
