@@ -8,6 +8,7 @@ write are sent to the tables behind them, and only the house may write.
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -82,7 +83,8 @@ def watch(engine: sa.Engine, *, is_sqlite: bool) -> None:
         if writing and not span.house:
             raise OutOfSpan(statement.split("\n", maxsplit=1)[0][:80])
         if connection.info.get(APPLIED, untold) != span and _holds(connection):
-            apply(connection.connection.cursor(), span)
+            with closing(connection.connection.cursor()) as own:
+                apply(own, span)
             connection.info[APPLIED] = span
         return sent, parameters
 
@@ -210,4 +212,3 @@ def _tell_sqlite(cursor: Any, span: Span) -> None:
         "UPDATE temp.span_who SET user = ?, every = ?, house = ?",
         (span.user, span.everything, span.house),
     )
-    cursor.close()

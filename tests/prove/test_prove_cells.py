@@ -1,4 +1,4 @@
-"""Every action, role and relation at its principal doors, on both engines; and planted mistakes."""
+"""The short form of the cells, at their principal doors on both engines, and proof they can fail."""
 
 from collections.abc import Iterator
 
