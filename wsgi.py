@@ -3,9 +3,10 @@
 import os
 
 from app.core import system_log
-from app.core.database import Database
+from app.core.database import Database, UnsafeEngine
 from app.core.jobs import work_beside
-from app.core.settings import BY_ENGINE, INSIDE
+from app.core.roles import demand_own_role
+from app.core.settings import BY_ENGINE, INSIDE, PRODUCTION
 from app.factory import create_app
 from app.keys.checking import check as check_keys
 
@@ -15,6 +16,9 @@ app = create_app()
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
     database: Database = app.extensions["wangge_database"]
     database.check()
+    weaknesses = demand_own_role(database)
+    if weaknesses and app.extensions["wangge_settings"].profile == PRODUCTION:
+        raise UnsafeEngine("; ".join(weaknesses))
     check_keys(app)
     with app.app_context():
         system_log.write_down_start(database)

@@ -28,7 +28,7 @@ from app import (
     tasks,
     workflows,
 )
-from app.core import command_log, deeds, docs, errors, health, jobs, web, worker
+from app.core import command_log, deeds, docs, errors, health, jobs, roles, web, worker
 from app.core.audit import Pen
 from app.core.cipher import Cipher
 from app.core.database import Database
@@ -40,6 +40,7 @@ from app.core.openapi import HouseApi, init_api
 from app.core.problems import CATALOGUE
 from app.core.refusals import FIELDS
 from app.core.settings import Settings
+from app.core.span import asked_by_house
 from app.identity import approval_views
 from app.sync_api import history
 from app.sync_api.epochs import place_of
@@ -83,7 +84,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     database = Database(
-        settings.database_url, pool_size=settings.pool_size, standby_url=settings.standby_url
+        settings.database_url,
+        pool_size=settings.pool_size,
+        standby_url=settings.standby_url,
+        migrate_url=settings.migrate_url,
     )
     roots = Roots(settings.root_keys, settings.field_key_current)
     ring = KeyRing(roots, written_down(database, place_of(settings)))
@@ -123,7 +127,8 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
     command_log.write_down_all(worker.command)
     two_persons = [deed for feature in FEATURES for deed in feature.deeds]
     api.register_blueprint(approval_views.build_blueprint(two_persons))
-    app.cli.add_command(worker.command)
+    app.cli.add_command(asked_by_house(worker.command))
+    app.cli.add_command(roles.group)
     for feature in FEATURES:
         CATALOGUE.update(feature.problems)
         FIELDS.update(feature.faults)
@@ -131,6 +136,6 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
             api.register_blueprint(blueprint)
         for command in feature.commands:
             command_log.write_down_all(command)
-            app.cli.add_command(command)
+            app.cli.add_command(asked_by_house(command))
         if feature.init_app:
             feature.init_app(app)

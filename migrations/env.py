@@ -32,7 +32,7 @@ def write_down(connection: Any, steps: list[Any]) -> None:
 def run() -> None:
     """Run inside one transaction; on SQLite without foreign keys, which are checked at the end."""
     steps: list[Any] = []
-    with database.engine.connect() as connection:
+    with database.migrating() as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.commit()

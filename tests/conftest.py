@@ -20,7 +20,9 @@ from sqlalchemy.orm import Session
 
 from app.core.database import Base, Database, Mode
 from app.core.identifiers import new_id
+from app.core.roles import grant
 from app.core.settings import Settings
+from app.core.span import as_house
 from app.factory import create_app
 
 ENGINES = ("sqlite", "postgresql")
@@ -34,10 +36,36 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("suite")
 
 
+OWNERS: dict[str, str] = {}
+"""For each database on which a test serves in the server's own role, the owner's address."""
+
+
 def settings_for(url: str, data_dir: Path, **more: str) -> Settings:
     """Return settings for a database of the tests."""
+    more = {"MIGRATE_URL": OWNERS[url], **more} if url in OWNERS else more
     environment = {"DATABASE_URL": url, "DATA_DIR": str(data_dir), "POOL_SIZE": "24"}
     return Settings.from_environment({**SECRETS, **environment, **more})
+
+
+def in_own_role(url: str) -> str:
+    """Return the address by which the server's own role uses a migrated database.
+
+    Tests that ran as a superuser would prove nothing of row-level security.
+    """
+    owner = sa.create_engine(url)
+    role = "wangge_server_of_tests"
+    with owner.begin() as connection:
+        # Several test runs may meet here; the first one makes the role.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(0)"))
+        known = connection.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"),
+                                   {"role": role}).first()  # fmt: skip
+        if known is None:
+            connection.execute(sa.text(f"CREATE ROLE {role} LOGIN"))
+        grant(connection, role)
+    owner.dispose()
+    own = sa.make_url(url).set(username=role).render_as_string(hide_password=False)
+    OWNERS[own] = url
+    return own
 
 
 def _migrated(url: str, data_dir: Path) -> None:
@@ -74,7 +102,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     inside.dispose()
     shown = url.render_as_string(hide_password=False)
     _migrated(shown, tmp_path_factory.mktemp("postgres"))
-    yield shown
+    yield in_own_role(shown)
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
@@ -85,7 +113,7 @@ def empty(url: str) -> None:
 
     The tables are small: deleting takes a tenth of the time that TRUNCATE needs for new files.
     """
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(OWNERS.get(url, url))
     names = [table.name for table in reversed(Base.metadata.sorted_tables)]
     sequences = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'S'"
     with engine.begin() as connection:
@@ -118,6 +146,13 @@ def app(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     with app.app_context():
         yield app
     app.extensions["wangge_database"].dispose()
+
+
+@pytest.fixture(autouse=True)
+def hand_of_the_house() -> Iterator[None]:
+    """Let the tests themselves see everything; requests see what their callers may."""
+    with as_house():
+        yield
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ blueprint = Blueprint(
 
 
 @blueprint.route("")
+@blueprint.guard("org_unit.list")
 @blueprint.arguments(AreaQuery, location="query")
 @blueprint.response(200, AreaOut(many=True))
-@blueprint.guard("org_unit.list")
 def list_areas(query: dict[str, Any]) -> Any:
     """List standing areas in the order of their codes."""
     wish = services.AreaWish(**query)
@@ -35,9 +35,9 @@ def read_area(area_id: int) -> Any:
 
 
 @blueprint.route("/locate")
+@blueprint.guard("org_unit.read")
 @blueprint.arguments(PlaceQuery, location="query")
 @blueprint.response(200, PlaceOut)
-@blueprint.guard("org_unit.read")
 def locate(query: dict[str, Any]) -> Any:
     """Find the grid that holds a position, or else the nearest one."""
     return services.locate(current_session(), current_actor(), now_ms=now_ms(), **query)

@@ -26,6 +26,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from app.core import spanned
 from app.core.driver import driver, load_spatialite
 from app.core.standby import Standby
 
@@ -119,8 +120,16 @@ class UnsafeEngine(RuntimeError):
 class Database:
     """One engine and the ways to open a transaction on it."""
 
-    def __init__(self, url: str, *, pool_size: int = 16, standby_url: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 16,
+        standby_url: str | None = None,
+        migrate_url: str | None = None,
+    ) -> None:
         self.url = sa.make_url(url)
+        self.migrate_url = sa.make_url(migrate_url or url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.metadata = Base.metadata
         self._turnstile = Turnstile()
@@ -128,10 +137,13 @@ class Database:
         self.before: Callable[[], object] | None = None
         self.engine = self._open_sqlite(pool_size) if self.is_sqlite else self._open(pool_size)
         self.standby = Standby(standby_url, pool_size=pool_size) if standby_url else None
+        if self.standby:
+            spanned.watch(self.standby.engine, is_sqlite=False)
 
     def _open(self, pool_size: int) -> sa.Engine:
         engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20)
         sa.event.listen(engine, "connect", _prepare_postgres_connection)
+        spanned.watch(engine, is_sqlite=False)
         return engine
 
     def _open_sqlite(self, pool_size: int) -> sa.Engine:
@@ -147,7 +159,24 @@ class Database:
         )
         sa.event.listen(engine, "connect", _prepare_sqlite_connection)
         sa.event.listen(engine, "begin", _begin_sqlite)
+        spanned.watch(engine, is_sqlite=True)
         return engine
+
+    @contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """Open a connection that may change tables: the owner's, and behind the views of SQLite."""
+        engine = self.engine
+        if not self.is_sqlite:
+            engine = sa.create_engine(self.migrate_url)
+        with engine.connect() as connection:
+            if self.is_sqlite:
+                spanned.unshadow(connection.connection.cursor())
+            else:
+                spanned.see_all(connection.connection.cursor())
+            yield connection
+            connection.invalidate()
+        if engine is not self.engine:
+            engine.dispose()
 
     @contextmanager
     def transaction(self, mode: Mode) -> Iterator[Session]:
@@ -224,6 +253,7 @@ def _prepare_sqlite_connection(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA secure_delete=ON")
     if not cursor.execute("SELECT CheckSpatialMetaData()").fetchone()[0]:
         cursor.execute("SELECT InitSpatialMetaData(1, 'WGS84')")
+    spanned.shadow(cursor)
     cursor.close()
 
 

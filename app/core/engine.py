@@ -23,6 +23,7 @@ from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import KindTable, sync_tables
 from app.core.sight import Sight, sight_of
+from app.core.span import as_house
 from sync.clock import Anchors
 from sync.conflicts import CONFLICT
 from sync.edits import Draft, Edit
@@ -71,6 +72,7 @@ class Engine:
         tables: dict[str, Table] = {**self.tables, CONFLICT.name: ConflictTable()}
         return SqlStore(session, sync_tables, tables, self.seal, begin_writing)
 
+    @as_house()
     def push(
         self,
         session: Session,
@@ -141,6 +143,7 @@ def current_engine() -> Engine:
     return engine
 
 
+@as_house()
 def write_as_office(
     session: Session,
     actor: Actor,
@@ -182,6 +185,7 @@ def write_as_office(
     return reply.results[0]
 
 
+@as_house()
 def write_all_as_office(
     session: Session,
     actor: Actor,

@@ -107,6 +107,9 @@ class PolicyGate:
         Raises:
             Refusal: ``not_allowed``, ``unknown_record`` or a demand that he cannot meet alone.
         """
+        if _is_about_nothing(work) and work.kind.name in self._policies:
+            # The same word as of what lies out of scope, whatever else the edit names.
+            raise Refusal("unknown_record")
         grids = self._grids(work, values)
         if grids is None:
             # It lies nowhere, whoever asks: the rules have a better word for that than "not yours".
@@ -215,6 +218,10 @@ class PolicyGate:
             return (area,) if area else ()
         found = self._found.get(work.kind.name)
         return self._policies[work.kind.name].grids(work, values, found)
+
+
+def _is_about_nothing(work: Work) -> bool:
+    return work.record is None and work.edit.op != "create"
 
 
 def area_of_scope(scope: str | None) -> int | None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.core import audit
 from app.core.database import Base, BigInt, Database, Mode, insert_into, table_of
 from app.core.moments import now_ms
+from app.core.span import as_house
 from sync.errors import Problem
 
 log = logging.getLogger("wangge")
@@ -124,6 +125,7 @@ class Worker:
         """Do what is due now, and return how many jobs that were."""
         return next((done for done in range(most) if not self.do_one()), most)
 
+    @as_house()
     def do_one(self) -> bool:
         """Do the next job; tell whether there was one."""
         now = self.clock()

@@ -33,6 +33,7 @@ class Settings:
 
     profile: str
     database_url: str
+    migrate_url: str
     standby_url: str | None
     data_dir: Path
     secret_key: str
@@ -82,6 +83,7 @@ class Settings:
         return cls(
             profile=profile,
             database_url=database_url,
+            migrate_url=_given(environment, "MIGRATE_URL") or database_url,
             standby_url=_standby(environment, database_url),
             data_dir=data_dir,
             secret_key=secret_key,

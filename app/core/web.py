@@ -19,6 +19,7 @@ from app.core import policy, reads, refused
 from app.core.actor import Actor
 from app.core.database import Mode, current_database
 from app.core.moments import now_ms
+from app.core.span import NOTHING, span_of, spanning, use
 from sync.errors import Problem
 from sync.wire import BODY_BYTES_MAX, NotJson, read_json
 
@@ -313,15 +314,16 @@ def _served(
     kwargs: dict[str, Any],
 ) -> ResponseReturnValue:
     """Run a view in its transaction; what it has shown of persons is written down in there."""
-    with current_database().transaction(mode or Mode.LOOK) as session:
-        g.session = session
-        if action != PUBLIC:
-            enter(session, action, door, need=need)
-        if mode is not None:
-            answer = view(*args, **kwargs)
-            reads.write_down(session, action, _asker())
-            return answer
-    return view(*args, **kwargs)
+    with spanning(NOTHING):
+        with current_database().transaction(mode or Mode.LOOK) as session:
+            g.session = session
+            if action != PUBLIC:
+                use(span_of(enter(session, action, door, need=need), now_ms()))
+            if mode is not None:
+                answer = view(*args, **kwargs)
+                reads.write_down(session, action, _asker())
+                return answer
+        return view(*args, **kwargs)
 
 
 def _asker() -> int | None:

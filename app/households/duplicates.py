@@ -17,6 +17,7 @@ from app.core.actor import Actor
 from app.core.engine import current_engine
 from app.core.moments import now_ms
 from app.core.records import living
+from app.core.span import as_house
 from app.households.models import Contact, Household
 from app.households.rules import plain_address
 from sync.values import Invalid, Phone
@@ -49,6 +50,7 @@ class Found:
     elsewhere: bool
 
 
+@as_house()
 def find(session: Session, actor: Actor, *, phone: str | None, address: dict[str, Any]) -> Found:
     """Look for households with the same telephone number or the same address, in two statements."""
     rows = [*_by_phone(session, phone), *_by_address(session, address)]

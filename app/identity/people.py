@@ -139,6 +139,16 @@ def read_user(
     return _entry(user, posts, masked=decision.answer is Answer.MASKED, phone=phone)
 
 
+def demand_there(session: Session, user_id: int) -> None:
+    """Let pass what is about somebody; whoever may act everywhere must not act upon nobody.
+
+    Raises:
+        Problem: 404 for a number that nobody bears.
+    """
+    if session.get(User, user_id) is None:
+        raise Problem(404, "not_found")
+
+
 def phone_place(user_id: int) -> str:
     """Return the place to which a sealed telephone number is tied."""
     return f"user/phone/{user_id}"

@@ -17,7 +17,7 @@ from app.core.pagination import after
 from app.identity import credentials, leaving, policies, rules, sessions
 from app.identity.gatehouse import Gatehouse
 from app.identity.models import AuthSession, Enrolment, EnrolmentCode, User
-from app.identity.people import in_reach, subject_of
+from app.identity.people import demand_there, in_reach, subject_of
 from app.identity.rules import ms_of
 from app.identity.sessions import Tokens
 from sync.errors import FieldError, Problem
@@ -70,6 +70,7 @@ def issue_code(
         Problem: 404, 403 or 409 as the policies say.
     """
     subject = subject_of(session, user_id, ms_of(now))
+    demand_there(session, user_id)
     policies.demand_phone_user(actor, subject, ms_of(now))
     return make_code(session, house, user_id=user_id, made_by=actor.user_id, now=now)
 
@@ -292,6 +293,7 @@ def sign_out_everywhere(session: Session, actor: Actor, user_id: int, now: datet
         Problem: 404 or 403.
     """
     subject = subject_of(session, user_id, ms_of(now))
+    demand_there(session, user_id)
     policies.demand_sight(actor, subject, ms_of(now), "session.revoke")
     ended = sessions.revoke_sessions(
         session, AuthSession.user_id == user_id, why="revoked", now=now

@@ -130,6 +130,13 @@ def _circle(values: Values) -> Circle | None:
     return (lon, lat, radius_m) if type(radius_m) is int else None
 
 
+def _was_told(notice: Values, actor: Actor, at_ms: int) -> bool:
+    """Tell whether a notice was told in an area that holds, or lies in, one that he served."""
+    told = rules.split(notice.get("paths"))
+    return any(path.startswith(post.path) or post.path.startswith(path)
+               for post in actor.posts_at(at_ms) for path in told)  # fmt: skip
+
+
 class _ReportPolicy:
     """What workers send back about a notice: always their own act."""
 
@@ -140,10 +147,10 @@ class _ReportPolicy:
     def prepare(self, session: Session, works: Sequence[Work]) -> None:
         """Need nothing: the engine has read the notices named."""
 
-    def _check_notice(self, work: Work, values: Values) -> Values:
-        """Return the notice that a new report is about."""
+    def _check_notice(self, work: Work, actor: Actor) -> Values:
+        """Return the notice that a new report is about; one told elsewhere is not there."""
         notice = work.referred.get("notice")
-        if notice is None or notice.deleted:
+        if notice is None or notice.deleted or not _was_told(notice.values, actor, work.act.ms):
             raise Refusal("invalid_fields", FieldError("notice", "unknown_record"))
         return notice.values
 
@@ -169,7 +176,7 @@ class ExplainedPolicy(_ReportPolicy):
     def derive(self, work: Work, values: Values, found: None, actor: Actor) -> Values:
         """Refuse anything but counting."""
         if work.record is None:
-            self._check_notice(work, values)
+            self._check_notice(work, actor)
         elif work.edit.op == "delete" or "notice" in values:
             raise Refusal("not_allowed")
         return values
@@ -194,7 +201,7 @@ class AckPolicy(_ReportPolicy):
         """Note who and when; refuse it for anything but an emergency."""
         if work.record is not None:
             raise Refusal("not_allowed")
-        notice = self._check_notice(work, values)
+        notice = self._check_notice(work, actor)
         if notice["urgency"] != rules.EMERGENCY:
             raise Refusal("invalid_fields", FieldError("notice", "not_an_emergency"))
         if values["version"] > notice["version"]:

@@ -18,6 +18,7 @@ from app.core.database import Mode, insert_into, lock_rows, table_of
 from app.core.engine import ATTEMPTS_MAX, write_as_office
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
+from app.core.span import as_house
 from app.decoder.headers import HEIC, TYPE, Unfit, read_header
 from app.photos import uploads
 from app.photos.decoding import heic_is_welcome
@@ -40,6 +41,7 @@ def file_key(file: str) -> str:
     return f"original/{file}"
 
 
+@as_house()
 def finish(lane: Lane, photo: str) -> None:
     """Decide about a photo; nothing happens when that has been done already.
 

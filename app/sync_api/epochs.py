@@ -26,6 +26,7 @@ from app.core.engine import Engine
 from app.core.identifiers import new_id
 from app.core.records import sync_tables
 from app.core.settings import Settings
+from app.core.span import as_house
 from app.sync_api import erasures
 from sync.stores.tables import EPOCH
 
@@ -183,6 +184,7 @@ class Epochs:
                 raise
             log.warning("could not write the milestone of the database", exc_info=True)
 
+    @as_house()
     def look(self, *, reason: str | None = None) -> str | None:
         """Compare database and milestone, begin a new epoch if they differ, and raise both.
 

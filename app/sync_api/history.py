@@ -24,9 +24,11 @@ from app.core.pagination import PageQuery, after, page
 from app.core.policy import Answer
 from app.core.records import RESTRICTED, sync_tables
 from app.core.sight import unveiled
+from app.core.span import as_house
 from app.core.web import Blueprint
 from app.office import reveals
 from app.office.reveals import Glass
+from app.sync_api.scopes import scopes_of
 from sync.clock import ActTime
 from sync.conflicts import CONFLICT
 from sync.edits import Edit, Record
@@ -109,10 +111,7 @@ def _mask_for(session: Session, actor: Actor, policy_: KindPolicy, record: str) 
     if values.get(RESTRICTED):
         raise Problem(404, "not_found")
     target = Record(model.kind, record, row.rv, values, {})
-    grid, now = target.values.get("grid"), now_ms()
-    path = paths_of(session, [grid]).get(grid) if grid else None
-    own = policy_.own(actor, _question(engine, target, now), {})
-    answer = policy.decide(actor, action_of(policy_), path=path, own=own, at_ms=now).answer
+    answer = _answer(session, actor, policy_, target)
     if answer is Answer.ABSENT:
         raise Problem(404, "not_found")
     glass = Glass(model.kind, record, action_of(policy_))
@@ -129,6 +128,26 @@ def _mask_for(session: Session, actor: Actor, policy_: KindPolicy, record: str) 
         secret = engine.tables[model.kind].sensitive
         return _Seen(partial(_without, secret) if secret else _whole, hidden)
     return _Seen(lambda values: engine.mask(model.kind, values), hidden)
+
+
+def _answer(session: Session, actor: Actor, policy_: KindPolicy, target: Record) -> Answer:
+    """Return what the table says to reading a record, in the best of the areas where it lies.
+
+    What is told to whole areas lies in many, and in those above: whoever may pull it may read it.
+    """
+    action, now = action_of(policy_), now_ms()
+    work = _question(current_engine(), target, now)
+    own = policy_.own(actor, work, {})
+    areas = policy_.grids(work, {}, None) or ()
+    paths: list[str | None] = [*paths_of(session, areas).values()] if areas else []
+    said = [policy.decide(actor, action, path=path, own=own, at_ms=now) for path in paths or [None]]
+    best = min(said, key=lambda one: list(Answer).index(one.answer))
+    if "grid" in target.values or (best.answer is Answer.YES and best.office):
+        return best.answer
+    if policy.reach(actor, action, now).everything:
+        return best.answer
+    told = set(policy_.model.scopes_of(target.values)) & set(scopes_of(session, actor, now))
+    return Answer.YES if told else Answer.ABSENT
 
 
 def _hidden_persons(
@@ -178,6 +197,7 @@ def _question(engine: Engine, record: Record, now: int) -> Work:
     return Work(Edit(0, "", "update", record.kind, record.id), kind, record, act)
 
 
+@as_house()
 def _rows(session: Session, kind: str, record: str, query: Mapping[str, Any]) -> list[Any]:
     """Read the edits of a record and the choices in its conflicts: one statement."""
     t = sync_tables.ledger

@@ -1,7 +1,7 @@
 """Parked edits in the office: see why each waits, correct it, or lay it aside."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,15 +9,17 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
 from app.areas.models import Area
-from app.areas.services import below_any
+from app.areas.services import below_any, paths_of
 from app.core import policy, reads
 from app.core.actor import Actor, current_actor
 from app.core.database import Mode, current_session
 from app.core.engine import current_engine
-from app.core.gate import DESK
+from app.core.gate import DESK, area_of_scope
 from app.core.moments import as_text, now_ms
 from app.core.pagination import PageQuery, after, page
+from app.core.policy import Answer
 from app.core.records import sync_tables
+from app.core.span import as_house
 from app.core.web import Blueprint
 from app.office import writing
 from sync import parking
@@ -95,9 +97,7 @@ def list_parked(query: Shape) -> Any:
 def read_parked(edit: UUID) -> Any:
     """Read one parked edit."""
     rows = _rows(current_session(), current_actor(), 1, _t.c.edit == str(edit))
-    if not rows:
-        raise Problem(404, "not_found")
-    return rows[0]
+    return rows[0] if rows else _refuse(current_session(), current_actor(), str(edit))
 
 
 @blueprint.route("/parked-edits/counts")
@@ -140,6 +140,22 @@ def discard(edit: UUID) -> Any:
         current_session(), current_actor(), parking.PARKING.name, str(edit), {},
         base=0, op="discard",
     )  # fmt: skip
+
+
+def _refuse(session: Session, actor: Actor, edit: str) -> NoReturn:
+    """Refuse to show a parked edit: it is absent or out of scope, or in scope and not his.
+
+    Raises:
+        Problem: 404 or 403.
+    """
+    with as_house():
+        scope = session.scalar(sa.select(_t.c.scope).where(_t.c.edit == edit))
+    area = area_of_scope(scope)
+    path = paths_of(session, [area]).get(area) if area else None
+    said = policy.decide(actor, "parking.list", path=path, own=False, at_ms=now_ms()).answer
+    if said is Answer.NO:
+        raise Problem(403, said.value, action="parking.list")
+    raise Problem(404, "not_found")
 
 
 def _soon_ms(now: int) -> int:

@@ -73,7 +73,7 @@ def _check_sqlite(source: Any, backup: Path) -> None:
 
 def _restore_postgres(database: Database, backup: Path) -> None:
     """Let pg_restore replace the tables in one transaction; the extensions stay as they are."""
-    environment = postgres_environment(database.url)
+    environment = postgres_environment(database.migrate_url)
     database.dispose()
     contents = _run(["pg_restore", "--list", str(backup)], environment)
     kept = [line for line in contents.splitlines() if " EXTENSION " not in line]

@@ -19,6 +19,7 @@ from app.core.actor import Actor, Post
 from app.core.database import Database, Mode
 from app.core.door import Waiter, Word
 from app.core.engine import Engine
+from app.core.span import as_house
 from app.identity.authentication import standing
 from sync.head import Head, moved
 
@@ -102,6 +103,7 @@ class WaitingRoom:
                 # A watcher that dies would leave everybody waiting in vain, for ever.
                 log.error("bug: %s in the waiting room", type(error).__name__)
 
+    @as_house()
     def look(self, here: Iterable[Waiting]) -> None:
         """Wake those for whom there is something new."""
         here = list(here)

@@ -16,6 +16,7 @@ from app.core.actor import Actor
 from app.core.engine import Engine, office_device
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
+from app.core.span import as_house
 from app.workflows.gate import RegridGate
 from sync.edits import Draft, Edit, Record
 from sync.kinds import Kind, Kinds, Rule
@@ -52,12 +53,14 @@ class Moving:
                 after = ids[-1]
                 yield len(ids)
 
+    @as_house()
     def _ids(self, session: Session, kind: Kind, grid: int, after: str) -> list[str]:
         t = self.engine.tables[kind.name].table.c
         found = sa.select(t.id).where(t.grid == grid, t.deleted.is_(None))
         beyond = found.where(t.id > after) if after else found
         return list(session.scalars(beyond.order_by(t.id).limit(BATCH)))
 
+    @as_house()
     def _batch(self, session: Session, kind: Kind, grid: int, ids: Sequence[str]) -> None:
         store = self.engine.store(session)
         found = store.records([(kind.name, one) for one in ids])

@@ -8,11 +8,16 @@ from sqlalchemy.orm import Session
 
 from app.areas.divisions import GRID_LEVEL
 from app.areas.models import Area
+from app.areas.services import below_any
+from app.core import policy
 from app.core.actor import Actor
-from app.core.records import living
+from app.core.moments import now_ms
 from app.households.models import Household
 from app.office import writing
+from app.office.reading import place_of_record
 from sync.errors import FieldError, Problem
+
+TRANSFER = "household.transfer"
 
 
 def transfer(session: Session, actor: Actor, household: str, grid: int) -> Mapping[str, Any]:
@@ -21,17 +26,20 @@ def transfer(session: Session, actor: Actor, household: str, grid: int) -> Mappi
     Raises:
         Problem: 404, 403, 422.
     """
-    rv = session.execute(
-        sa.select(Household.rv).where(Household.id == household, living(Household))
-    ).scalar()
-    if rv is None:
-        raise Problem(404, "not_found")
-    standing = session.execute(
-        sa.select(Area.id).where(
-            Area.id == grid, Area.level == GRID_LEVEL, Area.valid_until.is_(None)
-        )
-    ).first()
-    if standing is None:
+    # The right comes first: what is said of the grid must not tell of the household.
+    shown, _ = place_of_record(session, actor, Household, household, TRANSFER)
+    if not _is_own_standing_grid(session, actor, grid):
         fault = FieldError("grid", "not_a_standing_grid")
         raise Problem(422, "invalid_fields", errors=[fault.as_json()])
-    return writing.change(session, actor, "household", household, {"grid": grid}, base=rv)
+    return writing.change(session, actor, "household", household, {"grid": grid},
+                          base=shown["rv"])  # fmt: skip
+
+
+def _is_own_standing_grid(session: Session, actor: Actor, grid: int) -> bool:
+    """Tell whether a grid stands where the actor may move households to; no other is told apart."""
+    reach = policy.reach(actor, TRANSFER, now_ms())
+    standing = sa.select(Area.id).where(
+        Area.id == grid, Area.level == GRID_LEVEL, Area.valid_until.is_(None),
+        below_any(reach.paths),
+    )  # fmt: skip
+    return session.execute(standing).first() is not None

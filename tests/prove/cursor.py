@@ -30,6 +30,7 @@ from app.core.database import Database, Mode, begin_writing
 from app.core.engine import Engine
 from app.core.identifiers import new_id
 from app.core.records import sync_tables
+from app.core.span import as_house
 from app.sync_api.services import Phone, Wish
 from sync import pull
 from sync.conflicts import CONFLICT
@@ -227,7 +228,8 @@ def _together(pushers: list[Pusher], followers: list[Follower], until: float) ->
 
     def run(work: Callable[[float], None]) -> None:
         try:
-            work(until)
+            with as_house():  # a span belongs to a thread
+                work(until)
         except BaseException as fault:
             faults.append(repr(fault))
 

@@ -165,7 +165,7 @@ def _put_file(ground: Ground, copy: Path, log: bytes = b"") -> None:
 def _load_dump(ground: Ground, copy: Path) -> None:
     """Load a dump into a fresh database of the same name, as the manual of PostgreSQL says."""
     ground.database.dispose()
-    url = ground.database.url
+    url = ground.database.migrate_url
     admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {url.database} WITH (FORCE)"))

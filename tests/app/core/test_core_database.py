@@ -65,7 +65,7 @@ def test_after_a_restart_of_the_database_one_request_at_most_is_told_to_retry(
         return
     assert client.get("/readyz").status_code == 200
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-    administrator = sa.create_engine(database.url)
+    administrator = sa.create_engine(database.migrate_url)
     with administrator.connect() as connection:
         name = f"'{database.url.database}' AND pid <> pg_backend_pid()"
         connection.execute(sa.text(others + name))
