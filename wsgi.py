@@ -4,13 +4,16 @@ import os
 
 from app.core.database import Database
 from app.core.jobs import work_beside
-from app.core.settings import BY_ENGINE, INSIDE
+from app.core.logs import allow_list_only
+from app.core.settings import BY_ENGINE, INSIDE, PRODUCTION
 from app.factory import create_app
 
 app = create_app()
 
 # Commands must run before the database is right (they make it so); a server must not.
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+    if app.extensions["wangge_settings"].profile == PRODUCTION:
+        allow_list_only()
     database: Database = app.extensions["wangge_database"]
     database.check()
     # The embedded engine has one process, which does its jobs itself; else `flask worker` does.

@@ -25,7 +25,12 @@ from app.factory import create_app
 
 ENGINES = ("sqlite", "postgresql")
 POSTGRES_MISSING = "TEST_POSTGRES_URL is not set: run the tests with `make test`"
-SECRETS = {"SECRET_KEY": "test secret " * 4, "FIELD_KEY": "test field key " * 4}
+SECRETS = {
+    "SECRET_KEY": "q7Rk2 secret of the tests 9xLw4Vb8",
+    "FIELD_KEY": "hJ5m0 field key of the tests 3zTc6",
+}
+# One client is all the phones of a test, and asks as fast as it can.
+UNHURRIED = {"DEVICE_REQUESTS_PER_S": "0"}
 
 # A busy machine makes slow examples; how long one takes proves nothing here.
 hypothesis_settings.register_profile(
@@ -36,7 +41,7 @@ hypothesis_settings.load_profile("suite")
 
 def settings_for(url: str, data_dir: Path, **more: str) -> Settings:
     """Return settings for a database of the tests."""
-    environment = {"DATABASE_URL": url, "DATA_DIR": str(data_dir), "POOL_SIZE": "24"}
+    environment = {"DATABASE_URL": url, "DATA_DIR": str(data_dir), "POOL_SIZE": "24", **UNHURRIED}
     return Settings.from_environment({**SECRETS, **environment, **more})
 
 

@@ -127,7 +127,9 @@ class Database:
         self.standby = Standby(standby_url, pool_size=pool_size) if standby_url else None
 
     def _open(self, pool_size: int) -> sa.Engine:
-        engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20)
+        engine = sa.create_engine(
+            self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20, hide_parameters=True
+        )
         sa.event.listen(engine, "connect", _prepare_postgres_connection)
         return engine
 
@@ -140,6 +142,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=20,
+            hide_parameters=True,
             connect_args={"check_same_thread": False},
         )
         sa.event.listen(engine, "connect", _prepare_sqlite_connection)

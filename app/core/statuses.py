@@ -15,7 +15,7 @@ ALWAYS = (400, 404, 413, 429, 503)
 GUARDED = (401, 403)
 """Also of the doors that hand out tokens, which refuse what is shown to them in these words."""
 WITH_BODY = (415, 422)
-CHANGING = (409, 410, 507)
+CHANGING = (409, 410, 422, 507)
 """A change names other records, which may be absent, taken, at another step, or gone by law."""
 CHANGING_METHODS = frozenset({"post", "put", "patch", "delete"})
 VERSIONED = (412, 428)

@@ -16,7 +16,9 @@ from webargs.flaskparser import FlaskParser
 
 from app.core import policy
 from app.core.actor import Actor
+from app.core.admission import TICKET, Ticket
 from app.core.database import Mode, current_database
+from app.core.headers import headers_for
 from app.core.moments import now_ms
 from sync.errors import Problem
 from sync.wire import BODY_BYTES_MAX, NotJson, read_json
@@ -30,15 +32,6 @@ INFLATE_RATIO_MAX = 100
 GZIP_FROM_BYTES = 1_000
 GZIP_LEVEL = 1
 CHUNK_BYTES = 64 * 1024
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 View = Callable[..., ResponseReturnValue]
 Authenticate = Callable[[Session, str], Actor]
@@ -209,7 +202,15 @@ def enter(session: Session, action: str, door: Door = BY_TOKEN) -> Actor:
     elif not _may_enter(actor, action):
         raise Problem(403, "not_allowed", action=action)
     g.actor = actor
+    _tell_township(actor)
     return actor
+
+
+def _tell_township(actor: Actor) -> None:
+    """Let the door before us know whose request this is, so that it can be fair to the next."""
+    ticket: Ticket | None = request.environ.get(TICKET)
+    if ticket is not None and actor.posts:
+        ticket.belongs_to(policy.anchor(actor.posts[-1], "t"))
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -265,7 +266,8 @@ def _document(view: Any, action: str) -> None:
 
 def finish(response: Response) -> Response:
     """Put the headers of the house on a reply, and pack it if that pays."""
-    for name, value in HEADERS.items():
+    settings = current_app.extensions["wangge_settings"]
+    for name, value in headers_for(settings.public_url).items():
         response.headers.setdefault(name, value)
     if (
         response.direct_passthrough

@@ -32,8 +32,8 @@ from schemathesis.specs.openapi import checks
 from app.core import policy
 from app.core.actor import ROLES
 from app.core.database import Mode
+from app.core.headers import HEADERS
 from app.core.problems import CATALOGUE, PROBLEM_JSON
-from app.core.web import HEADERS
 from app.factory import create_app
 from sync.lines import NDJSON
 from tests.app.core import hostile

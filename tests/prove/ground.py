@@ -19,7 +19,7 @@ from app.core.database import Database, Mode
 from app.factory import create_app
 from tests.app.core.county import County, draw_borders, open_county
 from tests.app.identity.town import settle
-from tests.conftest import ENGINES, POSTGRES_MISSING, SECRETS, settings_for
+from tests.conftest import ENGINES, POSTGRES_MISSING, SECRETS, UNHURRIED, settings_for
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def open_app(engine: str, server: str | None = None) -> Iterator[tuple[Flask, Ma
             app = create_app(settings_for(url, Path(folder), POOL_SIZE="32"))
             with app.app_context():
                 upgrade()
-                yield app, {**SECRETS, "DATABASE_URL": url, "DATA_DIR": folder}
+                yield app, {**SECRETS, **UNHURRIED, "DATABASE_URL": url, "DATA_DIR": folder}
             app.extensions["wangge_database"].dispose()
 
 
