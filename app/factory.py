@@ -14,6 +14,7 @@ from app import (
     exports,
     faces,
     forms,
+    fsck,
     households,
     identity,
     incidents,
@@ -57,6 +58,7 @@ FEATURES: tuple[Feature, ...] = (
     campaigns.feature,
     demo.feature,
     phone.feature,
+    fsck.feature,
 )
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 

@@ -22,6 +22,7 @@ from app.core.database import Base, Database, Mode
 from app.core.identifiers import new_id
 from app.core.settings import Settings
 from app.factory import create_app
+from tests import outside
 
 ENGINES = ("sqlite", "postgresql")
 POSTGRES_MISSING = "TEST_POSTGRES_URL is not set: run the tests with `make test`"
@@ -50,6 +51,14 @@ def _migrated(url: str, data_dir: Path) -> None:
     with app.app_context():
         upgrade()
     app.extensions["wangge_database"].dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_outside() -> Iterator[list[str]]:
+    """Refuse every connection beyond this machine: the server asks nobody outside for anything."""
+    with outside.refused() as tried:
+        yield tried
+    assert not tried, f"asked outside: {tried}"
 
 
 @pytest.fixture(scope="session")

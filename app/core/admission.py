@@ -107,7 +107,7 @@ class Admission:
             group = device.group if device else NOBODY
             if patient:
                 return Ticket(self, key, group, counted=False)
-            if not self._has_room(group, now, room=self.room + (RESERVE if path in LIGHT else 0)):
+            if not (self._has_room_for_light() if path in LIGHT else self._has_room(group, now)):
                 self._note(self._refused, now)
                 self._away[group] = now
                 return Refused(503, "retry", self._jittered(now))
@@ -152,9 +152,12 @@ class Admission:
         """Return after how many seconds a device may ask again, and a little for the crowd."""
         return int((1 - device.budget) / self.per_s) + 1 + self.rng.randrange(3)
 
-    def _has_room(self, group: str, now: float, *, room: int) -> bool:
+    def _has_room_for_light(self) -> bool:
+        return self._in_work.total() < self.room + RESERVE
+
+    def _has_room(self, group: str, now: float) -> bool:
         total = self._in_work.total()
-        if total >= room:
+        if total >= self.room:
             return False
         return total < self.room // 2 or self._in_work[group] < self._share(group, now)
 

@@ -11,7 +11,7 @@ from apispec import BasePlugin
 
 PROBLEM = "Problem"
 # An area, a grid or a cursor in a query may name what is not there.
-ALWAYS = (400, 404, 413, 429, 503)
+ALWAYS = (400, 404, 413, 429, 431, 503)
 GUARDED = (401, 403)
 """Also of the doors that hand out tokens, which refuse what is shown to them in these words."""
 WITH_BODY = (415, 422)

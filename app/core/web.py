@@ -1,6 +1,7 @@
 """The guard of every route: who asks, may he, in which transaction; and strict bodies."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ INFLATE_RATIO_MAX = 100
 GZIP_FROM_BYTES = 1_000
 GZIP_LEVEL = 1
 CHUNK_BYTES = 64 * 1024
+
+HIDDEN = "…"
+_NAME = re.compile(r"[a-z0-9_]{1,60}")
 
 View = Callable[..., ResponseReturnValue]
 Authenticate = Callable[[Session, str], Actor]
@@ -124,6 +128,8 @@ def _field_errors(messages: Any, path: str = "") -> list[dict[str, str]]:
         return [one for name, below in messages.items()
                 for one in _field_errors(below, f"{path}/{name}")]  # fmt: skip
     texts = messages if isinstance(messages, list) else [messages]
+    # A name that we do not know is repeated only if it looks like one: it may be anything.
+    path = "/".join(one if not one or _NAME.fullmatch(one) else HIDDEN for one in path.split("/"))
     field = path.split("/")[-1]
     return [{"field": field, "pointer": path, "code": _code_of(str(text)), "detail": str(text)}
             for text in texts]  # fmt: skip

@@ -27,7 +27,8 @@ def _line(message: str, *args: Any, logger: str = "wangge", **extra: Any) -> dic
     ("value", "shown"),
     [(7, "7"), (None, "None"), ("KeyError", "KeyError"), ("incident.create", "incident.create"),
      ("/api/v1/tasks/<uuid:record>",) * 2, (ID, ID), ("gate.py:12 > web.py:7",) * 2,
-     (NAME, HIDDEN), (NUMBER, HIDDEN), ("a@b.cn", HIDDEN), ("Zhang San", HIDDEN), ({"name": NAME}, HIDDEN),
+     (NAME, HIDDEN), (NUMBER, HIDDEN), ("a@b.cn", HIDDEN), ("Zhang San", HIDDEN),
+     ({"name": NAME}, HIDDEN),
      ("x" * 300, HIDDEN), ("line\nbreak", HIDDEN), ("[104.1, 36.5]", HIDDEN)],
 )  # fmt: skip
 def test_of_a_message_only_numbers_and_words_of_a_code_are_shown(value: Any, shown: str) -> None:
@@ -35,7 +36,9 @@ def test_of_a_message_only_numbers_and_words_of_a_code_are_shown(value: Any, sho
 
 
 def test_of_what_is_told_beside_only_the_named_fields_are_written() -> None:
-    line = _line("done", count=3, code="retry", name=NAME, body={"phone": NUMBER}, path=f"/{NAME}")
+    line = _line(
+        "done", count=3, code="retry", person=NAME, body={"phone": NUMBER}, path=f"/{NAME}"
+    )
     assert set(line) == {"at", "level", "logger", "event", "count", "code", "path"}
     assert (line["count"], line["code"], line["path"]) == (3, "retry", HIDDEN)
 
