@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import random
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -153,8 +154,6 @@ def test_the_real_server_keeps_the_limits_of_heads_and_bodies(server: Server) ->
 
 
 def test_a_connection_beyond_this_machine_is_refused_and_found() -> None:
-    import socket
-
     with outside.refused() as tried:
         for host in ("192.0.2.1", "maps.example.com"):
             with pytest.raises(ConnectionRefusedError):
