@@ -70,7 +70,8 @@ def inflated(raw: bytes) -> bytes:
         data = inflater.decompress(raw, most)
     except zlib.error:
         raise Problem(400, "bad_gzip") from None
-    if inflater.unconsumed_tail:
+    # Much may come of the last byte: all was read, and not all of it has come out.
+    if inflater.unconsumed_tail or (len(data) >= most and not inflater.eof):
         raise Problem(413, "too_large", most_bytes=INFLATED_BYTES_MAX)
     if not inflater.eof or inflater.unused_data:
         raise Problem(400, "bad_gzip")

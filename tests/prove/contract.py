@@ -48,6 +48,8 @@ from tests.prove.contract_bugs import SABOTAGES
 from tests.prove.ground import open_app, run_as_command
 
 ROUND = 1_000
+SHORT: Mapping[str, Any] = {"engine": "sqlite", "seed": 1, "cases": 24, "only": "/api/v1/tasks$"}
+"""How the planted breaks, which all are of one list, are looked for."""
 FAULTS_MAX = 40
 PROMISES = [
     checks.status_code_conformance, checks.content_type_conformance,

@@ -16,7 +16,7 @@ PAUSE_S = 0.6
 FEW_S = 10
 """Below that the answers are too few to say how long they take; then only a halt is found."""
 HALT_S = 4.0
-ANSWER_WITHIN_S = 20.0
+ANSWER_WITHIN_S = 10.0
 SLOWER_MAX = 4.0
 Line = Callable[[], http.client.HTTPConnection]
 

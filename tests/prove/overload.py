@@ -19,15 +19,15 @@ PER_S = 3
 QUICK_S = 0.1
 LOOPS_A_SECOND = 50
 HANDS = 4
-SABOTAGES: Mapping[str, Mapping[str, str]] = {"no_budget": {"DEVICE_REQUESTS_PER_S": "0"}}
-SHORT: Mapping[str, Any] = {"engine": "sqlite", "seed": 1, "seconds": 5}
+SABOTAGES = ("no_budget",)
+WITHOUT = {"DEVICE_REQUESTS_PER_S": "0"}
 
 
 def prove(
     engine: str, *, seconds: int = 20, seed: int = 1, sabotage: str | None = None
 ) -> dict[str, Any]:
     """Let one phone loop beside healthy ones, and compare what their answers take."""
-    budget = {"DEVICE_REQUESTS_PER_S": str(PER_S), **SABOTAGES.get(sabotage or "", {})}
+    budget = {"DEVICE_REQUESTS_PER_S": str(PER_S), **(WITHOUT if sabotage else {})}
     with open_ground(engine) as ground:
         server = Server({**ground.environment, **budget})
         server.start()

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ P99_S_MAX = 0.1
 TLS_SHARE = 8
 ADDRESSES = 50
 READY_WITHIN_S = 10.0
+CONNECTIONS, FEW = 8192, 40
+SABOTAGES = ("few_connections",)
 MISSING = "nginx is not installed: apt-get install -y nginx-light"
 HALF_HEADER = b"POST /api/v1/sync/exchange HTTP/1.1\r\nHost: x\r\nX-Slow: "
 HALF_BODY = (b"POST /api/v1/sync/exchange HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n"
@@ -43,7 +45,7 @@ worker_rlimit_nofile 16384;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
 daemon off;
-events {{ worker_connections 8192; }}
+events {{ worker_connections {connections}; }}
 http {{
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
@@ -61,7 +63,7 @@ def is_there() -> bool:
 
 
 @contextmanager
-def shipped_nginx(port: int) -> Iterator[int]:
+def shipped_nginx(port: int, connections: int = CONNECTIONS) -> Iterator[int]:
     """Run nginx with the shipped file before a server, and yield its port for TLS."""
     with tempfile.TemporaryDirectory(prefix="wangge-nginx-") as name:
         folder, tls, plain = Path(name), free_port(), free_port()
@@ -77,7 +79,9 @@ def shipped_nginx(port: int) -> Iterator[int]:
             assert before in shipped, f"deploy/nginx.conf has no {before} any more"
             shipped = shipped.replace(before, after)
         (folder / "shipped.conf").write_text(shipped, encoding="utf-8")
-        (folder / "nginx.conf").write_text(AROUND.format(folder=name), encoding="utf-8")
+        (folder / "nginx.conf").write_text(
+            AROUND.format(folder=name, connections=connections), encoding="utf-8"
+        )
         nginx = subprocess.Popen(["nginx", "-c", f"{name}/nginx.conf", "-e", f"{name}/error.log"])
         try:
             _wait_for(tls)
@@ -119,11 +123,15 @@ def _certify(folder: Path) -> None:
 def _slow(number: int, port: int) -> socket.socket:
     """Begin a request and do not go on; one of eight after a whole greeting of TLS."""
     address = f"127.0.1.{1 + number % ADDRESSES}"
-    line = socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(address, 0))
+    line = socket.create_connection(("127.0.0.1", port), timeout=2, source_address=(address, 0))
     if number % TLS_SHARE == 0:
-        line = ssl._create_unverified_context().wrap_socket(line)
-        line.sendall(HALF_BODY if number % (2 * TLS_SHARE) else HALF_HEADER)
-    elif number % 2:
+        context = ssl._create_unverified_context()
+        tls = context.wrap_socket(line, do_handshake_on_connect=False)
+        with suppress(OSError):
+            tls.do_handshake()
+            tls.sendall(HALF_BODY if number % (2 * TLS_SHARE) else HALF_HEADER)
+        return tls
+    if number % 2:
         # The beginning of a greeting.
         line.sendall(b"\x16\x03\x01")
     return line
@@ -154,7 +162,7 @@ def prove(
         server = Server(ground.environment)
         server.start()
         try:
-            with shipped_nginx(server.port) as port:
+            with shipped_nginx(server.port, FEW if sabotage else CONNECTIONS) as port:
                 phones = phones_of(ground.county, HEALTHY, lambda: tls_line(port))
                 alone_s = let_work(phones, seconds / 2)
                 slow = [lines.enter_context(_slow(number, port)) for number in range(clients)]
@@ -184,4 +192,4 @@ def _allow_files(count: int) -> None:
 
 
 if __name__ == "__main__":
-    run_as_command(prove, [], more={"clients": 3_000})
+    run_as_command(prove, SABOTAGES, more={"clients": 3_000})

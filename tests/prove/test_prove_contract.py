@@ -18,12 +18,6 @@ def test_no_answer_breaks_what_the_document_promises(engine: str) -> None:
     assert found["statuses"]["200"] > 80 and len(found["taken_as"]) >= 5
 
 
-@pytest.mark.parametrize("sabotage", sorted(contract.SABOTAGES))
-def test_a_broken_promise_is_found(sabotage: str) -> None:
-    found = contract.prove("sqlite", cases=20, seed=1, sabotage=sabotage, only=r"/api/v1/tasks$")
-    assert found["violations"], sabotage
-
-
 def test_every_operation_names_its_refusals(app: Flask, tmp_path: Path) -> None:
     document = app.test_client().get("/api/v1/openapi.json").get_json()
     shapes = document["components"]["responses"]
