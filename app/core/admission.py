@@ -20,16 +20,17 @@ from dataclasses import dataclass, field
 
 TICKET = "wangge.ticket"
 KEYS_MAX = 50_000
-RESERVE = 32
+LIGHT_MAX = 2_048
 BURST_S = 10
 RECENT_S = 10.0
 TURNED_AWAY_S = 5.0
 WINDOW_S_MIN, WINDOW_S_MAX = 5.0, 120.0
 LEAST_SHARE = 4
 NOBODY, NEW = "nobody", "new"
+WHOLE, SMALL, NONE = "whole", "small", "none"
 
 LIGHT = frozenset({"/livez", "/readyz", "/api/v1/sync/head", "/api/v1/sync/wait"})
-"""What costs next to nothing gets in beyond the room: who waits must learn that he may go on."""
+"""What costs next to nothing has a room of its own: who waits must learn that he may go on."""
 PATIENT = "/api/v1/files"
 """Bytes of photos come slowly and in many pieces; they have a quota of their own for each day."""
 
@@ -48,15 +49,14 @@ class Ticket:
     """A request that was let in; whoever serves it says when it is done, and whose it was."""
 
     admission: "Admission"
-    key: bytes | None
+    key: bytes
     group: str
-    counted: bool
+    room: str
     left: bool = False
 
     def belongs_to(self, group: str) -> None:
         """Note the township of the one who asks, for his next request."""
-        if self.key is not None:
-            self.admission.learn(self.key, group)
+        self.admission.learn(self.key, group)
 
     def leave(self) -> None:
         """Make room; a second time changes nothing."""
@@ -88,6 +88,7 @@ class Admission:
     rng: random.Random = field(default_factory=random.SystemRandom)
     _devices: "OrderedDict[bytes, _Device]" = field(default_factory=OrderedDict)
     _in_work: "Counter[str]" = field(default_factory=Counter)
+    _light: int = 0
     _away: dict[str, float] = field(default_factory=dict)
     _let_in: "deque[float]" = field(default_factory=lambda: deque(maxlen=20_000))
     _refused: "deque[float]" = field(default_factory=lambda: deque(maxlen=50_000))
@@ -106,21 +107,26 @@ class Admission:
                 device.budget -= 1
             group = device.group if device else NOBODY
             if patient:
-                return Ticket(self, key, group, counted=False)
-            if not (self._has_room_for_light() if path in LIGHT else self._has_room(group, now)):
+                return Ticket(self, key, group, NONE)
+            if path in LIGHT:
+                return self._light_or_not(key, group, now)
+            if not self._has_room(group, now):
                 self._note(self._refused, now)
                 self._away[group] = now
                 return Refused(503, "retry", self._jittered(now))
             self._note(self._let_in, now)
             self._in_work[group] += 1
-            return Ticket(self, key if device else None, group, counted=True)
+            return Ticket(self, key, group, WHOLE)
 
     def leave(self, ticket: Ticket) -> None:
         """Take a request out of the count."""
         with self._lock:
-            if ticket.left or not ticket.counted:
+            if ticket.left or ticket.room == NONE:
                 return
             ticket.left = True
+            if ticket.room == SMALL:
+                self._light -= 1
+                return
             self._in_work[ticket.group] -= 1
             if self._in_work[ticket.group] <= 0:
                 del self._in_work[ticket.group]
@@ -152,8 +158,11 @@ class Admission:
         """Return after how many seconds a device may ask again, and a little for the crowd."""
         return int((1 - device.budget) / self.per_s) + 1 + self.rng.randrange(3)
 
-    def _has_room_for_light(self) -> bool:
-        return self._in_work.total() < self.room + RESERVE
+    def _light_or_not(self, key: bytes, group: str, now: float) -> Ticket | Refused:
+        if self._light >= LIGHT_MAX:
+            return Refused(503, "retry", self._jittered(now))
+        self._light += 1
+        return Ticket(self, key, group, SMALL)
 
     def _has_room(self, group: str, now: float) -> bool:
         total = self._in_work.total()

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.core.admission import BURST_S, KEYS_MAX, RESERVE, WINDOW_S_MAX, Admission, Refused, Ticket
+from app.core.admission import (
+    BURST_S,
+    KEYS_MAX,
+    LIGHT_MAX,
+    WINDOW_S_MAX,
+    Admission,
+    Refused,
+    Ticket,
+)
 from app.core.admitted import ADMISSION, Admitted
 from app.core.door import Door
 from app.core.headers import HEADERS
@@ -77,7 +85,7 @@ def test_who_waits_for_news_is_heard_when_there_is_no_room(clock: Clock) -> None
     admission = _admission(clock, per_s=0)
     for n in range(40):
         admission.ask(PUSH, f"t{n}")
-    for n in range(RESERVE):
+    for n in range(LIGHT_MAX):
         _let_in(admission.ask(WAIT if n % 2 else "/livez", f"w{n}"))
     _refused(admission.ask(WAIT, "one more"))
 
