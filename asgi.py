@@ -2,7 +2,11 @@
 
 import os
 
+from app.core.admitted import ADMISSION
 from app.core.door import Door
 from wsgi import app as application
 
-app = Door(application, threads=int(os.environ.get("THREADS", "256")))
+app = Door(
+    application, threads=int(os.environ.get("THREADS", "256")),
+    admission=application.extensions[ADMISSION],
+)  # fmt: skip

@@ -5,6 +5,7 @@ import os
 from app.core import system_log
 from app.core.database import Database, UnsafeEngine
 from app.core.jobs import work_beside
+from app.core.logs import allow_list_only
 from app.core.roles import demand_own_role
 from app.core.settings import BY_ENGINE, INSIDE, PRODUCTION
 from app.factory import create_app
@@ -14,6 +15,8 @@ app = create_app()
 
 # Commands must run before the database is right (they make it so); a server must not.
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+    if app.extensions["wangge_settings"].profile == PRODUCTION:
+        allow_list_only()
     database: Database = app.extensions["wangge_database"]
     database.check()
     weaknesses = demand_own_role(database)

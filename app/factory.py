@@ -15,6 +15,7 @@ from app import (
     exports,
     faces,
     forms,
+    fsck,
     households,
     identity,
     incidents,
@@ -28,7 +29,9 @@ from app import (
     tasks,
     workflows,
 )
-from app.core import command_log, deeds, docs, errors, health, jobs, roles, web, worker
+from app.core import command_log, deeds, docs, errors, health, jobs, roles, transport, web, worker
+from app.core.admission import Admission
+from app.core.admitted import ADMISSION, Admitted
 from app.core.audit import Pen
 from app.core.cipher import Cipher
 from app.core.database import Database
@@ -67,6 +70,7 @@ FEATURES: tuple[Feature, ...] = (
     privacy.feature,
     demo.feature,
     phone.feature,
+    fsck.feature,
 )
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
@@ -106,6 +110,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
         )
+    admission = Admission(room=settings.requests_in_work, per_s=settings.device_requests_per_s)
+    app.extensions[ADMISSION] = admission
+    app.wsgi_app = Admitted(app.wsgi_app, admission, settings)  # type: ignore[method-assign,assignment]
     app.extensions[jobs.EXTENSION] = {
         name: job for one in FEATURES for name, job in one.jobs.items()
     }
@@ -118,6 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
     errors.register(app)
+    transport.register(app, settings)
     app.after_request(web.finish)
     app.register_blueprint(health.blueprint)
     if settings.api_docs:

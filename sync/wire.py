@@ -82,7 +82,8 @@ def _check_tree(value: Any, *, suspicious: bool, room: bool) -> None:
     look = suspicious or room
     while level:
         depth += 1
-        if depth > DEPTH_MAX + 1:
+        # Texts and numbers, when they are looked at, are no level of their own.
+        if depth > DEPTH_MAX and any(type(one) in (dict, list) for one in level):
             raise NotJson("json_too_deep")
         below: list[Any] = []
         for one in level:

@@ -24,10 +24,16 @@ from app.core.roles import grant
 from app.core.settings import Settings
 from app.core.span import as_house
 from app.factory import create_app
+from tests import outside
 
 ENGINES = ("sqlite", "postgresql")
 POSTGRES_MISSING = "TEST_POSTGRES_URL is not set: run the tests with `make test`"
-SECRETS = {"SECRET_KEY": "test secret " * 4, "FIELD_KEY": "test field key " * 4}
+SECRETS = {
+    "SECRET_KEY": "q7Rk2 secret of the tests 9xLw4Vb8",
+    "FIELD_KEY": "hJ5m0 field key of the tests 3zTc6",
+}
+# One client is all the phones of a test, and asks as fast as it can.
+UNHURRIED = {"DEVICE_REQUESTS_PER_S": "0"}
 
 # A busy machine makes slow examples; how long one takes proves nothing here.
 hypothesis_settings.register_profile(
@@ -43,7 +49,7 @@ OWNERS: dict[str, str] = {}
 def settings_for(url: str, data_dir: Path, **more: str) -> Settings:
     """Return settings for a database of the tests."""
     more = {"MIGRATE_URL": OWNERS[url], **more} if url in OWNERS else more
-    environment = {"DATABASE_URL": url, "DATA_DIR": str(data_dir), "POOL_SIZE": "24"}
+    environment = {"DATABASE_URL": url, "DATA_DIR": str(data_dir), "POOL_SIZE": "24", **UNHURRIED}
     return Settings.from_environment({**SECRETS, **environment, **more})
 
 
@@ -73,6 +79,14 @@ def _migrated(url: str, data_dir: Path) -> None:
     with app.app_context():
         upgrade()
     app.extensions["wangge_database"].dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_outside() -> Iterator[list[str]]:
+    """Refuse every connection beyond this machine: the server asks nobody outside for anything."""
+    with outside.refused() as tried:
+        yield tried
+    assert not tried, f"asked outside: {tried}"
 
 
 @pytest.fixture(scope="session")

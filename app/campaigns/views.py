@@ -110,6 +110,7 @@ def list_orders() -> Any:
 @blueprint.route("/orders/<uuid:record>")
 @blueprint.guard("notice.read")
 @blueprint.response(200, OrderRead)
+@blueprint.alt_response(304, description="You have this version")
 def read_order(record: UUID) -> Any:
     """Read one order; while it waits for approval, the county also reads what it would send."""
     shown = _read(record)

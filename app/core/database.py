@@ -141,7 +141,9 @@ class Database:
             spanned.watch(self.standby.engine, is_sqlite=False)
 
     def _open(self, pool_size: int) -> sa.Engine:
-        engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20)
+        engine = sa.create_engine(
+            self.url, pool_size=pool_size, max_overflow=0, pool_timeout=20, hide_parameters=True
+        )
         sa.event.listen(engine, "connect", _prepare_postgres_connection)
         spanned.watch(engine, is_sqlite=False)
         return engine
@@ -155,6 +157,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=20,
+            hide_parameters=True,
             connect_args={"check_same_thread": False},
         )
         sa.event.listen(engine, "connect", _prepare_sqlite_connection)

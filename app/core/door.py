@@ -11,12 +11,16 @@ import enum
 import io
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
+
+from app.core.admission import TICKET, Admission, Ticket
+from app.core.admitted import ask, told
+from app.core.environ import environ_of
+from app.core.headers import HEADERS
 
 log = logging.getLogger("wangge")
 
@@ -30,7 +34,6 @@ OFFER = "wangge.door"
 AHEAD_BYTES = 64 * 1024
 WHOLE_BYTES = 512 * 1024
 CHUNK_S_MAX = 120.0
-BROKEN = (503, [(b"content-length", b"0"), (b"retry-after", b"5")])
 NOT_FORWARDED = {"retry-after", "content-length", "content-type"}
 
 
@@ -146,8 +149,9 @@ async def _awaited(coming: Awaitable[Message]) -> Message:
 class Door:
     """An ASGI application that runs a WSGI application in threads."""
 
-    def __init__(self, app: Wsgi, *, threads: int) -> None:
+    def __init__(self, app: Wsgi, *, threads: int, admission: Admission | None = None) -> None:
         self._app = app
+        self._admission = admission
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._held: set[Waiter] = set()
         self._closing = False
@@ -186,6 +190,10 @@ class Door:
         offer, environ = Offer(), {**environ_of(scope), "wsgi.input": body}
         if isinstance(body, io.BytesIO):
             environ[OFFER] = offer
+        refused = self._ask(environ)
+        if refused is not None:
+            await self._send(refused, send, loop)
+            return
         reply = await loop.run_in_executor(self._pool, self._run, environ)
         if offer.waiter is not None:
             word = await self._hold(offer.waiter, receive, loop)
@@ -195,9 +203,21 @@ class Door:
                 reply = _with_body(reply, word)
             elif word is Word.AGAIN:
                 body.seek(0)
-                again = {**environ_of(scope), "wsgi.input": body}
+                # It was let in before, and waits no more for room.
+                again = {**environ_of(scope), "wsgi.input": body, TICKET: None}
                 reply = await loop.run_in_executor(self._pool, self._run, again)
         await self._send(reply, send, loop)
+
+    def _ask(self, environ: dict[str, Any]) -> Reply | None:
+        """Let a request in, before it takes a thread; or return what it is told."""
+        if self._admission is None:
+            return None
+        asked = ask(self._admission, environ)
+        if isinstance(asked, Ticket):
+            environ[TICKET] = asked
+            return None
+        headers, body = told(asked, HEADERS)
+        return Reply(asked.status, _encoded(headers), body)
 
     async def _hold(
         self, waiter: Waiter, receive: Receive, loop: asyncio.AbstractEventLoop
@@ -230,6 +250,9 @@ class Door:
         except Exception as error:
             log.error("bug: %s outside of the application", type(error).__name__)
             return Reply(*BROKEN, b"")
+        finally:
+            if ticket := environ.get(TICKET):
+                ticket.leave()
 
     async def _send(self, reply: Reply, send: Send, loop: asyncio.AbstractEventLoop) -> None:
         await send(
@@ -293,43 +316,6 @@ async def _arrived(
             return Arriving(b"".join(parts), receive, loop)
 
 
-def environ_of(scope: Scope) -> dict[str, Any]:
-    """Return the WSGI environment of a request, but for its body."""
-    host, port = scope.get("server") or ("", 80)
-    client = scope.get("client") or ("", 0)
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope["path"].encode().decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": client[0],
-        "REMOTE_PORT": str(client[1]),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
-        "wsgi.errors": sys.stderr,
-        "wsgi.input_terminated": True,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in scope["headers"]:
-        _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
-    return environ
-
-
-def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
-    """Add a header; one that comes twice is joined, and underscores never pass for hyphens."""
-    if "_" in name:
-        return
-    key = name.upper().replace("-", "_")
-    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        key = f"HTTP_{key}"
-    environ[key] = f"{environ[key]},{value}" if key in environ else value
-
-
 def _answer(app: Wsgi, environ: dict[str, Any]) -> Reply:
     """Return what the application answers, whole if it is not too long."""
     said: list[Any] = []
@@ -349,8 +335,12 @@ def _answer(app: Wsgi, environ: dict[str, Any]) -> Reply:
     close: Callable[[], None] = getattr(answer, "close", lambda: None)
     if rest is None:
         close()
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said[1]]
-    return Reply(int(said[0].split(" ", 1)[0]), headers, b"".join(parts), rest, close)
+    status = int(said[0].split(" ", 1)[0])
+    return Reply(status, _encoded(said[1]), b"".join(parts), rest, close)
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def _pour(reply: Reply, send: Send, loop: asyncio.AbstractEventLoop) -> None:
@@ -370,6 +360,9 @@ def _pour(reply: Reply, send: Send, loop: asyncio.AbstractEventLoop) -> None:
 
 async def _sent(send: Send, message: Mapping[str, Any]) -> None:
     await send(dict(message))
+
+
+BROKEN = (503, _encoded({**HEADERS, "Content-Length": "0", "Retry-After": "5"}.items()))
 
 
 def _with_body(reply: Reply, body: bytes) -> Reply:

@@ -2,14 +2,13 @@
 
 import errno
 import logging
-import traceback
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
+from app.core.logs import trail
 from app.core.problems import problem
 from app.core.settings import DEVELOPMENT
 from sync.errors import Problem, Stale
@@ -87,13 +86,7 @@ def on_bug(error: Exception) -> Response:
     settings = current_app.extensions["wangge_settings"]
     log.error(
         "bug: %s in %s %s by user %s at %s", type(error).__name__, request.method,
-        request.url_rule, actor.user_id if actor else None, _trail(error),
+        request.url_rule, actor.user_id if actor else None, trail(error),
         exc_info=error if settings.profile == DEVELOPMENT else None,
     )  # fmt: skip
     return problem(503, "retry")
-
-
-def _trail(error: Exception) -> str:
-    """Return where in our code the bug arose: files and lines only."""
-    steps = traceback.extract_tb(error.__traceback__)[-6:]
-    return " > ".join(f"{Path(step.filename).name}:{step.lineno}" for step in steps)

@@ -5,14 +5,20 @@ from typing import Any
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 from app.core.problems import PROBLEM_JSON
 from app.core.settings import Settings
+from app.core.statuses import PROBLEM, Statuses
 
 
 class ProblemOut(Schema):
-    """An error answer (RFC 9457)."""
+    """An error answer (RFC 9457); some codes bring members of their own."""
+
+    class Meta:
+        """Members beyond these are part of the standard."""
+
+        unknown = INCLUDE
 
     type = fields.String(required=True)
     title = fields.String(required=True)
@@ -27,6 +33,8 @@ class HouseApi(Api):
     """flask-smorest with our own error shape."""
 
     ERROR_SCHEMA = ProblemOut
+    # Each refusal is named by its status (app.core.statuses); nothing hides behind a default.
+    DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _register_error_handlers(self) -> None:
         """Leave the errors to the outer door (app.core.errors)."""
@@ -34,12 +42,18 @@ class HouseApi(Api):
     def _register_responses(self) -> None:
         """Document problems with their own content type."""
         self.spec.components.response(
-            self.DEFAULT_ERROR_RESPONSE_NAME,
+            PROBLEM,
             {
                 "description": "A problem; see `code`",
                 "content": {PROBLEM_JSON: {"schema": ProblemOut}},
             },
         )
+
+
+def told_as(*media_types: str, words: str = "OK", schema: Any = None) -> dict[str, Any]:
+    """Return the words of the document for an answer whose body no schema of ours makes."""
+    shape = {"type": "string", "format": "binary"} if schema is None else schema
+    return {"description": words, "content": {one: {"schema": shape} for one in media_types}}
 
 
 def _name_of(schema: Any) -> str:
@@ -60,6 +74,7 @@ def init_api(app: Flask, settings: Settings) -> HouseApi:
     api = HouseApi(
         spec_kwargs={
             "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_name_of),
+            "extra_plugins": [Statuses()],
             "security": [{"bearer": []}],
         }
     )

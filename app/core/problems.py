@@ -56,6 +56,9 @@ CATALOGUE: dict[str, Words] = {
     "invalid_token": Words("The token is not valid", "令牌无效", "Refresh, or sign in again."),
     "token_expired": Words("The token has expired", "令牌已过期", "Refresh it."),
     "revoked": Words("This access has been withdrawn", "访问已被撤销", "Ask your supervisor."),
+    "https_required": Words(
+        "Only https is answered here", "只接受 https 访问", "Send it over https; change the token."
+    ),
     "not_allowed": Words("Your role may not do this", "您的角色无权操作", "Ask your supervisor."),
     "second_person_required": Words(
         "A second person must approve this", "需要第二人批准", "Ask a colleague of your level."

@@ -20,6 +20,10 @@ SECRET_CHARACTERS_MIN = 32
 # Half a year for logs (Cybersecurity Law art. 21), three for what was done with personal data
 # (PIPL art. 56): the law's, not ours to lower.
 AUDIT_DAYS_MIN, PROCESSING_DAYS_MIN = 183, 1_095
+SECRETS = ("SECRET_KEY", "FIELD_KEY")
+DISTINCT_LEAST = 12
+"""Different characters in a secret of chance; what somebody typed, or a default, has fewer."""
+LOOPBACKS = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
 
 
@@ -64,6 +68,8 @@ class Settings:
     audit_print: bool
     controller: str
     office_contact: str
+    requests_in_work: int
+    device_requests_per_s: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -80,6 +86,8 @@ class Settings:
         secret_key = _secret(environment, "SECRET_KEY", profile, data_dir)
         first, more, current = _root_keys(environment, profile, data_dir)
         docs = environment.get("API_DOCS", "0" if profile == PRODUCTION else "1")
+        if profile == PRODUCTION:
+            _refuse_trial_settings(environment)
         return cls(
             profile=profile,
             database_url=database_url,
@@ -107,6 +115,8 @@ class Settings:
             spool_mb=_whole(environment, "SPOOL_MB", 2_000),
             upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
             jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
+            requests_in_work=_whole(environment, "REQUESTS_IN_WORK", 128),
+            device_requests_per_s=_whole(environment, "DEVICE_REQUESTS_PER_S", 20),
             controller=environment.get("CONTROLLER", "本地网格化服务中心 / the local grid office"),
             office_contact=environment.get(
                 "OFFICE_CONTACT", "所在社区（村）办公室 / your village office"
@@ -118,6 +128,30 @@ class Settings:
     def root_keys(self) -> Mapping[int, str]:
         """Return all keys of the environment by their numbers; ``FIELD_KEY`` is number 1."""
         return {**({1: self.field_key} if self.field_key else {}), **self.field_keys}
+
+
+def _refuse_trial_settings(environment: Mapping[str, str]) -> None:
+    """Refuse what is good for trying and bad for residents.
+
+    Raises:
+        SettingsError: with what to change.
+    """
+    for name in ("API_DOCS", "FLASK_DEBUG", "DEBUG"):
+        if environment.get(name, "0").lower() not in ("", "0", "false"):
+            raise SettingsError(f"{name}: production shows neither docs nor debug pages; unset it")
+    address = environment.get("PUBLIC_URL", "")
+    if address.startswith("http://") and not address.startswith(LOOPBACKS):
+        raise SettingsError(f"PUBLIC_URL={address}: phones must reach production over https")
+    given = {name: value for name in SECRETS if (value := _given(environment, name))}
+    if len(set(given.values())) < len(given):
+        raise SettingsError(
+            f"{' and '.join(SECRETS)} must differ: each opens what the other guards"
+        )
+    for name, value in given.items():
+        if len(set(value)) < DISTINCT_LEAST:
+            raise SettingsError(
+                f"{name} is no random secret: make one with openssl rand -base64 48"
+            )
 
 
 def current_settings() -> Settings:

@@ -38,7 +38,7 @@ class Standby:
     ) -> None:
         self.engine = sa.create_engine(
             url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=1,
-            isolation_level="REPEATABLE READ",
+            isolation_level="REPEATABLE READ", hide_parameters=True,
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S,
                           "options": "-c default_transaction_read_only=on"},
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import enum
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from webargs.flaskparser import FlaskParser
 
 from app.core import policy, reads, refused
 from app.core.actor import Actor
+from app.core.admission import TICKET, Ticket
 from app.core.database import Mode, current_database
+from app.core.headers import headers_for
 from app.core.moments import now_ms
 from app.core.span import NOTHING, span_of, spanning, use
 from sync.errors import Problem
@@ -36,14 +39,8 @@ GZIP_FROM_BYTES = 1_000
 GZIP_LEVEL = 1
 CHUNK_BYTES = 64 * 1024
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+HIDDEN = "…"
+_NAME = re.compile(r"[a-z0-9_]{1,60}")
 
 View = Callable[..., ResponseReturnValue]
 Authenticate = Callable[[Session, str], Actor]
@@ -78,7 +75,8 @@ def inflated(raw: bytes) -> bytes:
         data = inflater.decompress(raw, most)
     except zlib.error:
         raise Problem(400, "bad_gzip") from None
-    if inflater.unconsumed_tail:
+    # Much may come of the last byte: all was read, and not all of it has come out.
+    if inflater.unconsumed_tail or (len(data) >= most and not inflater.eof):
         raise Problem(413, "too_large", most_bytes=INFLATED_BYTES_MAX)
     if not inflater.eof or inflater.unused_data:
         raise Problem(400, "bad_gzip")
@@ -136,6 +134,8 @@ def _field_errors(messages: Any, path: str = "") -> list[dict[str, str]]:
         return [one for name, below in messages.items()
                 for one in _field_errors(below, f"{path}/{name}")]  # fmt: skip
     texts = messages if isinstance(messages, list) else [messages]
+    # A name that we do not know is repeated only if it looks like one: it may be anything.
+    path = "/".join(one if not one or _NAME.fullmatch(one) else HIDDEN for one in path.split("/"))
     field = path.split("/")[-1]
     return [{"field": field, "pointer": path, "code": _code_of(str(text)), "detail": str(text)}
             for text in texts]  # fmt: skip
@@ -229,6 +229,7 @@ def enter(
         raise Problem(403, "not_allowed", action=action)
     _demand_proof(actor, need)
     g.actor = actor
+    _tell_township(actor)
     return actor
 
 
@@ -255,6 +256,13 @@ def demand_fresh(actor: Actor) -> None:
     if now_ms() - actor.proven_ms >= PROVEN_FOR_MS:
         wanted = ["proof", "at"] if actor.enrolment else ["password", "code"]
         raise Problem(403, "step_up_needed", call=STEP_UP, fields=wanted)
+
+
+def _tell_township(actor: Actor) -> None:
+    """Let the door before us know whose request this is, so that it can be fair to the next."""
+    ticket: Ticket | None = request.environ.get(TICKET)
+    if ticket is not None and actor.posts:
+        ticket.belongs_to(policy.anchor(actor.posts[-1], "t"))
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -346,7 +354,8 @@ def _document(view: Any, action: str, need: Need) -> None:
 
 def finish(response: Response) -> Response:
     """Put the headers of the house on a reply, and pack it if that pays."""
-    for name, value in HEADERS.items():
+    settings = current_app.extensions["wangge_settings"]
+    for name, value in headers_for(settings.public_url).items():
         response.headers.setdefault(name, value)
     if (
         response.direct_passthrough

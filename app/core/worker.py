@@ -8,6 +8,8 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from app.core.jobs import current_worker, start_beats
+from app.core.logs import allow_list_only
+from app.core.settings import PRODUCTION, current_settings
 
 
 @click.command("worker")
@@ -21,6 +23,8 @@ def command(once: bool) -> None:
         done = worker.work_off()
         click.echo(f"完成 {done} 项 / {done} done")
         return
+    if current_settings().profile == PRODUCTION:
+        allow_list_only()
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

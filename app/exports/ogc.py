@@ -10,6 +10,7 @@ from flask import Response, json, request
 from app.core.actor import current_actor
 from app.core.database import current_session
 from app.core.moments import now_ms
+from app.core.openapi import told_as
 from app.core.pagination import write_cursor
 from app.core.web import Blueprint
 from app.exports import features, ogc_pages
@@ -41,7 +42,7 @@ def _seen() -> list[Collection]:
 
 @blueprint.route("")
 @blueprint.guard("codelist.read")
-@blueprint.response(200, content_type=JSON)
+@blueprint.doc(responses={200: told_as(JSON, schema={"type": "object"})})
 def landing() -> Any:
     """Show where everything is."""
     return _answer(ogc_pages.landing(_root()))
@@ -49,7 +50,7 @@ def landing() -> Any:
 
 @blueprint.route("/conformance")
 @blueprint.guard("codelist.read")
-@blueprint.response(200, content_type=JSON)
+@blueprint.doc(responses={200: told_as(JSON, schema={"type": "object"})})
 def conformance() -> Any:
     """Say which parts of the standard are kept."""
     return _answer({"conformsTo": list(ogc_pages.CONFORMS_TO)})
@@ -57,7 +58,7 @@ def conformance() -> Any:
 
 @blueprint.route("/api")
 @blueprint.guard("codelist.read")
-@blueprint.response(200, content_type=OPENAPI)
+@blueprint.doc(responses={200: told_as(OPENAPI, schema={"type": "object"})})
 def api() -> Any:
     """Describe this interface in OpenAPI 3.0."""
     return _answer(ogc_pages.openapi(_root(), _seen()), OPENAPI)
@@ -65,7 +66,7 @@ def api() -> Any:
 
 @blueprint.route("/collections")
 @blueprint.guard("codelist.read")
-@blueprint.response(200, content_type=JSON)
+@blueprint.doc(responses={200: told_as(JSON, schema={"type": "object"})})
 def list_collections() -> Any:
     """List the collections that you may see."""
     return _answer(ogc_pages.collections(_root(), _seen()))
@@ -77,7 +78,7 @@ def _open(collection: Collection) -> None:
 
     @blueprint.route(here, endpoint=f"{collection.name}_collection")
     @blueprint.guard(collection.action)
-    @blueprint.response(200, content_type=JSON)
+    @blueprint.doc(responses={200: told_as(JSON, schema={"type": "object"})})
     def read_collection() -> Any:
         """Say what a collection holds."""
         if collection not in _seen():
@@ -86,7 +87,7 @@ def _open(collection: Collection) -> None:
 
     @blueprint.route(f"{here}/items", endpoint=f"{collection.name}_items")
     @blueprint.guard(collection.action)
-    @blueprint.response(200, content_type=GEOJSON)
+    @blueprint.doc(responses={200: told_as(GEOJSON, schema={"type": "object"})})
     def list_items() -> Any:
         """List features, page by page; `bbox` and `datetime` choose, `next` goes on."""
         wish = wish_of(request.args.to_dict(flat=True))
@@ -95,7 +96,7 @@ def _open(collection: Collection) -> None:
 
     @blueprint.route(f"{here}/items/<feature>", endpoint=f"{collection.name}_item")
     @blueprint.guard(collection.action)
-    @blueprint.response(200, content_type=GEOJSON)
+    @blueprint.doc(responses={200: told_as(GEOJSON, schema={"type": "object"})})
     def read_item(feature: str) -> Any:
         """Read one feature."""
         wish = Wish(1, feature=_as_id(collection, feature))

@@ -11,7 +11,9 @@ from flask import Response
 from app.core.actor import current_actor
 from app.core.blobs.contract import Missing, Unreachable
 from app.core.database import Mode, current_session
+from app.core.openapi import told_as
 from app.core.pagination import PageQuery, page
+from app.core.statuses import PROBLEM
 from app.core.web import Blueprint, Need
 from app.exports import schemas, services
 from app.exports.making import MEDIA_TYPES
@@ -73,7 +75,7 @@ def decide(body: dict[str, str], export: UUID) -> Any:
 
 @blueprint.route("/<uuid:export>/file")
 @blueprint.guard("export.download", Mode.WRITE, need=Need.FRESH)
-@blueprint.response(200, content_type="application/octet-stream")
+@blueprint.doc(responses={200: told_as(*MEDIA_TYPES.values()), 410: PROBLEM})
 def fetch(export: UUID) -> Any:
     """Fetch the file of an export of yours, within 24 hours; each fetch is written down."""
     found = services.to_fetch(current_session(), current_actor(), str(export), now_utc())

@@ -24,8 +24,8 @@ class FormLine(Schema):
     title = fields.Dict(metadata={"description": "in zh and en"})
     digest = fields.String(metadata={"description": "SHA-256 of the definition"})
     made_at = fields.AwareDateTime()
-    published_at = fields.AwareDateTime()
-    retired_at = fields.AwareDateTime()
+    published_at = fields.AwareDateTime(allow_none=True)
+    retired_at = fields.AwareDateTime(allow_none=True)
 
 
 class FormOut(Schema):

@@ -52,6 +52,7 @@ def draft_form(body: dict[str, Any]) -> Any:
 @blueprint.route(ONE)
 @blueprint.guard("codelist.read")
 @blueprint.response(200, FormOut)
+@blueprint.alt_response(304, description="You have this version")
 def read_form_version(key: str, version: int) -> Any:
     """Read a version; what was published never changes, and may be kept for ever."""
     form = _find(key, version)

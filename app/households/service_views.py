@@ -180,6 +180,7 @@ def _values(row: dict[str, Any]) -> dict[str, Any]:
 @blueprint.route("/service-persons/<uuid:record>")
 @blueprint.guard("resident.read", Mode.WRITE)
 @blueprint.response(200, PersonOut)
+@blueprint.alt_response(304, description="You have this version")
 def read_person(record: UUID) -> Any:
     """Read one person; the read is written down, and care notes have a door of their own."""
     session, actor = current_session(), current_actor()

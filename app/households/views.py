@@ -68,6 +68,7 @@ def list_households(query: dict[str, Any]) -> Any:
 @blueprint.route("/households/<uuid:record>")
 @blueprint.guard("household.read", Mode.WRITE)
 @blueprint.response(200, HouseholdOut)
+@blueprint.alt_response(304, description="You have this version")
 def read_household(record: UUID) -> Any:
     """Read one household; the read is written down"""
     session, actor = current_session(), current_actor()

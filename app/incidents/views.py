@@ -108,15 +108,15 @@ class CategoryOut(Schema):
     """A category of incident."""
 
     code = fields.String()
-    parent_code = fields.String()
+    parent_code = fields.String(allow_none=True)
     level = fields.Integer()
     name_zh = fields.String()
     name_en = fields.String()
-    priority = fields.Integer()
-    accept_minutes = fields.Integer()
-    handle_hours = fields.Integer()
-    photo = fields.String()
-    emergency_call = fields.String()
+    priority = fields.Integer(allow_none=True)
+    accept_minutes = fields.Integer(allow_none=True)
+    handle_hours = fields.Integer(allow_none=True)
+    photo = fields.String(allow_none=True)
+    emergency_call = fields.String(allow_none=True)
 
 
 @blueprint.route("/incident-categories")
@@ -179,6 +179,7 @@ def _read(record: str) -> dict[str, Any]:
 @blueprint.route("/incidents/<uuid:record>")
 @blueprint.guard("incident.read")
 @blueprint.response(200, IncidentOut)
+@blueprint.alt_response(304, description="You have this version")
 def read_incident(record: UUID) -> Any:
     """Read one incident."""
     return with_etag(_read(str(record)))

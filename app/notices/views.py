@@ -80,6 +80,7 @@ def list_notices(query: dict[str, Any]) -> Any:
 @blueprint.route("/notices/<uuid:record>")
 @blueprint.guard("notice.read")
 @blueprint.response(200, NoticeOut)
+@blueprint.alt_response(304, description="You have this version")
 def read_notice(record: UUID) -> Any:
     """Read one notice."""
     return with_etag(_read(record))

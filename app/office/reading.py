@@ -214,8 +214,11 @@ def etag(rv: int) -> str:
 
 
 def with_etag(shown: dict[str, Any]) -> Any:
-    """Answer with a record and its ETag, or 304 when the reader has this version."""
+    """Answer with a record and its ETag, or 304 when the reader has this version.
+
+    Whoever changed a record is shown what became of it, whatever he had before.
+    """
     tag = etag(shown["rv"])
-    if request.if_none_match.contains_weak(tag.strip('"')):
+    if request.method == "GET" and request.if_none_match.contains_weak(tag.strip('"')):
         return Response(status=304, headers={"ETag": tag})
     return shown, 200, {"ETag": tag}

@@ -16,6 +16,7 @@ from werkzeug.http import http_date
 
 from app.core.actor import current_actor
 from app.core.database import Mode, current_database, current_session
+from app.core.statuses import PROBLEM
 from app.core.web import STREAMED, Blueprint
 from app.photos import uploads
 from app.photos.finishing import finish
@@ -33,6 +34,9 @@ READ_BYTES = 16 * 1024
 PIECE_BYTES = 128 * 1024
 PIECE_S = 1.0
 """A piece is made safe when it is large enough, or when so much time has passed."""
+
+TUS_VERSION = {"in": "header", "name": "Tus-Resumable", "required": True,
+               "schema": {"type": "string", "enum": [VERSION]}}  # fmt: skip
 
 blueprint = Blueprint(
     "files", __name__, url_prefix="/api/v1/files", description="Bytes of photos, by tus 1.0"
@@ -62,6 +66,7 @@ def _whole_number(name: str) -> int:
 
 @blueprint.route("", methods=["OPTIONS"], provide_automatic_options=False)
 @blueprint.guard("upload.status")
+@blueprint.response(204)
 def describe() -> Response:
     """Say what of tus is spoken here."""
     return Response(status=204, headers={
@@ -74,10 +79,12 @@ def describe() -> Response:
 @blueprint.guard("upload.create", mode=None, door=STREAMED)
 @blueprint.doc(
     parameters=[
+        TUS_VERSION,
         {"in": "header", "name": "Upload-Length", "required": True, "schema": {"type": "integer"}},
         {"in": "header", "name": "Upload-Metadata", "required": True, "schema": {"type": "string"},
          "description": "`photo <base64 of the photo's id>`; its record must be there first"},
-    ]
+    ],
+    responses={412: PROBLEM},
 )  # fmt: skip
 @blueprint.response(201)
 def create() -> Response:
@@ -121,6 +128,8 @@ def _told(status_code: int, status: Status) -> Response:
 
 @blueprint.route("/<uuid:photo>", methods=["HEAD"])
 @blueprint.guard("upload.status", mode=None)
+@blueprint.doc(parameters=[TUS_VERSION], responses={412: PROBLEM})
+@blueprint.response(200)
 def look(photo: UUID) -> Response:
     """Tell how many bytes are safe, and where to go on."""
     _check_version()
@@ -140,8 +149,9 @@ def _status(photo: str) -> Status:
 @blueprint.route("/<uuid:photo>", methods=["PATCH"])
 @blueprint.guard("upload.append", mode=None, door=STREAMED)
 @blueprint.doc(
-    parameters=[{"in": "header", "name": "Upload-Offset", "required": True,
-                 "schema": {"type": "integer"}}],
+    parameters=[TUS_VERSION, {"in": "header", "name": "Upload-Offset", "required": True,
+                              "schema": {"type": "integer"}}],
+    responses={412: PROBLEM, 460: PROBLEM},
     requestBody={"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}},
 )  # fmt: skip
 @blueprint.response(204)
@@ -156,6 +166,7 @@ def add(photo: UUID) -> Response:
 
 @blueprint.route("/<uuid:photo>", methods=["DELETE"])
 @blueprint.guard("upload.abort", Mode.WRITE)
+@blueprint.doc(parameters=[TUS_VERSION], responses={412: PROBLEM})
 @blueprint.response(204)
 def abort(photo: UUID) -> Response:
     """Give an upload up."""

@@ -11,7 +11,9 @@ from app.core import audit
 from app.core.actor import current_actor
 from app.core.database import Mode, current_session
 from app.core.moments import as_text
+from app.core.openapi import told_as
 from app.core.pagination import PageQuery, page
+from app.core.statuses import PROBLEM
 from app.core.web import Blueprint, Need
 from app.incidents.models import Incident
 from app.office.reading import list_records, read_record, with_etag
@@ -134,6 +136,7 @@ def _read(record: UUID, action: str) -> dict[str, Any]:
 @blueprint.route("/photos/<uuid:record>")
 @blueprint.guard("photo.read_meta", Mode.MERGE)
 @blueprint.response(200, PhotoOut)
+@blueprint.alt_response(304, description="You have this version")
 def read_photo(record: UUID) -> Any:
     """Read the facts of a photo."""
     return with_etag(_read(record, "photo.read_meta"))
@@ -192,9 +195,17 @@ def make_address(body: dict[str, str], record: UUID) -> Any:
     return {"path": path, "expires": as_text(expires_ms)}
 
 
+def _pictures(*media_types: str) -> dict[int, Any]:
+    """Name what may be answered where the bytes of a photo are asked for."""
+    return {
+        200: told_as(*media_types), 206: told_as(*media_types, words="The part asked for"),
+        304: {"description": "You have it"}, 416: PROBLEM,
+    }  # fmt: skip
+
+
 @blueprint.route("/photos/<uuid:record>/pictures/<variant>")
 @blueprint.guard("photo.read_thumb", mode=None, door=BY_ADDRESS)
-@blueprint.response(200, content_type="image/jpeg")
+@blueprint.doc(responses=_pictures("image/jpeg"))
 def see_picture(record: UUID, variant: str) -> Response:
     """See a photo, 256 (`thumb`) or 1,280 (`view`) pixels wide or high."""
     if variant not in SIDE_OF:
@@ -204,7 +215,7 @@ def see_picture(record: UUID, variant: str) -> Response:
 
 @blueprint.route("/photos/<uuid:record>/original")
 @blueprint.guard("photo.read_original", mode=None, door=BY_ADDRESS)
-@blueprint.response(200, content_type="application/octet-stream")
+@blueprint.doc(responses=_pictures(*reading.ENDINGS))
 def see_original(record: UUID) -> Response:
     """Get the bytes of a photo as they were taken, with all that the camera wrote; noted down."""
     return reading.serve(current_lane(), _found(record, ORIGINAL, Mode.WRITE))

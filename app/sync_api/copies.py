@@ -11,7 +11,9 @@ from werkzeug.http import parse_range_header
 from app.core.actor import current_actor
 from app.core.database import current_database
 from app.core.engine import current_engine
+from app.core.openapi import told_as
 from app.core.problems import problem
+from app.core.statuses import PROBLEM
 from app.sync_api import copying
 from app.sync_api.services import Phone
 from app.sync_api.views import blueprint, json_body, json_reply, phone_of
@@ -62,8 +64,10 @@ class OutcomesOut(Schema):
 @blueprint.guard("sync.snapshot", mode=None)
 @blueprint.doc(
     responses={
-        "200": {"description": "Packed lines; the last one is the cursor"},
-        "206": {"description": "The rest of the copy named by If-Range"},
+        200: told_as(COPY_TYPE, words="Packed lines; the last one is the cursor"),
+        206: told_as(COPY_TYPE, words="The rest of the copy named by If-Range"),
+        304: {"description": "You have this copy"},
+        416: PROBLEM,
     }
 )
 def snapshot(scope: str) -> Response:

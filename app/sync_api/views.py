@@ -11,10 +11,11 @@ from app.core.actor import current_actor
 from app.core.database import Mode, current_database, current_session
 from app.core.engine import current_engine
 from app.core.moments import as_text, now_ms
-from app.core.openapi import ProblemOut
+from app.core.openapi import ProblemOut, told_as
 from app.core.problems import problem_body
 from app.core.refusals import explained
 from app.core.settings import current_settings
+from app.core.statuses import PROBLEM
 from app.core.web import Blueprint, read_json_body
 from app.sync_api import services, unread
 from app.sync_api.scopes import scopes_of
@@ -97,6 +98,16 @@ class ExchangeOut(Schema):
         metadata={"description": "null for a phone that may only send"},
     )  # fmt: skip
     problem = fields.Nested(ProblemOut)
+
+
+def _body(schema: type[Schema]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _lines() -> dict[int, Any]:
+    """Name the other form of a page, and that an app may be too old for it."""
+    return {200: told_as(NDJSON, schema={"type": "string"}),
+            426: PROBLEM}  # fmt: skip
 
 
 def json_body() -> Mapping[str, Any]:
@@ -189,7 +200,7 @@ def add_device(body: dict[str, Any]) -> Any:
 
 @blueprint.route("/exchange", methods=["POST"])
 @blueprint.guard("sync.push", mode=None)
-@blueprint.doc(requestBody={"content": {"application/json": {"schema": ExchangeIn}}})
+@blueprint.doc(requestBody=_body(ExchangeIn), responses=_lines())
 @blueprint.response(200, ExchangeOut)
 def exchange() -> Response:
     """Send edits and receive what is new, in one round trip."""
@@ -223,7 +234,7 @@ def _pushed_only(pushed: str, fault: Problem | None) -> Response:
 
 @blueprint.route("/push", methods=["POST"])
 @blueprint.guard("sync.push", mode=None)
-@blueprint.doc(requestBody={"content": {"application/json": {"schema": ExchangeIn}}})
+@blueprint.doc(requestBody=_body(ExchangeIn))
 @blueprint.response(200, PushOut)
 def push() -> Response:
     """Send edits; the receipts tell the fate of each."""
@@ -237,7 +248,7 @@ def push() -> Response:
 
 @blueprint.route("/pull", methods=["POST"])
 @blueprint.guard("sync.pull", mode=None)
-@blueprint.doc(requestBody={"content": {"application/json": {"schema": ExchangeIn}}})
+@blueprint.doc(requestBody=_body(ExchangeIn), responses=_lines())
 @blueprint.response(200, PullOut)
 def pull() -> Response:
     """Receive what is new since the cursor, most urgent first.

@@ -123,6 +123,7 @@ def _filters(query: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
 @blueprint.route("/tasks/<uuid:record>")
 @blueprint.guard("task.read")
 @blueprint.response(200, TaskOut)
+@blueprint.alt_response(304, description="You have this version")
 def read_task(record: UUID) -> Any:
     """Read one task."""
     return with_etag(_read(str(record)))

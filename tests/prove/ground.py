@@ -20,7 +20,15 @@ from app.core.span import as_house
 from app.factory import create_app
 from tests.app.core.county import County, draw_borders, open_county
 from tests.app.identity.town import settle
-from tests.conftest import ENGINES, OWNERS, POSTGRES_MISSING, SECRETS, in_own_role, settings_for
+from tests.conftest import (
+    ENGINES,
+    OWNERS,
+    POSTGRES_MISSING,
+    SECRETS,
+    UNHURRIED,
+    in_own_role,
+    settings_for,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ def open_app(engine: str, server: str | None = None) -> Iterator[tuple[Flask, Ma
                 app = create_app(settings_for(url, Path(folder), POOL_SIZE="32"))
             with app.app_context(), as_house():
                 owner = OWNERS.get(url, url)
-                yield app, {**SECRETS, "DATABASE_URL": url, "MIGRATE_URL": owner,
+                yield app, {**SECRETS, **UNHURRIED, "DATABASE_URL": url, "MIGRATE_URL": owner,
                             "DATA_DIR": folder}  # fmt: skip
             app.extensions["wangge_database"].dispose()
 
