@@ -10,7 +10,7 @@ from app.demo.plan import h
 from app.demo.stories import household_id
 from app.phone.line import Refused
 from app.phone.office import Office
-from tests.prove.day_stage import TOWNSHIP, Hand, Stage
+from tests.prove.day_stage import TOWNSHIP, Hand, Stage, told
 
 COUNTY = TOWNSHIP[:6]
 SUPERVISOR = f"{TOWNSHIP}s01"
@@ -88,7 +88,7 @@ def _today(stage: Stage, desk: Office, path: str) -> list[Shape]:
 
 def _verify(stage: Stage, desk: Office) -> None:
     for incident in _today(stage, desk, "/incidents?state=reported&limit=200"):
-        if h("verify", incident["id"]) % 12 == 0:
+        if h("verify", told(incident)) % 12 == 0:
             _move(desk, incident, "rejected", reason="同一事项已有人上报")
         else:
             _move(desk, incident, "verified")
@@ -120,7 +120,7 @@ def _grant(_stage: Stage, desk: Office, incident: Shape, _hour: int) -> None:
 
 
 def _hang(stage: Stage, desk: Office, incident: Shape, hour: int) -> None:
-    if h("hang", f"{incident['id']}{hour}") % 8 == 0:
+    if h("hang", f"{told(incident)}{hour}") % 8 == 0:
         _at_its_level(stage, desk, incident, "hung", reason="等待配件", until=_after(days=2))
 
 
@@ -129,7 +129,7 @@ def _resume(stage: Stage, desk: Office, incident: Shape, _hour: int) -> None:
 
 
 def _check(stage: Stage, desk: Office, incident: Shape, hour: int) -> None:
-    draw = h("check", f"{incident['id']}{hour}") % 6
+    draw = h("check", f"{told(incident)}{hour}") % 6
     if draw == 0 and not incident["rework_count"]:
         _move(desk, incident, "rework", reason="现场仍有残留")
     elif draw < 4:
@@ -141,7 +141,7 @@ def _close(stage: Stage, desk: Office, incident: Shape, _hour: int) -> None:
 
 
 def _call_back(_stage: Stage, desk: Office, incident: Shape, _hour: int) -> None:
-    points = 3 + h("points", incident["id"]) % 3
+    points = 3 + h("points", told(incident)) % 3
     _move(desk, incident, "followed_up", score_service=points, score_result=5)
 
 
@@ -158,7 +158,7 @@ def _see_to_tasks(stage: Stage, desk: Office) -> None:
     for task in desk.every("/tasks?state=done&limit=200"):
         if task["done_at"] < stage.begun:
             continue
-        if h("verify", task["id"]) % 10 == 0 and not task["rework_count"]:
+        if h("verify", told(task)) % 10 == 0 and not task["rework_count"]:
             _move_task(desk, task, "returned", reason="请补充说明")
         else:
             _move_task(desk, task, "verified")
@@ -176,7 +176,7 @@ def _move_task(desk: Office, task: Shape, state: str, **more: Any) -> None:
 def _settle(desk: Office) -> None:
     """Choose where two have said different things, and let go what came too late."""
     for conflict in list(desk.every("/conflicts?limit=200")):
-        choice = "swap" if h("choice", conflict["id"]) % 4 == 0 else "keep"
+        choice = "swap" if h("choice", conflict["kind"]) % 4 == 0 else "keep"
         try:
             desk.ask("POST", f"/conflicts/{conflict['id']}/resolution", {"choice": choice})
         except Refused:  # what lost cannot be had any more: what stands is kept

@@ -24,7 +24,7 @@ from app.tasks.rules import CONFIRMING
 from sync.replica_tables import Row
 from tests.app.phone.network import BUSY, CUT, LOST, TORN
 from tests.app.photos.camera import picture
-from tests.prove.day_stage import Hand, Stage
+from tests.prove.day_stage import Hand, Stage, told
 
 FIRST_HOUR, LAST_HOUR = 7, 20
 SEEN_DAYS = 150
@@ -52,7 +52,7 @@ def sights_of(stage: Stage, grid: PlannedGrid) -> list[Sight]:
         seen = (one for day in days for one in incidents_of([grid], day))
         shape = stage.shapes[grid.code]
         stage.sights[grid.code] = [
-            Sight(one, one.seen_at.hour, next(points_in(shape, start_of("place", one.key))))
+            Sight(one, _soon(one.seen_at.hour), next(points_in(shape, start_of("place", one.key))))
             for one in islice(seen, SEEN_MAX)
         ]
     return stage.sights[grid.code]
@@ -66,6 +66,11 @@ def photos_of(folder: Path, sight: Sight) -> list[Path]:
     for number, path in enumerate(paths):
         path.write_bytes(picture(draw % 1_000 + number))
     return paths
+
+
+def _soon(hour: int) -> int:
+    """Move an hour to the first half of the day, so that the second is left for the case."""
+    return FIRST_HOUR + (hour - FIRST_HOUR) // 2
 
 
 @cache
@@ -123,13 +128,13 @@ def _steps_of_tasks(hand: Hand, hour: int) -> None:
         if mine and row.values["state"] in ("assigned", "accepted", "started", "returned"):
             _step_of_task(hand, row, hour)
         elif row.values.get("assignee") is None and row.values["state"] == "assigned":
-            if hour > 9 and not claimed and hand.draw("claims", row.rec, hour) % 4 == 0:
+            if hour > 9 and not claimed and hand.draw("claims", told(row.values), hour) % 4 == 0:
                 acts.claim(hand.phone, row)
                 claimed = True
 
 
 def _step_of_task(hand: Hand, row: Row, hour: int) -> None:
-    values, draw = row.values, hand.draw(row.rec, hour)
+    values, draw = row.values, hand.draw(told(row.values), hour)
     state = values["state"]
     if state == "assigned" and draw % 25 == 0:
         acts.step_task(hand.phone, row, "declined", decline_reason="今日参加培训")
@@ -171,7 +176,7 @@ def _finish(hand: Hand, row: Row) -> None:
 def _steps_of_incidents(hand: Hand, hour: int) -> None:
     me = hand.phone.user["id"]
     for row in list(hand.phone.replica.rows("incident").values()):
-        values, draw = row.values, hand.draw(row.rec, hour)
+        values, draw = row.values, hand.draw(told(row.values), hour)
         if values["state"] == "dispatched" and values.get("unit") == hand.area and draw % 2:
             acts.step_incident(hand.phone, row, "claimed")
         elif values.get("handler") == me:

@@ -3,7 +3,7 @@
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -133,6 +133,12 @@ class Stage:
                 session, house, user, first, enrolment_id=None, now=now
             ).access_token
             return Office(Line(self.network.address), token, user.name)
+
+
+def told(values: Mapping[str, Any]) -> str:
+    """Return how a task or an incident is known in every run: ids differ from run to run."""
+    names = ("text", "title", "household", "assignee", "grid")
+    return "/".join(str(values.get(name)) for name in names)
 
 
 @contextmanager
