@@ -104,7 +104,7 @@ def _file(stage: Stage, desk: Office, incident: Shape, _hour: int) -> None:
 
 def _at_its_level(stage: Stage, desk: Office, incident: Shape, state: str, **more: Any) -> None:
     """Take a step at the desk of the level to which a case belongs."""
-    at = {"county": f"{COUNTY}s01", "city": f"{COUNTY[:4]}s01"}.get(incident["level"])
+    at = {"county": f"{COUNTY}s01", "city": f"{COUNTY[:4]}00s01"}.get(incident["level"])
     _move(stage.desk(at) if at else desk, incident, state, **more)
 
 
