@@ -14,6 +14,7 @@ from flask import current_app
 
 DEVELOPMENT, PRODUCTION = "development", "production"
 BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
+OPEN311_KEY_MIN = 16
 
 
 class SettingsError(RuntimeError):
@@ -46,6 +47,8 @@ class Settings:
     spool_mb: int
     upload_mb_per_day: int
     jobs: str
+    open311: str
+    open311_key: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -83,6 +86,7 @@ class Settings:
             spool_mb=_whole(environment, "SPOOL_MB", 2_000),
             upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
             jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
+            **_open311(environment),
         )
 
 
@@ -104,6 +108,14 @@ def _standby(environment: Mapping[str, str], database_url: str) -> str | None:
     if url and database_url.startswith("sqlite"):
         raise SettingsError("STANDBY_URL: only a PostgreSQL database has a standby")
     return url
+
+
+def _open311(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return how citizens may report: by an app's key, which then must be there, or openly."""
+    mode, key = _choice(environment, "OPEN311", ("off", "key", "open")), ""
+    if mode == "key" and len(key := _given(environment, "OPEN311_KEY")) < OPEN311_KEY_MIN:
+        raise SettingsError(f"OPEN311_KEY must hold at least {OPEN311_KEY_MIN} characters")
+    return {"open311": mode, "open311_key": key}
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
