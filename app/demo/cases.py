@@ -138,9 +138,7 @@ def _said(state: str, before: Mapping[str, Any], key: str, ms: int) -> dict[str,
     return {"state": state, "round": round_, **words}
 
 
-def _author(
-    scene: Scene, state: str, before: Mapping[str, Any], first: Act, key: str
-) -> str:
+def _author(scene: Scene, state: str, before: Mapping[str, Any], first: Act, key: str) -> str:
     """Return the key of whoever takes a step, by who may take it at the level of the case."""
     grid, level = scene.grid, before.get("level")
     at = level if level in ("county", "city") else "township"

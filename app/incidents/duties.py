@@ -158,15 +158,11 @@ def _wrong(field: str, code: str) -> Problem:
 def proposal(session: Session, incident: Mapping[str, Any]) -> dict[str, Any]:
     """Return to which unit a case would be dispatched now, with its name and why."""
     path = paths_of(session, [incident["grid"]]).get(incident["grid"], "")
-    known = session.execute(
-        sa.select(Area.id, Area.level).where(Area.id.in_(path_ids(path)))
-    )
+    known = session.execute(sa.select(Area.id, Area.level).where(Area.id.in_(path_ids(path))))
     levels = {row.id: row.level for row in known}
     where = [(area, levels[area]) for area in path_ids(path)]
     start = session.scalar(
-        sa.select(IncidentCategory.start_level).where(
-            IncidentCategory.code == incident["category"]
-        )
+        sa.select(IncidentCategory.start_level).where(IncidentCategory.code == incident["category"])
     )
     found = proposed(all_duties(session), where, incident["category"], incident["level"], start)
     duty = found.duty

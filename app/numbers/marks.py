@@ -95,7 +95,9 @@ def marks(session: Session, actor: Actor, wish: Wish, now: datetime) -> list[Mar
     taken = _taken_ms(session, [one.id for one in tasks])
     found = [*bursts(tasks), *at_once(tasks, taken),
              *bursts(answered), *at_once(answered, claimed)]  # fmt: skip
-    shown = {kind: may_list(actor, f"{kind}.list", here, now) for kind in (Task.kind, Incident.kind)}
+    shown = {
+        kind: may_list(actor, f"{kind}.list", here, now) for kind in (Task.kind, Incident.kind)
+    }
     return [_as_mark(mark, some, shown=shown[some[0].kind]) for mark, some in
             sorted(found, key=lambda one: (one[1][0].grid, one[1][0].at, one[0]))]  # fmt: skip
 

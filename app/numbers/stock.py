@@ -64,9 +64,11 @@ def state_at(entries: Sequence[tuple[int, str, Mapping[str, Any]]], at_ms: int) 
     Args:
         entries: when, by which kind of edit, and the body of each entry of its history.
     """
-    steps = [(ms, place, body["set"]["state"])
-             for place, (ms, op, body) in enumerate(entries)
-             if body.get("set", {}).get("state") is not None and _took_effect(op, body)]  # fmt: skip
+    steps = [
+        (ms, place, body["set"]["state"])
+        for place, (ms, op, body) in enumerate(entries)
+        if body.get("set", {}).get("state") is not None and _took_effect(op, body)
+    ]
     before = [(ms, place, state) for ms, place, state in steps if ms <= at_ms]
     return max(before)[2] if before else None
 
@@ -147,7 +149,7 @@ def _stood(session: Session, number: Number, path: str, at: datetime) -> list[St
     return [
         Stood(row.id, row.grid, row.path, is_open(number.code, state))
         for row in there
-        if (state := past[row.id] if row.id in past else row.state) is not None
+        if (state := past.get(row.id, row.state)) is not None
     ]
 
 
@@ -173,9 +175,7 @@ def _states(
     return {record: state_at(entries, at_ms) for record, entries in found.items()}
 
 
-def _grids(
-    session: Session, path: str, stood: Sequence[Sequence[Stood]]
-) -> list[GridCounts]:
+def _grids(session: Session, path: str, stood: Sequence[Sequence[Stood]]) -> list[GridCounts]:
     """Return for each grid the parts of all stocks: open and not."""
     found = sa.select(Area.path).where(below(path), Area.level == GRID_LEVEL)
     parts = {one: [0] * (2 * len(stood)) for one in session.scalars(found)}

@@ -1,4 +1,4 @@
-"""What citizens report by Open311 GeoReport v2: off unless a setting turns it on (docs/open311.md)."""
+"""What citizens report by Open311 GeoReport v2: off unless it is turned on (docs/open311.md)."""
 
 from app.core.feature import Feature
 from app.open311.views import blueprint

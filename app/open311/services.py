@@ -30,18 +30,20 @@ NOTES = {
     "reported": "已收到 / received", "verified": "已核实 / verified", "filed": "已立案 / taken on",
     "rejected": "未受理 / not taken on", "not_filed": "未受理 / not taken on",
     "merged": "与另一事项合并办理 / dealt with together with another one",
-    "cancelled": "已作废 / cancelled", "closed": "已办结 / settled", "followed_up": "已办结 / settled",
+    "cancelled": "已作废 / cancelled", "closed": "已办结 / settled",
+    "followed_up": "已办结 / settled",
 }  # fmt: skip
 IN_HAND = "办理中 / in hand"
 Shape = dict[str, Any]
 
 
 def public_services(session: Session) -> Sequence[IncidentCategory]:
-    """Return the categories that citizens may report: nothing personal, nothing for an alarm call."""
+    """Return the categories that citizens may report: nothing personal, no emergency."""
     return session.scalars(
         sa.select(IncidentCategory)
         .where(
-            IncidentCategory.level == 2, sa.func.coalesce(IncidentCategory.sensitivity, 0) == 0,
+            IncidentCategory.level == 2,
+            sa.func.coalesce(IncidentCategory.sensitivity, 0) == 0,
             sa.func.coalesce(IncidentCategory.emergency_call, "") == "",
         )
         .order_by(IncidentCategory.code)
@@ -208,17 +210,14 @@ def _shown(session: Session, wanted: Sequence[sa.ColumnElement[bool]]) -> list[S
 def _places(session: Session, incidents: Sequence[str]) -> Mapping[str, list[float]]:
     """Return where incidents are, to about a hundred metres."""
     seal = current_engine().seal
-    rows = session.execute(
-        sa.select(Incident.id, Incident.body).where(Incident.id.in_(incidents))
-    )
+    rows = session.execute(sa.select(Incident.id, Incident.body).where(Incident.id.in_(incidents)))
     bodies = {name: json.loads(seal.open(Incident.kind, name, body)) for name, body in rows}
     return {name: round_position(body["point"]) for name, body in bodies.items()}
 
 
 def _shape(
-    row: CitizenRequest, state: str, moved: datetime | None, due: datetime | None, name: str,
-    place: list[float],
-) -> Shape:  # fmt: skip
+    row: CitizenRequest, state: Any, moved: Any, due: Any, name: str, place: list[float]
+) -> Shape:
     return {
         "service_request_id": row.id, "status": "closed" if state in CLOSED else "open",
         "status_notes": NOTES.get(state, IN_HAND), "service_name": name,

@@ -1,4 +1,4 @@
-"""The answers of GeoReport v2 as JSON and as XML, and its errors, which are no problem documents."""
+"""The answers of GeoReport v2 as JSON and as XML, and its errors, which have their own form."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,9 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 Row = Mapping[str, Any]
 
 
-def answer(rows: Sequence[Row], kind: str, *, names: tuple[str, str], status: int = 200) -> Response:
+def answer(
+    rows: Sequence[Row], kind: str, *, names: tuple[str, str], status: int = 200
+) -> Response:
     """Return rows in one of the two forms.
 
     Args:

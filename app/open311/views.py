@@ -27,6 +27,7 @@ OFF, BY_KEY = "off", "key"
 FORM = "application/x-www-form-urlencoded"
 BODY_BYTES_MAX, FIELDS_MAX = 16 * 1024, 40
 EXTENSION = "wangge_open311"
+CHANGED = "2026-11-26T00:00:00Z"
 REQUESTS = ("service_requests", "request")
 NOTICE = "已收到，请保存编号 / received: keep the number"
 
@@ -64,10 +65,12 @@ def discovery(kind: str) -> Response:
     """Say where the services are, and in which forms."""
     url = current_settings().public_url + PREFIX
     formats = [one.partition(";")[0] for one in shapes.FORMATS.values()]
-    endpoint = {"specification": "http://wiki.open311.org/GeoReport_v2", "url": url,
-                "changeset": "2026-11-26T00:00:00Z", "type": "production", "formats": formats}  # fmt: skip
-    return shapes.one({"changeset": "2026-11-26T00:00:00Z", "contact": "",
-                       "key_service": "", "endpoints": [endpoint]}, kind, name="discovery")  # fmt: skip
+    endpoint = {
+        "specification": "http://wiki.open311.org/GeoReport_v2", "url": url, "changeset": CHANGED,
+        "type": "production", "formats": formats,
+    }  # fmt: skip
+    found = {"changeset": CHANGED, "contact": "", "key_service": "", "endpoints": [endpoint]}
+    return shapes.one(found, kind, name="discovery")
 
 
 @blueprint.route("/services.<fmt>")

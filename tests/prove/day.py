@@ -57,7 +57,8 @@ def prove(
         return {
             "prover": "day", "grids": len(stage.grids), "phones": len(stage.hands),
             "edits": sum(len(hand.phone.made) for hand in stage.hands),
-            "kinds": _kinds(stage), "states": states(stage), "broken": sum(hand.broken for hand in stage.hands),
+            "kinds": _kinds(stage), "states": states(stage),
+            "broken": sum(hand.broken for hand in stage.hands),
             "took_s": round(time.monotonic() - began, 1), "violations": found,
         }  # fmt: skip
 

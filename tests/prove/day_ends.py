@@ -21,7 +21,6 @@ from app.numbers.periods import Period, period_of
 from app.phone import lane
 from sync.conflicts import CONFLICT
 from sync.digest import as_hex, scope_digest
-from sync.parking import PARKING
 from tests.prove.day_desks import SUPERVISOR
 from tests.prove.day_stage import Hand, Stage
 from tests.prove.day_tally import tally
@@ -56,8 +55,10 @@ def _at_rest(stage: Stage) -> Iterator[str]:
     """Every phone has sent all it had, and no digest was ever wrong."""
     for hand in stage.hands:
         replica = hand.phone.replica
-        left = {"edits": len(replica.outbox()), "photos": len(lane.waiting(hand.phone)),
-                "alarms": len(replica.alarms), "healed": replica.memory.recall("healed", 0)}  # fmt: skip
+        left = {
+            "edits": len(replica.outbox()), "photos": len(lane.waiting(hand.phone)),
+            "alarms": len(replica.alarms), "healed": replica.memory.recall("healed", 0),
+        }  # fmt: skip
         if any(left.values()):
             yield f"{hand.key} is not at rest: {left}"
 
@@ -148,9 +149,7 @@ def _bodies(session: Any, held: set[Key]) -> dict[Key, tuple[int, str]]:
     return found
 
 
-def _values_apart(
-    hand: Hand, bodies: Mapping[Key, tuple[int, str]], sight: Sight
-) -> Iterator[str]:
+def _values_apart(hand: Hand, bodies: Mapping[Key, tuple[int, str]], sight: Sight) -> Iterator[str]:
     for key, (rv, values) in _rows(hand).items():
         there = bodies.get(key)
         if there is None:

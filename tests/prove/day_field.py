@@ -127,10 +127,15 @@ def _steps_of_tasks(hand: Hand, hour: int) -> None:
         mine = row.values.get("assignee") == hand.phone.user["id"]
         if mine and row.values["state"] in ("assigned", "accepted", "started", "returned"):
             _step_of_task(hand, row, hour)
-        elif row.values.get("assignee") is None and row.values["state"] == "assigned":
-            if hour > 9 and not claimed and hand.draw("claims", told(row.values), hour) % 4 == 0:
-                acts.claim(hand.phone, row)
-                claimed = True
+        elif hour > 9 and not claimed and _wants(hand, row, hour):
+            acts.claim(hand.phone, row)
+            claimed = True
+
+
+def _wants(hand: Hand, row: Row, hour: int) -> bool:
+    """Tell whether he takes a task out of the pool in this hour."""
+    free = row.values.get("assignee") is None and row.values["state"] == "assigned"
+    return free and hand.draw("claims", told(row.values), hour) % 4 == 0
 
 
 def _step_of_task(hand: Hand, row: Row, hour: int) -> None:
@@ -245,8 +250,9 @@ def _withdraw(hand: Hand, home: str) -> None:
 
 def _read_notices(hand: Hand) -> None:
     for row in list(hand.phone.replica.rows("notice").values()):
-        if row.values["state"] == "withdrawn" or not bulletin.is_new(hand.phone, row.rec,
-                                                                     row.values):
+        if row.values["state"] == "withdrawn" or not bulletin.is_new(
+            hand.phone, row.rec, row.values
+        ):
             continue  # fmt: skip
         bulletin.mark_read(hand.phone, row)
         if row.values["urgency"] == "emergency":

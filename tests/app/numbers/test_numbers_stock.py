@@ -6,9 +6,8 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from app.core.database import table_of
+from app.core.database import Mode, table_of
 from app.forms.bringing import bring_seed
-from app.core.database import Mode
 from app.incidents.models import Incident
 from app.numbers.stock import state_at
 from app.phone.story import ALL_WELL

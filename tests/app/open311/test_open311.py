@@ -1,4 +1,4 @@
-"""Open311 GeoReport v2: off by default, true to the standard, and nothing in it leads to a person."""
+"""Open311 GeoReport v2: off by default, true to the standard, and it leads to no person."""
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
