@@ -205,7 +205,7 @@ def test_the_categories_are_there_for_everybody(county: County) -> None:
 
 def test_a_box_without_an_area_holds_what_lies_on_it_on_both_engines(county: County) -> None:
     lon, lat = centre(GRID)
-    made = county.made("gw", "/incidents", incident(**place(lon, lat)))
+    made = county.made("gw", "/incidents", _report(**place(lon, lat)))
     boxes = {
         f"{lon},{lat},{lon},{lat}": [made["id"]],
         f"{lon},{lat - 0.001},{lon},{lat + 0.001}": [made["id"]],
