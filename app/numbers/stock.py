@@ -123,13 +123,13 @@ def _never_asked(_period: Any) -> sa.ColumnElement[bool]:
 def _check(here: Place, at: datetime, now: datetime) -> None:
     kept = timedelta(days=current_settings().history_days)
     if here.level in TOO_WIDE:
-        raise _wrong("area", "area_too_wide")
+        raise _refused(FieldError("area", "area_too_wide"))
     if not now - kept <= at <= now:
-        raise _wrong("at", "beyond_history")
+        raise _refused(FieldError("at", "beyond_history"))
 
 
-def _wrong(field: str, code: str) -> Problem:
-    return Problem(422, "invalid_fields", errors=[FieldError(field, code).as_json()])
+def _refused(fault: FieldError) -> Problem:
+    return Problem(422, "invalid_fields", errors=[fault.as_json()])
 
 
 def _stood(session: Session, number: Number, path: str, at: datetime) -> list[Stood]:
@@ -144,7 +144,7 @@ def _stood(session: Session, number: Number, path: str, at: datetime) -> list[St
     there = session.execute(lying).all()
     changed = [row.id for row in there if (row.last or 0) > at_ms]
     if len(changed) > CHANGES_MAX:
-        raise _wrong("at", "too_many_changes")
+        raise _refused(FieldError("at", "too_many_changes"))
     past = _states(session, kind, changed, at_ms)
     return [
         Stood(row.id, row.grid, row.path, is_open(number.code, state))

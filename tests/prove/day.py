@@ -21,7 +21,7 @@ from typing import Any
 from app.core.jobs import worker_of
 from tests.prove.day_desks import give_order, open_up, sit
 from tests.prove.day_ends import states, violations
-from tests.prove.day_field import FIRST_HOUR, LAST_HOUR, sync, work
+from tests.prove.day_field import FIRST_HOUR, LAST_HOUR, spoil, sync, work
 from tests.prove.day_sabotage import SABOTAGES, planted
 from tests.prove.day_stage import Stage, open_stage
 from tests.prove.ground import run_as_command
@@ -83,6 +83,7 @@ def _play(stage: Stage) -> None:
             give_order(stage)
         for hand in chance.sample(stage.hands, len(stage.hands)):
             if hour not in hand.away:
+                spoil(stage, chance)
                 sync(stage, hand, chance)
             work(stage, hand, hour)
         sit(stage, hour)
@@ -92,14 +93,13 @@ def _play(stage: Stage) -> None:
 
 def _go_home(stage: Stage) -> None:
     """Let everybody sync over a good network until nobody has anything new."""
-    good = random.Random("good")
-    good.random = lambda: 1.0  # type: ignore[method-assign]
+    chance = random.Random(f"{stage.seed} evening")
     for _ in range(EVENINGS):
         for hand in stage.hands:
-            sync(stage, hand, good)
+            sync(stage, hand, chance)
         worker_of(stage.app).work_off()
     for hand in stage.hands:
-        sync(stage, hand, good)
+        sync(stage, hand, chance)
 
 
 def _kinds(stage: Stage) -> dict[str, int]:

@@ -89,10 +89,14 @@ def work(stage: Stage, hand: Hand, hour: int) -> None:
     _register(hand)
 
 
-def sync(stage: Stage, hand: Hand, chance: random.Random) -> None:
-    """Sync if the network lets it; what breaks now is tried again in the next hour."""
+def spoil(stage: Stage, chance: random.Random) -> None:
+    """Let one exchange in ten go wrong on its way."""
     if chance.random() < 0.1:
         stage.network.fail("/sync/exchange", chance.choice(FAULTS))
+
+
+def sync(stage: Stage, hand: Hand, chance: random.Random) -> None:
+    """Sync if the network lets it; what breaks now is tried again in the next hour."""
     try:
         hand.phone.sync(want_bytes=chance.choice((8_000, 65_536)))
         forms.fetch(hand.phone)

@@ -1,4 +1,4 @@
-"""The whole day of a township on both engines, and proof that it would notice mistakes."""
+"""The whole day of a township on both engines; its planted bugs are run with all others."""
 
 import pytest
 
@@ -19,8 +19,3 @@ def test_the_day_of_a_township_plays_without_an_error_and_ends_equal_everywhere(
     }  # fmt: skip
     assert found["states"]["incident"]["followed_up"] >= 4
     assert found["states"]["task"]["verified"] >= 20
-
-
-@pytest.mark.parametrize("sabotage", day.SABOTAGES)
-def test_a_mistake_on_the_day_is_noticed_in_the_evening(sabotage: str) -> None:
-    assert day.prove(**day.SHORT, sabotage=sabotage)["violations"]
