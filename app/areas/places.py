@@ -1,7 +1,7 @@
 """Find the area of a position by the borders that stand, through the spatial index."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -23,11 +23,16 @@ _area, _border = Area.__table__, AreaBorder.__table__
 
 @dataclass(frozen=True, slots=True)
 class AreaAt:
-    """The area of a position; on a border line the distance is 0 and `inside` is false."""
+    """The area of a position; on a border line the distance is 0 and `inside` is false.
+
+    Attributes:
+        path: of the area, which is found with it.
+    """
 
     area_id: int
     distance_m: float
     inside: bool
+    path: str = field(default="", compare=False)
 
 
 def grid_at(
@@ -60,10 +65,10 @@ def _holding(session: Session, positions: Mapping[int, Position], level: str) ->
     for i, (lon, lat) in enumerate(positions.values()):
         given |= {f"lon{i}": lon, f"lat{i}": lat}
     found: dict[int, AreaAt] = {}
-    for place, area_id in _rows(session, _inside_any, len(rows), given):
+    for place, area_id, path in _rows(session, _inside_any, len(rows), given):
         row = rows[place]
         if row not in found or area_id < found[row].area_id:
-            found[row] = AreaAt(area_id, 0.0, True)
+            found[row] = AreaAt(area_id, 0.0, True, path)
     return found
 
 
@@ -75,13 +80,14 @@ def _nearest(
     for i, place in enumerate(positions.values()):
         box = box_around(*place, within_m)
         given |= {f"{side}{i}": degrees for side, degrees in zip(SIDES, box, strict=True)}
-    ranked: dict[int, tuple[float, int]] = {}
-    for place, area_id, wkb in _rows(session, _near_any, len(rows), given):
+    ranked: dict[int, tuple[float, int, str]] = {}
+    for place, area_id, path, wkb in _rows(session, _near_any, len(rows), given):
         row = rows[place]
-        rank = (metres_to_border(bytes(wkb), *positions[row]), area_id)
+        rank = (metres_to_border(bytes(wkb), *positions[row]), area_id, path)
         if rank[0] <= within_m:
             ranked[row] = min(rank, ranked.get(row, rank))
-    return {row: AreaAt(area_id, metres, False) for row, (metres, area_id) in ranked.items()}
+    return {row: AreaAt(area_id, metres, False, path)
+            for row, (metres, area_id, path) in ranked.items()}  # fmt: skip
 
 
 @cache
@@ -110,7 +116,7 @@ def _degrees(i: int, *names: str) -> list[sa.BindParameter[float]]:
 def _borders(place: int, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
     number = sa.literal_column(str(place), sa.Integer)
     return (
-        sa.select(number.label("place"), _border.c.area_id, *more)
+        sa.select(number.label("place"), _border.c.area_id, _area.c.path, *more)
         .join(_area, _area.c.id == _border.c.area_id)
         .where(_area.c.level == sa.bindparam("level"), _border.c.valid_until.is_(None))
     )

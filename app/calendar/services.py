@@ -20,6 +20,10 @@ from app.calendar.rules import (
     hours_as_text,
     hours_from_text,
 )
+from app.core.rulebook import note_change
+
+RULES = "calendar"
+"""The name of these rules among those that processes keep (app/core/rulebook.py)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ def import_days(session: Session, path: Path) -> list[int]:
         session.execute(sa.delete(CalendarDay).where(within))
     if rows:
         session.execute(sa.insert(CalendarDay), rows)
+    note_change(session, RULES)
     return years
 
 
@@ -91,6 +96,8 @@ def set_hours(session: Session, area_id: int, hours: Hours | None) -> None:
     session.execute(sa.delete(CalendarHours).where(CalendarHours.area_id == area_id))
     if hours is not None:
         session.add(CalendarHours(area_id=area_id, hours=hours_as_text(hours)))
+        session.flush()
+    note_change(session, RULES)
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:

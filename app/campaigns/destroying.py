@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.campaigns import certifying
 from app.campaigns.models import (
+    TASKS,
     CampaignPart,
     CampaignTally,
     DestructionCertificate,
@@ -34,6 +35,7 @@ from app.core.settings import current_settings
 from app.sync_api import erasures
 from app.sync_api.copying import current_copies
 from app.sync_api.epochs import place_of
+from app.tasks.models import TaskBatch
 from sync.edits import Record
 from sync.errors import Problem, Stale
 from sync.kinds import Kinds
@@ -136,10 +138,12 @@ class Destroying:
         mine = _parts.c.order_id == self.order
         rows = session.execute(sa.select(_parts.c.kind, _parts.c.record).where(mine).limit(BATCH))
         keys = [(row.kind, row.record) for row in rows]
-        found = self._erase(session, keys)
+        batches = [record for kind, record in keys if kind == TASKS]
+        self._erase(session, [key for key in keys if key[0] != TASKS])
         struck = _parts.c.record.in_([record for _, record in keys])
         session.execute(sa.delete(_parts).where(mine, struck))
-        return found
+        session.execute(sa.delete(TaskBatch).where(TaskBatch.id.in_(batches)))
+        return bool(keys)
 
     def _erase(self, session: Session, keys: Sequence[Key]) -> bool:
         """Erase some records and what refers to them, and count them; tell if there were any."""

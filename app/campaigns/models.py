@@ -117,6 +117,10 @@ class CampaignPlan(Base):
     task: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
+TASKS = "task_batch"
+"""The kind of the part that is the batch of an order's tasks: no record, it goes with them."""
+
+
 class CampaignPart(Base):
     """A record that an order has brought, to be destroyed with it."""
 

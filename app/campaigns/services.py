@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.campaigns import reading, rules
-from app.campaigns.fanning import fan_out, write_all
-from app.campaigns.models import CampaignPart, CampaignPlan, EmergencyOrder
+from app.campaigns.bringing import hand_out_tasks, write_all
+from app.campaigns.models import TASKS, CampaignPart, CampaignPlan, EmergencyOrder
 from app.core import audit
 from app.core.actor import Actor
 from app.core.database import insert_into
@@ -56,8 +56,9 @@ def approve(session: Session, actor: Actor, shown: Values) -> None:
     plan = session.get(CampaignPlan, shown["id"])
     brought = _notice(session, actor, shown, plan.notice if plan else None)
     if plan and plan.task:
-        tasks = fan_out(session, actor, rules.split(shown["paths"]), plan.task)
-        brought += [("task", task) for task in tasks]
+        paths = rules.split(shown["paths"])
+        batch, tasks = hand_out_tasks(session, actor, shown, paths, plan.task)
+        brought += [(TASKS, batch), *(("task", task) for task in tasks)]
     _note(session, shown["id"], brought)
     audit.record(session, "order.approved", user_id=actor.user_id, subject=shown["id"],
                  records=len(brought))  # fmt: skip

@@ -25,6 +25,7 @@ DISTINCT_LEAST = 12
 """Different characters in a secret of chance; what somebody typed, or a default, has fewer."""
 LOOPBACKS = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
+OPEN311_KEY_MIN = 16
 
 
 class SettingsError(RuntimeError):
@@ -70,6 +71,8 @@ class Settings:
     office_contact: str
     requests_in_work: int
     device_requests_per_s: int
+    open311: str
+    open311_key: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -115,6 +118,7 @@ class Settings:
             spool_mb=_whole(environment, "SPOOL_MB", 2_000),
             upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
             jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
+            **_open311(environment),
             requests_in_work=_whole(environment, "REQUESTS_IN_WORK", 128),
             device_requests_per_s=_whole(environment, "DEVICE_REQUESTS_PER_S", 20),
             controller=environment.get("CONTROLLER", "本地网格化服务中心 / the local grid office"),
@@ -194,6 +198,14 @@ def _standby(environment: Mapping[str, str], database_url: str) -> str | None:
     if url and database_url.startswith("sqlite"):
         raise SettingsError("STANDBY_URL: only a PostgreSQL database has a standby")
     return url
+
+
+def _open311(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return how citizens may report: by an app's key, which then must be there, or openly."""
+    mode, key = _choice(environment, "OPEN311", ("off", "key", "open")), ""
+    if mode == "key" and len(key := _given(environment, "OPEN311_KEY")) < OPEN311_KEY_MIN:
+        raise SettingsError(f"OPEN311_KEY must hold at least {OPEN311_KEY_MIN} characters")
+    return {"open311": mode, "open311_key": key}
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -16,6 +16,8 @@ from app.core.geometry import Geometry
 
 METRES_PER_DEGREE = 111_195.0
 SRID = 4326
+HALF_A_STEP = 0.5e-7
+"""Half of the last decimal to which positions are kept, in degrees."""
 
 
 def point_type() -> Geometry:
@@ -38,6 +40,17 @@ def box_around(lon: float, lat: float, metres: float) -> tuple[float, float, flo
     d_lat = metres / METRES_PER_DEGREE
     d_lon = metres / (METRES_PER_DEGREE * max(0.01, math.cos(math.radians(lat))))
     return lon - d_lon, lat - d_lat, lon + d_lon, lat + d_lat
+
+
+def with_area(
+    west: float, south: float, east: float, north: float
+) -> tuple[float, float, float, float]:
+    """Return a box with an area, so that a line or a point holds what lies on it on both engines.
+
+    The engines do not agree on shapes without an area; half of the last decimal of a position
+    gives it one and takes in nothing else.
+    """
+    return west - HALF_A_STEP, south - HALF_A_STEP, east + HALF_A_STEP, north + HALF_A_STEP
 
 
 class _Filter(ColumnElement[bool]):

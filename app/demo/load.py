@@ -17,8 +17,10 @@ from app.core.engine import Engine
 from app.core.identifiers import new_id
 from app.core.moments import now_ms
 from app.core.records import sync_tables
+from app.core.rulebook import note_change
 from app.demo import ground, staff, stories
 from app.demo.bulk import Story, batch_of
+from app.demo.cases import DUTIES, end_of
 from app.demo.day import incidents_of, tasks_of
 from app.demo.halton import start_of
 from app.demo.people import households_of, workers_of
@@ -27,6 +29,7 @@ from app.demo.stories import Cast
 from app.forms.bringing import bring_seed
 from app.households.purposes import SENSITIVE_PURPOSES, open_purpose
 from app.identity.models import User
+from app.incidents.duties import RULES, IncidentDuty
 from app.incidents.models import IncidentCategory
 from app.incidents.services import import_categories
 from app.tasks.models import TaskKind
@@ -73,7 +76,19 @@ def load_base(session: Session, engine: Engine, plan: CityPlan, now: datetime) -
     staff.open_logins(session, plan, users, engine.cipher, now)
     for township in plan.of_level("township"):
         _open_device(session, users[_supervisor(township.code)])
+    _write_duties(session, [areas[county.code] for county in plan.of_level("county")])
     return Cast(areas, users)
+
+
+def _write_duties(session: Session, counties: list[int]) -> None:
+    """Give each county that has none its duty list."""
+    there = set(session.scalars(sa.select(IncidentDuty.area_id)))
+    rows = [{"area_id": county, "category": category, "unit_level": level}
+            for county in counties if county not in there
+            for category, level in DUTIES.items()]  # fmt: skip
+    if rows:
+        session.execute(sa.insert(IncidentDuty), rows)
+        note_change(session, RULES)
 
 
 def _write_lists(session: Session, now: datetime) -> None:
@@ -141,7 +156,7 @@ def _stories_of_grid(demo: Demo, grid: PlannedGrid, shape: "MultiPolygon") -> It
     for back in range(DAYS_OF_INCIDENTS):
         for seen in incidents_of([grid], demo.day - timedelta(days=back)):
             place = next(points_in(shape, start_of("place", seen.key)))
-            yield stories.incident_story(demo.cast, grid, seen, place)
+            yield stories.incident_story(demo.cast, grid, seen, place, end_of(demo.day))
 
 
 def _records_there(

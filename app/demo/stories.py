@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from app.core.moments import as_text
+from app.demo import cases
 from app.demo.bulk import Act, Story, identity_of
 from app.demo.day import PlannedIncident, PlannedTask, moment
 from app.demo.halton import Place
@@ -26,20 +27,10 @@ TASK_FATES: Final = (
     (97, ("accepted", "started", "done", "verified")),
     (100, ("declined",)),
 )  # fmt: skip
-INCIDENT_FATES: Final = (
-    (35, ("reported",)),
-    (60, ("reported", "verified")),
-    (88, ("reported", "verified", "filed")),
-    (94, ("reported", "rejected")),
-    (100, ("draft", "closed")),
-)  # fmt: skip
-PATIENT_PRIORITY: Final = 3
-"""What is less urgent than this may have been settled on the spot."""
 REPORT: Final = "已按要求完成，情况正常。"
 REPORT_COUNT_MAX: Final = 40
 NOT_TODAY: Final = "今日参加乡镇培训，无法前往。"
-REJECTION: Final = "同一事项已有人上报。"
-SETTLED: Final = "已当场处理完毕。"
+NO_PHOTO: Final = "示例数据，未附照片。"
 
 Fates = tuple[tuple[int, tuple[str, ...]], ...]
 
@@ -55,6 +46,13 @@ class Cast:
 
     areas: Mapping[str, int]
     users: Mapping[str, int]
+
+    def path(self, grid: PlannedGrid) -> list[tuple[int, str]]:
+        """Return the areas that hold a grid with their levels, from the city down to itself."""
+        code = grid.code
+        codes = (f"{code[:4]}00", code[:6], code[:9], grid.unit_code, code)
+        levels = ("city", "county", "township", "village", "grid")
+        return [(self.areas[one], level) for one, level in zip(codes, levels, strict=True)]
 
     def leader(self, grid: PlannedGrid) -> int:
         """Return the first worker of a grid."""
@@ -172,23 +170,21 @@ def _task_words(state: str, task: PlannedTask) -> dict[str, Any]:
     return {"report_text": REPORT}
 
 
-def incident_story(cast: Cast, grid: PlannedGrid, seen: PlannedIncident, place: Place) -> Story:
-    """Tell how an incident was reported, and what became of it."""
+def incident_story(
+    cast: Cast, grid: PlannedGrid, seen: PlannedIncident, place: Place, until_ms: int
+) -> Story:
+    """Tell how an incident was reported, and what became of it by the end of the last day."""
     workers = [worker.key for worker in workers_of(grid)]
     reporter = cast.users[workers[h("reporter", seen.key) % len(workers)]]
-    fate = _fate(INCIDENT_FATES, seen.key)
-    if fate[-1] == "closed" and seen.category.priority < PATIENT_PRIORITY:
-        fate = INCIDENT_FATES[0][1]
     start = _ms(seen.seen_at)
-    acts = [_report(cast, grid, seen, place, reporter, fate[0])]
-    for number, state in enumerate(fate[1:], start=1):
-        author = {"filed": cast.supervisor(grid), "closed": reporter}.get(state, cast.lead(grid))
-        acts.append(Act(author, start + number * _pause_ms(seen.key), _step(state) | _words(state)))
-    return Story("incident", identity_of(seen.key, start), acts)
+    record = identity_of(seen.key, start)
+    first = _report(cast, grid, seen, place, reporter)
+    scene = cases.Scene(grid, cast.path(grid), cast.users, until_ms)
+    return Story("incident", record, list(cases.goes_on(scene, seen.key, record, first)))
 
 
 def _report(
-    cast: Cast, grid: PlannedGrid, seen: PlannedIncident, place: Place, reporter: int, state: str
+    cast: Cast, grid: PlannedGrid, seen: PlannedIncident, place: Place, reporter: int
 ) -> Act:
     """Return the first edit of an incident: the report or the draft of the worker."""
     ms = _ms(seen.seen_at)
@@ -199,7 +195,8 @@ def _report(
         "accuracy_m": 8,
         "point_source": "gps",
         "seen_at": as_text(ms),
-        **_step(state),
+        "no_photo_reason": NO_PHOTO,
+        **_step(cases.begins_as(seen.key, seen.category.code)),
     }
     derived = {
         "priority": seen.category.priority,
@@ -207,15 +204,7 @@ def _report(
         "grid_distance_m": 0,
         "reporter": reporter,
     }
-    reported = {"reported_at": as_text(ms)} if state == "reported" else {}
-    return Act(reporter, ms, values, derived | reported)
-
-
-def _words(state: str) -> dict[str, Any]:
-    """Return the words that go with a decision on an incident."""
-    return {"rejected": {"state_reason": REJECTION}, "closed": {"result_text": SETTLED}}.get(
-        state, {}
-    )
+    return Act(reporter, ms, values, derived)
 
 
 def _step(state: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.core.database import table_of
 from app.core.engine import current_engine
 from app.core.pagination import after
 from app.core.policy import Reach
-from app.core.spatial import in_box
+from app.core.spatial import in_box, with_area
 from app.exports.layers import GRIDS, LAYERS, Layer
 from app.households.rules import MASKED_DECIMALS
 from app.office.reading import within_reach
@@ -109,7 +109,7 @@ def _records(session: Session, collection: Collection, reach: Reach, wish: Wish)
               after([table.c.id], wish.cursor), *_in_time(moment, wish)]  # fmt: skip
     if wish.boxes:
         boxes = _shown_boxes(layer, wish.boxes) if reach.masked else wish.boxes
-        wanted.append(sa.or_(sa.false(), *(in_box(point, *box) for box in boxes)))
+        wanted.append(sa.or_(sa.false(), *(in_box(point, *with_area(*box)) for box in boxes)))
     if wish.feature is not None:
         wanted.append(table.c.id == wish.feature)
     rows = session.execute(
@@ -178,7 +178,7 @@ def _grids(session: Session, reach: Reach, wish: Wish) -> list[Feature]:
               after([_areas.c.id], wish.cursor),
               sa.true() if reach.everything else below_any(reach.paths)]  # fmt: skip
     if wish.boxes:
-        wanted.append(sa.or_(*(in_box(_borders.c.geom, *box) for box in wish.boxes)))
+        wanted.append(sa.or_(*(in_box(_borders.c.geom, *with_area(*box)) for box in wish.boxes)))
     if wish.feature is not None:
         wanted.append(_areas.c.id == _as_number(wish.feature))
     latest = (

@@ -131,11 +131,16 @@ class ContactPolicy(OfHousehold):
     list_action = "resident.list"
     propose_action = "resident.update"
     _ACTIONS = {
-        "create": "resident.create", "update": "resident.update", "delete": "consent.withdraw",
+        "create": "resident.create", "update": "resident.update", "delete": "resident.delete",
     }  # fmt: skip
 
     def action(self, work: Work, values: Values) -> str:
-        """Return the action; to delete a contact is to withdraw the consent behind it."""
+        """Return the action; to take somebody out of the books without an act takes two persons.
+
+        Apps that cannot take down a consent tell by a deletion that one was withdrawn.
+        """
+        if work.edit.op == "delete" and work.spoken == WITHOUT_CONSENTS:
+            return "consent.withdraw"
         return self._ACTIONS.get(work.edit.op, "resident.update")
 
     def derive(self, work: Work, values: Values, found: Purposes, actor: Actor) -> Values:

@@ -3,6 +3,7 @@
 from app.core.feature import Feature
 from app.core.jobs import Job
 from app.incidents.commands import incidents
+from app.incidents.duty_views import blueprint as duty_blueprint
 from app.incidents.faults import FAULTS
 from app.incidents.models import Incident
 from app.incidents.policies import IncidentPolicy
@@ -12,7 +13,7 @@ from app.office.deleting import deed_of
 
 feature = Feature(
     name="incidents",
-    blueprints=(blueprint,),
+    blueprints=(blueprint, duty_blueprint),
     policies=(IncidentPolicy(),),
     commands=(incidents,),
     faults=FAULTS,

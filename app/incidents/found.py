@@ -1,6 +1,6 @@
 """What a batch of edits of incidents needs to know, read in a constant number of statements."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from app.areas.places import AreaAt, areas_at
 from app.areas.rules import path_ids
 from app.areas.services import paths_of
 from app.calendar import Calendars, WorkingCalendar, calendars
+from app.calendar.services import RULES as CALENDAR
+from app.core.rulebook import kept, version_of
+from app.incidents.duties import RULES, Duties, all_duties
 from app.incidents.limits import NAMES, Limits, limits_of
 from app.incidents.models import Incident, IncidentCategory, IncidentLimit
 from app.incidents.rules import NEAREST_WITHIN_M
@@ -28,7 +31,8 @@ _CATEGORIES = sa.select(
     *(_categories.c[name] for name in (
         "code", "priority", "accept_minutes", "handle_hours", "start_level",
         "escalate_after_hours", "sensitivity", "photo", "emergency_call", "self_handling",
-    ))
+    )),
+    version_of(CALENDAR).label("calendar_version"), version_of(RULES).label("rules_version"),
 ).where(among(_categories.c.code, "codes"), _categories.c.level == 2)  # fmt: skip
 _LEVELS = sa.select(Area.__table__.c.id, Area.__table__.c.level).where(
     among(Area.__table__.c.id, "ids")
@@ -37,12 +41,27 @@ STEPPING = ("state", "act")
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the office sets seldom, as this process keeps it until it is changed.
+
+    Attributes:
+        limits: what areas have set, by area and category.
+        levels: of the areas met so far; an area never changes its level.
+    """
+
+    calendars: Calendars
+    limits: Mapping[int, Mapping[str, Mapping[str, int | None]]]
+    duties: Duties
+    levels: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Found:
     """What the incidents of a batch need.
 
     Attributes:
-        levels: of the areas on the paths, for those edits that take a step.
-        limits: what areas have set, by area and category.
+        rules: what the office has set, for those edits that take a step.
+        levels: of the areas on the paths.
         targets: how the cases stand into which others have been merged, where that is asked.
     """
 
@@ -50,14 +69,14 @@ class Found:
     grids: Mapping[Place, AreaAt | None]
     paths: Mapping[int, str] = field(default_factory=dict)
     levels: Mapping[int, str] = field(default_factory=dict)
-    limits: Mapping[int, Mapping[str, Mapping[str, int | None]]] = field(default_factory=dict)
-    calendars: Calendars = field(default_factory=lambda: Calendars({}, {}))
+    rules: Rules = field(default_factory=lambda: Rules(Calendars({}, {}), {}, {}))
     targets: Mapping[str, str] = field(default_factory=dict)
 
     def limits_at(self, path: str | None, category: str | None) -> Limits:
         """Return the limits of a category in the area of a path."""
-        calendar: WorkingCalendar = self.calendars.of(path)
-        above = (self.limits[one] for one in reversed(path_ids(path or "")) if one in self.limits)
+        calendar: WorkingCalendar = self.rules.calendars.of(path)
+        limits = self.rules.limits
+        above = (limits[one] for one in reversed(path_ids(path or "")) if one in limits)
         return limits_of(self.categories.get(str(category)), next(above, {}), calendar)
 
 
@@ -73,11 +92,10 @@ def find(session: Session, works: Sequence[Work]) -> Found:
     if not stepping:
         return Found(categories, grids)
     wanted = {grid for work in stepping for grid in _areas_of(work, grids)}
-    paths = paths_of(session, wanted) if wanted else {}
-    above = sorted({area for path in paths.values() for area in path_ids(path)})
-    levels = {row[0]: row[1] for row in run(_LEVELS, {"ids": above})} if above else {}
-    return Found(categories, grids, paths, levels, _settings(session, above), calendars(session),
-                 _targets(session, stepping))  # fmt: skip
+    paths = _paths(session, wanted, grids)
+    rules = _rules(session, categories)
+    levels = _levels(session, rules, {one for path in paths.values() for one in path_ids(path)})
+    return Found(categories, grids, paths, levels, rules, _targets(session, stepping))
 
 
 def place_of(values: Values) -> Place | None:
@@ -111,12 +129,39 @@ def _targets(session: Session, works: Sequence[Work]) -> dict[str, str]:
     return {row.id: row.state for row in session.execute(found)} if asked else {}
 
 
-def _settings(
-    session: Session, areas: Iterable[int]
-) -> dict[int, dict[str, Mapping[str, int | None]]]:
-    rows = session.connection().execute(
-        sa.select(_limits).where(among(_limits.c.area_id, "ids")), {"ids": sorted(areas)}
-    )
+def _paths(
+    session: Session, wanted: set[int], grids: Mapping[Place, AreaAt | None]
+) -> dict[int, str]:
+    """Return the paths of grids; those of a position have come with it."""
+    known = {one.area_id: one.path for one in grids.values() if one}
+    missing = wanted - known.keys()
+    return known | paths_of(session, missing) if missing else known
+
+
+def _rules(session: Session, categories: Mapping[str, Values]) -> Rules:
+    """Return the rules of the versions that came with the categories; else read them now."""
+    one = next(iter(categories.values()), None)
+    if one is None:
+        return _read(session)
+    version = (one["calendar_version"], one["rules_version"])
+    return kept(RULES, version, lambda: _read(session))
+
+
+def _read(session: Session) -> Rules:
+    return Rules(calendars(session), _settings(session), all_duties(session))
+
+
+def _levels(session: Session, rules: Rules, areas: set[int]) -> Mapping[int, str]:
+    """Return the levels of areas, of which only those not met before are read."""
+    missing = sorted(areas - rules.levels.keys())
+    if missing:
+        rows = session.connection().execute(_LEVELS, {"ids": missing})
+        rules.levels.update({row[0]: row[1] for row in rows})
+    return rules.levels
+
+
+def _settings(session: Session) -> dict[int, dict[str, Mapping[str, int | None]]]:
+    rows = session.connection().execute(sa.select(_limits))
     found: dict[int, dict[str, Mapping[str, int | None]]] = {}
     for row in rows.mappings():
         limits = {name: row[name] for name in NAMES}

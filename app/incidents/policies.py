@@ -70,10 +70,7 @@ class IncidentPolicy:
         if actor.user_id in (known.get("reporter"), *(known.get("handlers") or ())):
             return True
         areas = {post.area_id for post in actor.posts_at(work.act.ms)}
-        asked = known.get("unit") if known.get("state") == "dispatched" else None
-        if known.get("state") == "answered":
-            asked = known.get("grid")
-        return asked in areas
+        return any(_asks(known, state) in areas for state in (known.get("state"), _saw(work)))
 
     def derive(self, work: Work, values: Values, found: Found, actor: Actor) -> Values:
         """Find priority and grid, check the step, and write what the server writes with it."""
@@ -142,6 +139,20 @@ class IncidentPolicy:
         if values.get("state") == "reported" or "photo_count" in values:
             category = found.categories.get(str(merged.get("category"))) or {}
             check_photos(category.get("photo"), merged)
+
+
+def _asks(known: Values, state: Any) -> Any:
+    """Return of which area somebody is asked to go on with a case in some state."""
+    return {"dispatched": known.get("unit"), "answered": known.get("grid")}.get(str(state))
+
+
+def _saw(work: Work) -> Any:
+    """Return the state from which a step was taken, as its author saw it.
+
+    A colleague may have been quicker. It is still his to propose: the engine, which finds that
+    the table has no such step any more, keeps it with the case.
+    """
+    return work.edit.was.get("state") if work.edit.set.get("state") is not None else None
 
 
 def _check_belongs(values: Values) -> None:

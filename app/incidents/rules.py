@@ -15,6 +15,8 @@ WORKFLOW = Workflow(RANKS, frozenset(steps()), NEW_ROUND, strict=True)
 
 LEVELS = ("village", "township", "county", "city")
 RANK_OF_LEVEL: Mapping[str, int] = {"grid": 0, **{name: n for n, name in enumerate(LEVELS, 1)}}
+UNIT_LEVELS = ("grid", *LEVELS)
+"""Of which level a unit can be."""
 CLOSE_KINDS = ("normal", "late", "with_error", "special", "self_handled")
 CHOSEN_CLOSE_KINDS = CLOSE_KINDS[:-1]
 EXTENSIONS = ("asked", "granted", "refused")

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
+from app.core.rulebook import note_change
+from app.incidents.duties import RULES
 from app.incidents.models import IncidentCategory, IncidentLimit
 from app.incidents.rules import WORKFLOW
 from app.office import writing
@@ -73,6 +75,8 @@ def set_limits(
     session.execute(sa.delete(IncidentLimit).where(*here))
     if any(limits.values()):
         session.add(IncidentLimit(area_id=area_id, category=category, **limits))
+        session.flush()
+    note_change(session, RULES)
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:

@@ -45,10 +45,8 @@ def _dispatched(step: Step) -> Written:
     """Give it to a unit; the clock of the handling begins once, a return does not wind it back."""
     sign = text_of(step.limits.sign_due(step.now))
     due = step.before.get("due_at") or text_of(step.limits.handle_due(step.now))
-    level = step.before.get("level") or "township"
-    usual = "grid" if level == "village" else level
     return {
-        "unit": step.said.get("step_unit") or step.area_at(usual), "handler": None,
+        "unit": step.said.get("step_unit") or step.proposed_unit, "handler": None,
         "dispatched_at": step.now_text, "sign_due_at": sign, "due_at": due,
         "watch_at": min(sign, due), "overdue": False,
     }  # fmt: skip

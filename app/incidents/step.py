@@ -8,6 +8,7 @@ from typing import Any
 from app.areas.rules import path_ids
 from app.core.actor import HOUSE_ID, Actor
 from app.core.moments import as_text
+from app.incidents.duties import proposed
 from app.incidents.found import Found
 from app.incidents.limits import Limits
 from app.incidents.moves import Move
@@ -83,10 +84,15 @@ class Step:
         here = [post for post in held if path.startswith(post.path)]
         return [(post.role, post.level, post.area_id) for post in here or held]
 
-    def area_at(self, level: str) -> int | None:
-        """Return the area of a level above its grid, or the grid."""
+    @property
+    def proposed_unit(self) -> int | None:
+        """Return the unit that the duty list, or else its level, has for it."""
         areas = path_ids(self.path or "")
-        return next((one for one in areas if self.found.levels.get(one) == level), None)
+        where = [(one, self.found.levels[one]) for one in areas if one in self.found.levels]
+        code = str(self.merged.get("category") or "")
+        category = self.found.categories.get(code) or {}
+        return proposed(self.found.rules.duties, where, code, self.before.get("level"),
+                        category.get("start_level")).unit  # fmt: skip
 
 
 def is_one_of(step: Step) -> bool:

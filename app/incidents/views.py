@@ -12,7 +12,7 @@ from app.core.actor import current_actor
 from app.core.database import Mode, current_session
 from app.core.moments import now_ms
 from app.core.pagination import PageQuery, page
-from app.core.spatial import in_box
+from app.core.spatial import in_box, with_area
 from app.core.web import Blueprint
 from app.incidents import services
 from app.incidents.duplicates import Seen, Suggestion, suggest
@@ -154,7 +154,7 @@ def _filters(query: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
     if query["category"] is not None:
         wanted.append(Incident.category.startswith(query["category"], autoescape=True))
     if query["bbox"] is not None:
-        wanted.append(in_box(Incident.__table__.c.point, *_box(query["bbox"])))
+        wanted.append(in_box(Incident.__table__.c.point, *with_area(*_box(query["bbox"]))))
     return wanted
 
 

@@ -20,8 +20,9 @@ from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.engine import current_engine
 from app.core.records import sync_tables
-from app.numbers.periods import day_of, period_of
-from app.numbers.services import Wish, may_list, place_of
+from app.incidents.models import Incident
+from app.numbers.periods import Period, day_of, period_of
+from app.numbers.services import Place, Wish, may_list, place_of
 from app.tasks.models import Task
 from sync.errors import FieldError, Problem
 from sync.stores.many import among
@@ -33,7 +34,9 @@ AT_ONCE_MS = 10_000
 TASKS_MAX = 10_000
 TOO_WIDE = ("city", "county")
 
-_task, _ledger = table_of(Task), sync_tables.ledger
+_task, _incident, _ledger = table_of(Task), table_of(Incident), sync_tables.ledger
+_ANSWERED = sa.func.coalesce(_incident.c.answered_at, _incident.c.closed_at)
+"""When a case was dealt with: answered, or settled on the spot."""
 _STEPS = sa.select(_ledger.c.edit, _ledger.c.rec, _ledger.c.ms, _ledger.c.body).where(
     among(_ledger.c.rec, "ids"), _ledger.c.kind == Task.kind, _ledger.c.op == "event"
 )
@@ -41,19 +44,21 @@ _STEPS = sa.select(_ledger.c.edit, _ledger.c.rec, _ledger.c.ms, _ledger.c.body).
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A task and when it was done."""
+    """A task or an incident, and when it was done or answered."""
 
     id: str
     grid: int
     at: datetime
+    kind: str = Task.kind
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Tasks of one grid that somebody should look at.
+    """Work of one grid that somebody should look at.
 
     Attributes:
-        tasks: their ids; none for those who may not see tasks there.
+        kind: tasks or incidents.
+        ids: of them; none for those who may not list such records there.
     """
 
     mark: str
@@ -61,7 +66,13 @@ class Mark:
     first: datetime
     last: datetime
     count: int
-    tasks: Sequence[str]
+    kind: str
+    ids: Sequence[str]
+
+    @property
+    def tasks(self) -> Sequence[str]:
+        """Return the ids of tasks, where apps of before look for them."""
+        return self.ids if self.kind == Task.kind else ()
 
 
 def marks(session: Session, actor: Actor, wish: Wish, now: datetime) -> list[Mark]:
@@ -75,19 +86,33 @@ def marks(session: Session, actor: Actor, wish: Wish, now: datetime) -> list[Mar
         fault = FieldError("area", "area_too_wide")
         raise Problem(422, "invalid_fields", errors=[fault.as_json()])
     period = period_of("day", wish.day or day_of(now), now)
-    rows = session.execute(
-        sa.select(_task.c.id, _task.c.grid, _task.c.done_at)
-        .join(Area, Area.id == _task.c.grid)
-        .where(below(here.path), _task.c.deleted.is_(None),
-               _task.c.done_at >= period.starts, _task.c.done_at < period.ends)
-        .order_by(_task.c.grid, _task.c.done_at, _task.c.id)
-        .limit(TASKS_MAX)
-    )  # fmt: skip
-    done = [Done(row.id, row.grid, row.done_at) for row in rows]
-    found = [*bursts(done), *at_once(done, _taken_ms(session, [one.id for one in done]))]
-    shown = may_list(actor, "task.list", here, now)
-    return [_as_mark(kind, some, shown=shown) for kind, some in
+    tasks = [Done(row.id, row.grid, row.at)
+             for row in _done(session, here, period, _task, _task.c.done_at)]  # fmt: skip
+    cases = _done(session, here, period, _incident, _ANSWERED, _incident.c.claimed_at)
+    answered = [Done(row.id, row.grid, row.at, Incident.kind) for row in cases]
+    claimed = {row.id: round(row.claimed_at.timestamp() * 1000)
+               for row in cases if row.claimed_at}  # fmt: skip
+    taken = _taken_ms(session, [one.id for one in tasks])
+    found = [*bursts(tasks), *at_once(tasks, taken),
+             *bursts(answered), *at_once(answered, claimed)]  # fmt: skip
+    shown = {
+        kind: may_list(actor, f"{kind}.list", here, now) for kind in (Task.kind, Incident.kind)
+    }
+    return [_as_mark(mark, some, shown=shown[some[0].kind]) for mark, some in
             sorted(found, key=lambda one: (one[1][0].grid, one[1][0].at, one[0]))]  # fmt: skip
+
+
+def _done(
+    session: Session, here: Place, period: Period, t: sa.Table, at: Any, *more: Any
+) -> Sequence[Any]:
+    """Return what of a kind was done in a period, by grid and time."""
+    return session.execute(
+        sa.select(t.c.id, t.c.grid, at.label("at"), *more)
+        .join(Area, Area.id == t.c.grid)
+        .where(below(here.path), t.c.deleted.is_(None), at >= period.starts, at < period.ends)
+        .order_by(t.c.grid, at, t.c.id)
+        .limit(TASKS_MAX)
+    ).all()
 
 
 def bursts(done: Sequence[Done]) -> Iterator[tuple[str, Sequence[Done]]]:
@@ -144,4 +169,4 @@ def _taken_ms(session: Session, tasks: Sequence[str]) -> dict[str, int]:
 def _as_mark(kind: str, some: Sequence[Done], *, shown: bool) -> Mark:
     ids = [one.id for one in some] if shown else []
     first, last = some[0].at.astimezone(UTC), some[-1].at.astimezone(UTC)
-    return Mark(kind, some[0].grid, first, last, len(some), ids)
+    return Mark(kind, some[0].grid, first, last, len(some), some[0].kind, ids)

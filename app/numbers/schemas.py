@@ -4,12 +4,13 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.core.bounds import day_field
+from app.core.bounds import day_field, moment_field
 from app.core.pagination import PageQuery
 from app.numbers.definitions import BY_CODE
 from app.numbers.periods import KINDS
 
 AREA_MAX = 2**53
+STOCKS = ("tasks_open", "incidents_open")
 
 
 class TableQuery(Schema):
@@ -97,6 +98,22 @@ class TableOut(Schema):
     numbers = fields.List(fields.Nested(LineOut), required=True)
 
 
+class StockQuery(Schema):
+    """Of which area, and at which moment."""
+
+    area = fields.Integer(load_default=None, validate=validate.Range(1, AREA_MAX))
+    at = moment_field(required=True)
+    number = fields.String(load_default=None, validate=validate.OneOf(STOCKS))
+
+
+class StockRowsQuery(PageQuery):
+    """Of which area and moment, and of which stock."""
+
+    area = fields.Integer(required=True, validate=validate.Range(1, AREA_MAX))
+    at = moment_field(required=True)
+    number = fields.String(required=True, validate=validate.OneOf(STOCKS))
+
+
 class RowsOut(Schema):
     """The records behind a number, each as its own list shows it to the reader."""
 
@@ -121,6 +138,11 @@ class AskedOut(Schema):
     fields_each = fields.Integer(required=True)
     seconds_each = fields.Integer(required=True, metadata={"description": "an estimate"})
     fields_asked = fields.Integer(required=True, attribute="fields")
+    fields_answered = fields.Integer(
+        required=True, allow_none=True, attribute="answered",
+        metadata={"description": "in forms of tasks that are done; null where it is not told: "
+                                 "fewer than five tasks, or wider than a township"},
+    )  # fmt: skip
     minutes = fields.Integer(required=True)
 
 
@@ -136,16 +158,18 @@ class BurdenOut(Schema):
 
 
 class MarkOut(Schema):
-    """Tasks of one grid that somebody should look at; it is not added up for anybody."""
+    """Work of one grid that somebody should look at; it is not added up for anybody."""
 
     mark = fields.String(
         required=True, metadata={"description": "`burst`: ten or more within five minutes; "
-                                 "`at_once`: done within ten seconds of being accepted"},
+                                 "`at_once`: done within ten seconds of being accepted or claimed"},
     )  # fmt: skip
     area = fields.Integer(required=True)
     first = fields.AwareDateTime(required=True)
     last = fields.AwareDateTime(required=True)
     count = fields.Integer(required=True)
+    kind = fields.String(required=True, metadata={"description": "task or incident"})
+    ids = fields.List(fields.String(), required=True)
     tasks = fields.List(fields.String(), required=True)
 
 

@@ -86,18 +86,43 @@ def table(session: Session, actor: Actor, wish: Wish, now: datetime) -> Table:
     Raises:
         Problem: 404 for an area that is out of scope or absent.
     """
+    here, smallest, chain, places = frame(session, actor, wish, now)
+    period = period_of(wish.kind, wish.day or day_of(now), now)
+    numbers = [BY_CODE[code] for code in wish.codes] or list(NUMBERS)
+    rows = counts_by_grid(session, chain[0].path, numbers, period)
+    found = lines(actor, here, places, chain, rows, numbers, smallest, now)
+    return Table(here, period, smallest, found)
+
+
+def frame(
+    session: Session, actor: Actor, wish: Wish, now: datetime
+) -> tuple[Place, int, list[Place], dict[int, Place]]:
+    """Return the area of a wish, the smallest cell to be shown, its chain, and the areas around it.
+
+    Raises:
+        Problem: 404 for an area that is out of scope or absent.
+    """
     area = _own_area(actor, now) if wish.area is None else wish.area
     places = _places(session, area)
     here, smallest = _demand_sums(actor, places.get(area), now)
-    period = period_of(wish.kind, wish.day or day_of(now), now)
-    numbers = [BY_CODE[code] for code in wish.codes] or list(NUMBERS)
-    chain = _chain(here, places)
-    rows = counts_by_grid(session, chain[0].path, numbers, period)
-    lines = [
+    return here, smallest, _chain(here, places), places
+
+
+def lines(
+    actor: Actor,
+    here: Place,
+    places: dict[int, Place],
+    chain: Sequence[Place],
+    rows: Sequence[GridCounts],
+    numbers: Sequence[Number],
+    smallest: int,
+    now: datetime,
+) -> list[Line]:
+    """Return the lines of a table from the counts of all grids, hiding what must be hidden."""
+    return [
         _line(number, here, places, cells, may_list(actor, number.list_action, here, now))
         for number, cells in _cells(chain, rows, numbers, smallest)
     ]
-    return Table(here, period, smallest, lines)
 
 
 def place_of(session: Session, actor: Actor, wish: Wish, now: datetime) -> tuple[Place, int]:

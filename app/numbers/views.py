@@ -10,7 +10,7 @@ from app.core.actor import current_actor
 from app.core.database import Mode, current_session
 from app.core.pagination import PageQuery, page
 from app.core.web import Blueprint
-from app.numbers import burden, marks, phones, schemas, services
+from app.numbers import burden, marks, phones, schemas, services, stock
 from app.numbers.definitions import NUMBERS
 from app.numbers.services import Line, Shown, Table, Wish
 from sync.errors import Problem
@@ -55,6 +55,44 @@ def _linked(cell: Shown, code: str, table: Table) -> Any:
 def list_definitions() -> Any:
     """List what each number counts, of what, and why."""
     return list(NUMBERS)
+
+
+@blueprint.route("/stock")
+@blueprint.guard("stats.read")
+@blueprint.arguments(schemas.StockQuery, location="query")
+@blueprint.response(200, schemas.TableOut)
+def read_stock(query: dict[str, Any]) -> Any:
+    """Read how much was open in an area and its children at a past moment."""
+    codes = (query["number"],) if query["number"] else ()
+    wish = Wish(query["area"], "day", None, codes)
+    now = datetime.now(UTC)
+    table = stock.table(current_session(), current_actor(), wish, query["at"], now)
+    return replace(table, numbers=[_with_past(line, query["at"]) for line in table.numbers])
+
+
+def _with_past(line: Line, at: datetime) -> Any:
+    cells = [
+        replace(cell, rows=url_for("numbers.read_stock_rows", area=cell.area.id,
+                                   at=at.isoformat(), number=line.number.code)
+                if cell.rows else None)
+        for cell in (line.total, *line.areas)
+    ]  # fmt: skip
+    return {"number": line.number, "total": cells[0], "areas": cells[1:]}
+
+
+@blueprint.route("/stock/rows")
+@blueprint.guard("stats.read")
+@blueprint.arguments(schemas.StockRowsQuery, location="query")
+@blueprint.response(200, schemas.RowsOut)
+def read_stock_rows(query: dict[str, Any]) -> Any:
+    """List what was open at a past moment, for those who may see such records."""
+    wish = Wish(query["area"], "day", None, (query["number"],))
+    kind, found = stock.rows(
+        current_session(), current_actor(), wish, query["at"], datetime.now(UTC),
+        limit=query["limit"], cursor=query["cursor"],
+    )  # fmt: skip
+    kept, headers = page(found, query["limit"], lambda row: (row["id"],))
+    return {"kind": kind, "rows": kept}, 200, headers
 
 
 @blueprint.route("/<code>/rows")

@@ -134,11 +134,20 @@ def bring(phone: Phone) -> Iterator[Row]:
     """
     for kept in waiting(phone):
         row = phone.replica.row("photo", kept.name)
+        if row is None and not _is_coming(phone, kept.name):
+            kept.unlink(missing_ok=True)  # what it belonged to has been erased
+            continue
         if row is None or row.rv == 0:
             continue  # its facts have not arrived, or are parked
         if row.values.get("state") == "rejected" or _bring_one(phone, kept, row):
             kept.unlink(missing_ok=True)
             yield row
+
+
+def _is_coming(phone: Phone, photo: str) -> bool:
+    """Tell whether the facts of a photo are still to be sent, or wait for somebody."""
+    unsent = any(edit["rec"] == photo for edit in phone.replica.outbox())
+    return unsent or any(one.values["record"] == photo for one in phone.replica.parked())
 
 
 def _bring_one(phone: Phone, kept: Path, row: Row) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.areas.divisions import GRID_LEVEL
 from app.areas.models import Area
-from app.areas.services import below
+from app.areas.services import below, below_any
 from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.engine import current_engine
@@ -98,8 +98,13 @@ class Plan:
 
 def grids_of_area(session: Session, path: str) -> list[Target]:
     """Return all standing grids below a path, one more at most than may be handed out."""
+    return grids_of_areas(session, [path])
+
+
+def grids_of_areas(session: Session, paths: Sequence[str]) -> list[Target]:
+    """Return all standing grids below some paths, one more at most than may be handed out."""
     found = sa.select(Area.id).where(
-        below(path), Area.level == GRID_LEVEL, Area.valid_until.is_(None)
+        below_any(paths), Area.level == GRID_LEVEL, Area.valid_until.is_(None)
     )
     return [Target(one) for one in session.scalars(found.order_by(Area.id).limit(TASKS_MAX + 1))]
 

@@ -13,6 +13,10 @@ UNGUARDED = {"docs.page", "docs.file", "api-docs.openapi_json", "health.livez", 
 PUBLIC_ROUTES = {
     "auth.sign_in", "auth.sign_out", "auth.refresh", "auth.enrol", "wiping.wiped",
     "privacy.read_notice",
+    *(f"open311.{name}" for name in (
+        "discovery", "list_services", "define_service", "make_request", "list_requests",
+        "read_request", "read_token",
+    )),
 }  # fmt: skip
 
 

@@ -1,8 +1,12 @@
 """What a phone proposes must hold in the state it saw and now; else it is kept with the case."""
 
+from typing import Any
+
+import pytest
+
 from app.incidents.models import Incident
 from tests.app.core.county import County, SyncPhone
-from tests.app.identity.town import GRID
+from tests.app.identity.town import GRID, SAME_VILLAGE_GRID
 from tests.app.incidents import cases
 from tests.app.incidents.cases import TO_ANSWERED, TO_DISPATCHED, TO_PROGRESS, move, seen, walked
 
@@ -57,6 +61,27 @@ def test_of_two_who_claim_the_first_has_it_and_the_other_is_told(county: County)
     assert [one["status"] for one in claims] == ["applied", "noted"]
     assert claims[1]["code"] == "overtaken"
     assert seen(county, case["id"])["handler"] == county.ids["second"]
+
+
+@pytest.mark.parametrize(("steps", "said", "quicker"), [
+    (TO_DISPATCHED, {"state": "claimed", "round": 1}, ("second", "claimed")),
+    (TO_ANSWERED, {"state": "checked", "round": 1}, ("ts", "checked")),
+])  # fmt: skip
+def test_whoever_was_asked_and_came_second_is_told_so_whether_or_not_the_case_was_ever_his(
+    county: County, steps: cases.Steps, said: dict[str, Any], quicker: tuple[str, str]
+) -> None:
+    case = walked(county, steps)
+    county.person("third", "gw", GRID)
+    county.person("elsewhere", "gw", SAME_VILLAGE_GRID)
+    assert move(county, quicker[0], case["id"], quicker[1]).status_code == 200
+    was = {"state": case["state"], "round": 1}
+    late, stranger = (
+        county.phone(who).act("event", "incident", case["id"], base=case["rv"], set=said, was=was)
+        for who in ("third", "elsewhere")
+    )
+    assert (late["status"], late["code"]) == ("noted", "overtaken")
+    assert (stranger["status"], stranger["code"]) == ("parked", "unknown_record")
+    assert seen(county, case["id"])["state"] == quicker[1]
 
 
 def test_a_step_of_an_earlier_round_comes_too_late(county: County) -> None:

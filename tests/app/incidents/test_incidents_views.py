@@ -201,3 +201,18 @@ def test_a_report_sent_again_with_its_key_is_made_once(county: County) -> None:
 def test_the_categories_are_there_for_everybody(county: County) -> None:
     rows = county.ask("da", "GET", "/incident-categories").get_json()
     assert [row["level"] for row in rows].count(1) == 14 and len(rows) == 14 + 98
+
+
+def test_a_box_without_an_area_holds_what_lies_on_it_on_both_engines(county: County) -> None:
+    lon, lat = centre(GRID)
+    made = county.made("gw", "/incidents", _report(**place(lon, lat)))
+    boxes = {
+        f"{lon},{lat},{lon},{lat}": [made["id"]],
+        f"{lon},{lat - 0.001},{lon},{lat + 0.001}": [made["id"]],
+        f"{lon - 0.001},{lat},{lon + 0.001},{lat}": [made["id"]],
+        f"{lon + 0.000001},{lat},{lon + 0.000001},{lat}": [],
+        f"{lon},{lat + 0.000001},{lon},{lat + 0.001}": [],
+    }
+    for box, found in boxes.items():
+        rows = county.ask("ts", "GET", f"/incidents?bbox={box}").get_json()
+        assert [row["id"] for row in rows] == found, box
