@@ -200,7 +200,7 @@ def _standby(environment: Mapping[str, str], database_url: str) -> str | None:
     return url
 
 
-def _open311(environment: Mapping[str, str]) -> dict[str, str]:
+def _open311(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return how citizens may report: by an app's key, which then must be there, or openly."""
     mode, key = _choice(environment, "OPEN311", ("off", "key", "open")), ""
     if mode == "key" and len(key := _given(environment, "OPEN311_KEY")) < OPEN311_KEY_MIN:

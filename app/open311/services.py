@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.actor import house
 from app.core.engine import current_engine, write_all_as_office
 from app.core.identifiers import new_id
-from app.households.redaction import masked
+from app.core.redaction import masked
 from app.households.rules import round_position
 from app.incidents.models import Incident, IncidentCategory
 from app.incidents.moves import OVER

@@ -1,14 +1,14 @@
 """The day: the duty list of incidents, versions of kept rules, and what citizens report.
 
-Revision: 0022
-Follows: 0019
+Revision: 0021
+Follows: 0020
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """Row-level security: rows are seen within the span of a transaction (ADR 33).
 
-Revision: 0019
-Follows: 0020
+Revision: 0020
+Follows: 0019
 """
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0020"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
