@@ -21,12 +21,14 @@ def include(item: Any, name: str | None, kind: str, reflected: bool, compare_to:
 
 def write_down(connection: Any, steps: list[Any]) -> None:
     """Write down that a database which was there has been changed, if it can hold such a row."""
-    columns = {one["name"] for one in sa.inspect(connection).get_columns("audit_event")}
-    if "mac" in columns:
+    found, name = sa.inspect(connection), audit.AuditEvent.__tablename__
+    columns = found.get_columns(name) if found.has_table(name) else ()
+    if set(audit.AuditEvent.__table__.columns.keys()) <= {one["name"] for one in columns}:
         with Session(connection) as session:
             audit.record(session, "system.migrated", user_id=None,
                          before=list(steps[0][0]), after=list(steps[-1][1]))  # fmt: skip
             session.commit()
+        connection.commit()
 
 
 def run() -> None:

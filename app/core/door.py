@@ -149,9 +149,18 @@ async def _awaited(coming: Awaitable[Message]) -> Message:
 class Door:
     """An ASGI application that runs a WSGI application in threads."""
 
-    def __init__(self, app: Wsgi, *, threads: int, admission: Admission | None = None) -> None:
+    def __init__(
+        self, app: Wsgi, *, threads: int, admission: Admission | None = None,
+        headers: Mapping[str, str] = HEADERS,
+    ) -> None:  # fmt: skip
+        """Open the door.
+
+        Args:
+            headers: what stands on a refusal that the door tells by itself.
+        """
         self._app = app
         self._admission = admission
+        self._headers = headers
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._held: set[Waiter] = set()
         self._closing = False
@@ -216,7 +225,7 @@ class Door:
         if isinstance(asked, Ticket):
             environ[TICKET] = asked
             return None
-        headers, body = told(asked, HEADERS)
+        headers, body = told(asked, self._headers)
         return Reply(asked.status, _encoded(headers), body)
 
     async def _hold(

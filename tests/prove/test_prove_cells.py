@@ -1,4 +1,4 @@
-"""The short form of the cells, at their principal doors on both engines; they can fail."""
+"""The short form of the cells, at their principal doors on both engines, and planted mistakes."""
 
 from collections.abc import Iterator
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask_migrate import downgrade, upgrade
 
 from app.core import audit, refused
 from app.core.audit import AuditEvent
@@ -170,6 +171,13 @@ def test_a_command_is_written_down_before_it_runs(county: County) -> None:
     row = _last(county, "system.command")
     assert (row.subject, row.sort) == ("identity issue-code", "system")
     assert "nobody" not in _everything(county)
+
+
+def test_a_migration_of_a_database_that_was_there_leaves_a_row(county: County) -> None:
+    downgrade(revision="-1")
+    upgrade()
+    row = _last(county, "system.migrated")
+    assert row.details["before"] != row.details["after"]
 
 
 def _count(county: County, *more: Any) -> int:

@@ -117,6 +117,17 @@ def test_personal_fields_wait_for_a_second_person(filled: County) -> None:
     assert [float(rows[0]["lon"]), float(rows[0]["lat"])] == centre(GRID)
 
 
+def test_the_house_door_of_two_persons_decides_about_exports_too(filled: County) -> None:
+    asked = [_ask(filled, "ts", personal=True, reason=REASON)["id"] for _ in range(2)]
+    waiting = filled.ask("ts_colleague", "GET", "/approvals").get_json()
+    assert [row["subject"] for row in waiting] == [f"export:{name}" for name in asked]
+    first, second = (f"/approvals/export.create/{row['id']}" for row in waiting)
+    assert filled.ask("ts_colleague", "POST", f"{first}/approve").status_code == 200
+    assert filled.ask("ts", "DELETE", second).get_json()["state"] == "withdrawn"
+    states = [filled.ask("ts", "GET", f"/exports/{name}").get_json()["state"] for name in asked]
+    assert states == ["queued", "refused"]
+
+
 def test_nobody_approves_his_own(filled: County) -> None:
     asked = _ask(filled, "ts", personal=True, reason=REASON)
     assert filled.ask("ts", "GET", "/exports/to-decide").get_json() == []

@@ -131,7 +131,9 @@ def test_each_sealed_field_lies_sealed_in_column_body_and_history(
         assert value is not None and engine.cipher.open(row[0], place) == str(value), name
         for text in row:
             raw = base64.b64decode(text, validate=True)
-            assert raw[0] == 1 and str(value).encode() not in raw, (entity, name)
+            assert raw[0] == 1, (entity, name)
+            # A short value may stand by chance among random bytes.
+            assert len(str(value)) < 6 or str(value).encode() not in raw, (entity, name)
 
 
 def test_who_sees_masked_records_sees_no_more_through_any_door(
