@@ -108,13 +108,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             survey=areas.survey, actors=identity.actors_of,
         ),
     )  # fmt: skip
-    if settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
-        )
-    admission = Admission(room=settings.requests_in_work, per_s=settings.device_requests_per_s)
-    app.extensions[ADMISSION] = admission
-    app.wsgi_app = Admitted(app.wsgi_app, admission, settings)  # type: ignore[method-assign,assignment]
+    _stand_before(app, settings)
     app.extensions[jobs.EXTENSION] = {
         name: job for one in FEATURES for name, job in one.jobs.items()
     }
@@ -123,6 +117,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     Migrate(app, database, directory=str(MIGRATIONS))
     _open_doors(app, init_api(app, settings), settings)
     return app
+
+
+def _stand_before(app: Flask, settings: Settings) -> None:
+    """Put before the application what believes our proxies, and what lets requests in."""
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies
+        )
+    admission = Admission(room=settings.requests_in_work, per_s=settings.device_requests_per_s)
+    app.extensions[ADMISSION] = admission
+    app.wsgi_app = Admitted(app.wsgi_app, admission, settings)  # type: ignore[method-assign,assignment]
 
 
 def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:

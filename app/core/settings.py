@@ -106,17 +106,8 @@ class Settings:
             pool_size=_whole(environment, "POOL_SIZE", 16),
             trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0),
             min_pull_schema=_whole(environment, "MIN_PULL_SCHEMA", 1),
-            tombstone_days=_whole(environment, "TOMBSTONE_DAYS", 180),
-            history_days=_whole(environment, "HISTORY_DAYS", 365),
-            conflict_days=_whole(environment, "CONFLICT_DAYS", 365),
-            max_offline_days=_whole(environment, "MAX_OFFLINE_DAYS", 7),
-            s3_endpoint=environment.get("S3_ENDPOINT", ""),
-            s3_bucket=environment.get("S3_BUCKET", "wangge"),
-            s3_region=environment.get("S3_REGION", "us-east-1"),
-            s3_access_key=_given(environment, "S3_ACCESS_KEY"),
-            s3_secret_key=_given(environment, "S3_SECRET_KEY"),
-            spool_mb=_whole(environment, "SPOOL_MB", 2_000),
-            upload_mb_per_day=_whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
+            **_keeping(environment),
+            **_photo_store(environment),
             jobs=_choice(environment, "JOBS", (BY_ENGINE, INSIDE, APART)),
             **_open311(environment),
             requests_in_work=_whole(environment, "REQUESTS_IN_WORK", 128),
@@ -169,6 +160,29 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal():
         raise SettingsError(f"{name}={text}: say a whole number")
     return int(text)
+
+
+def _keeping(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read for how many days things are kept."""
+    return {
+        "tombstone_days": _whole(environment, "TOMBSTONE_DAYS", 180),
+        "history_days": _whole(environment, "HISTORY_DAYS", 365),
+        "conflict_days": _whole(environment, "CONFLICT_DAYS", 365),
+        "max_offline_days": _whole(environment, "MAX_OFFLINE_DAYS", 7),
+    }
+
+
+def _photo_store(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read where photos go, and how many may come."""
+    return {
+        "s3_endpoint": environment.get("S3_ENDPOINT", ""),
+        "s3_bucket": environment.get("S3_BUCKET", "wangge"),
+        "s3_region": environment.get("S3_REGION", "us-east-1"),
+        "s3_access_key": _given(environment, "S3_ACCESS_KEY"),
+        "s3_secret_key": _given(environment, "S3_SECRET_KEY"),
+        "spool_mb": _whole(environment, "SPOOL_MB", 2_000),
+        "upload_mb_per_day": _whole(environment, "UPLOAD_MB_PER_DAY", 1_000),
+    }
 
 
 def _audit(environment: Mapping[str, str], secret_key: str) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from app.core.conflicts import ConflictRow
 from app.core.database import table_of
 from app.core.engine import Engine
 from app.core.records import KindTable, sync_tables
-from app.identity.models import User
+from app.identity import factors
+from app.identity.models import SecondFactor, User
 from app.identity.people import phone_place
+from app.privacy.answering import place_of_reason
+from app.privacy.models import SubjectAnswer
 from app.sync_api import unread
 from app.sync_api.unread import UnreadBody
 from sync.conflicts import CONFLICT
@@ -32,6 +35,7 @@ SEALED_BY = frozenset({
     "app/core/blobs/shelf.py", "app/core/cipher.py", "app/core/records.py", "app/core/sealed.py",
     "app/demo/staff.py", "app/identity/appointments.py", "app/photos/incoming.py",
     "app/sync_api/cupboard.py", "app/sync_api/unread.py", "app/keys/registry.py",
+    "app/identity/factors.py", "app/privacy/answering.py",
     "sync/stores/sql.py", "sync/stores/sql_upkeep.py",
 })  # fmt: skip
 """The modules that seal; what each of them seals is in the list below, or is a stream or file."""
@@ -72,8 +76,9 @@ class Sealed:
 def registry(engine: Engine) -> Sequence[Sealed]:
     """Return all that is sealed in the database."""
     kinds = [one for name in sorted(engine.tables) if (one := _kind(engine, engine.tables[name]))]
-    return (*kinds, _conflicts(engine), _ledger(engine), _parked(engine), _phones(engine.cipher),
-            _unread(engine.cipher))  # fmt: skip
+    cipher = engine.cipher
+    return (*kinds, _conflicts(engine), _ledger(engine), _parked(engine), _phones(cipher),
+            _unread(cipher), *_factors(cipher), _answers(cipher))  # fmt: skip
 
 
 def _kind(engine: Engine, table: KindTable) -> Sealed | None:
@@ -137,6 +142,40 @@ def _phones(cipher: Cipher) -> Sealed:
 
     return Sealed(table_of(User), ("phone",), renew, blinds=("phone_blind",), guard="phone",
                   left={"phone": None, "phone_blind": None})  # fmt: skip
+
+
+def _factors(cipher: Cipher) -> Sequence[Sealed]:
+    """Return the secrets of second factors; whose secret is destroyed sets a new one up."""
+    return [
+        _text(cipher, table_of(SecondFactor), name, factors.place_of, key="user_id",
+              left={"secret": None, "pending": None, "confirmed_at": None})
+        for name in ("secret", "pending")
+    ]  # fmt: skip
+
+
+def _answers(cipher: Cipher) -> Sealed:
+    def place(answer: Any, _column: str) -> str:
+        return place_of_reason(answer)
+
+    return _text(cipher, table_of(SubjectAnswer), "reason", place, left={"reason": None})
+
+
+def _text(
+    cipher: Cipher,
+    table: sa.Table,
+    column: str,
+    place: Callable[[Any, str], str],
+    *,
+    key: str = "id",
+    left: Values,
+) -> Sealed:
+    """Return one sealed text of a plain table, whose place follows from key and column."""
+
+    def renew(row: Any) -> Values:
+        where = place(getattr(row, key), column)
+        return {column: cipher.seal(cipher.open(getattr(row, column), where), where)}
+
+    return Sealed(table, (column,), renew, key=key, guard=column, left=left)
 
 
 def _unread(cipher: Cipher) -> Sealed:

@@ -138,11 +138,7 @@ def place_of_record(
         Problem: 404 absent or out of scope, 403 in scope but not for this role, 410 for whoever
             might read it, had it not been destroyed with its key.
     """
-    row = session.execute(
-        sa.select(model.id, model.rv, model.body).where(model.id == record, living(model))
-    ).first()
-    if row is None:
-        raise Problem(404, "not_found")
+    row = _living_row(session, model, record)
     try:
         shown = _shown(model, row, actor, masked=False)
     except Destroyed:
@@ -157,6 +153,15 @@ def place_of_record(
         answer = Answer.YES
     _demand(answer, action, besides)
     return shown, answer
+
+
+def _living_row(session: Session, model: type[Record], record: str) -> Any:
+    row = session.execute(
+        sa.select(model.id, model.rv, model.body).where(model.id == record, living(model))
+    ).first()
+    if row is None:
+        raise Problem(404, "not_found")
+    return row
 
 
 def _demand(answer: Answer, action: str, besides: Sequence[Answer]) -> None:

@@ -21,26 +21,14 @@ from tests.house.tree import modules
 
 OPS = ("create", "update", "delete", "event")
 WITHOUT_A_DOOR = {
-    "org_unit.delete": "an area is never deleted: it ends when it is merged (org_unit.update)",
     "user.update": "nothing of a person can be changed but posts; a name is written once",
     "user.suspend": "whoever must stop is signed out (session.revoke) or let go (user.dismiss)",
-    "user.reset_password": "passwords are set by a command on the server",
     "assignment.list": "posts are shown with the person who holds them (user.read)",
     "device.enrol": "a phone has no session before: the one-time code is its right (public)",
-    "session.list": "the list of sessions is being built",
     "incident.escalate": "escalation is by the clock, and by asking for another level",
     "incident.reopen": "the steps of a case reopen it by incident.resolve, as its table says",
     "comment.list": "there are no comments: what is said of a case is said with its steps",
     "comment.create": "there are no comments: what is said of a case is said with its steps",
-    "audit.list": "the door to the log is being built",
-    "audit.export": "the door to the log is being built",
-    "audit.verify": "the door to the log is being built",
-    "subject_request.create": "requests of data subjects are being built",
-    "subject_request.list": "requests of data subjects are being built",
-    "subject_request.fulfil": "requests of data subjects are being built",
-    "settings.read": "settings are the environment of the server, not records",
-    "settings.update": "settings are the environment of the server, not records",
-    "key.rotate": "rotation of keys is being built",
     "backup.run": "backups are run on the server, by whoever may log in there",
 }
 

@@ -36,6 +36,5 @@ def test_a_reason_falls_when_its_door_opens(app: Flask) -> None:
 
 
 def test_a_door_in_the_map_is_asked_by_a_route_or_an_edit(app: Flask) -> None:
-    """What the code only names must be one of the few questions that a service asks besides."""
-    asked_besides = {"user.grant_role"}
-    assert by_name() - by_routes(app) - by_edits(app) == asked_besides
+    """What the code names, a route or an edit asks."""
+    assert by_name() - by_routes(app) - by_edits(app) == set()
