@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.audit import commands, sealing, views
+from app.audit import commands, sealing, services, views
 from app.audit.anchors import Outside
 from app.audit.sealing import Sealer
 from app.core.audit import EXTENSION
@@ -32,6 +32,7 @@ feature = Feature(
     name="audit",
     blueprints=[views.blueprint],
     problems=PROBLEMS,
+    deeds=[services.DEED],
     commands=[commands.audit],
     beats=[sealing.beat],
     init_app=_init_app,

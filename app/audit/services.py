@@ -11,6 +11,7 @@ from app.core import audit, policy
 from app.core.actor import Actor
 from app.core.audit import AuditEvent
 from app.core.database import begin_writing
+from app.core.deeds import Asked, Deed
 from app.core.pagination import after
 from app.identity import approvals
 from app.identity.approvals import APPROVED, Approval
@@ -55,6 +56,15 @@ def ask_for_export(session: Session, actor: Actor, reason: str, now: datetime) -
                 if policy.table()[EXPORT][post.role].letter != "-")  # fmt: skip
     return approvals.ask(session, actor, EXPORT, subject=EXPORT, area_id=post.area_id,
                          reason=reason, now=now)  # fmt: skip
+
+
+def settle(
+    session: Session, asked: Asked, decider: Actor, now: datetime, *, approved: bool
+) -> None:
+    """Do nothing more: whoever asked fetches the log for as long as the approval holds."""
+
+
+DEED = Deed(EXPORT, settle)
 
 
 def to_fetch(session: Session, actor: Actor, name: str, now: datetime) -> Approval:

@@ -17,7 +17,7 @@ from app.core import audit
 from app.core.actor import current_actor
 from app.core.database import Mode, begin_writing, current_database, current_session
 from app.core.pagination import page
-from app.core.web import Blueprint
+from app.core.web import Blueprint, Need
 from app.identity import approvals
 from sync.errors import Problem
 from sync.lines import NDJSON
@@ -60,7 +60,7 @@ def verify() -> Any:
 
 
 @blueprint.route("/exports", methods=["POST"])
-@blueprint.guard("audit.export", Mode.WRITE)
+@blueprint.guard("audit.export", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.AuditExportIn)
 @blueprint.response(202, schemas.AuditExportOut)
 def ask(body: dict[str, str]) -> Any:
@@ -79,18 +79,19 @@ def list_exports() -> Any:
 
 
 @blueprint.route("/exports/<uuid:export>/verdict", methods=["POST"])
-@blueprint.guard("audit.export", Mode.WRITE)
+@blueprint.guard("audit.export", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.AuditVerdictIn)
 @blueprint.response(200, schemas.AuditExportOut)
 def decide(body: dict[str, str], export: UUID) -> Any:
     """Approve or refuse somebody else's export."""
-    return approvals.decide(
-        current_session(), current_actor(), str(export), verdict=body["verdict"], now=_now()
-    )
+    return approvals.settle(
+        current_session(), current_actor(), services.DEED, str(export), verdict=body["verdict"],
+        now=_now(),
+    )  # fmt: skip
 
 
 @blueprint.route("/exports/<uuid:export>/file")
-@blueprint.guard("audit.export", Mode.WRITE)
+@blueprint.guard("audit.export", Mode.WRITE, need=Need.FRESH)
 @blueprint.response(200, content_type=NDJSON)
 def fetch(export: UUID) -> Response:
     """Get the log, as lines that the stand-alone verifier checks; the fetch is written down."""

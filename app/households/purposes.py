@@ -112,6 +112,11 @@ def subject_of(purpose: str) -> str:
     return f"purpose:{purpose}"
 
 
+def purpose_of(subject: str) -> str:
+    """Return the purpose that an approval is about."""
+    return subject.removeprefix("purpose:")
+
+
 def open_purpose(
     session: Session,
     purpose: str,

@@ -9,5 +9,5 @@ from app.keys.views import blueprint
 
 feature = Feature(
     name="keys", blueprints=(blueprint,), problems=PROBLEMS, commands=(keys,),
-    jobs={services.ROTATE: Job(services.work)},
+    deeds=(services.DEED,),     jobs={services.ROTATE: Job(services.work)},
 )  # fmt: skip

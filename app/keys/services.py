@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
 from app.core.database import Mode, current_database
+from app.core.deeds import Asked, Deed
 from app.core.engine import current_engine
 from app.core.jobs import ask_for
 from app.core.key_table import FieldKey
@@ -17,7 +18,7 @@ from app.core.keyring import CURRENT
 from app.core.moments import now_ms
 from app.core.settings import current_settings
 from app.identity import approvals
-from app.identity.approvals import APPROVED, Approval
+from app.identity.approvals import Approval
 from app.keys.making import Keys, Wish
 from app.keys.rotating import Rotation
 from app.photos.lane import current_lane
@@ -78,18 +79,29 @@ def decide(
     Raises:
         Problem: as ``approvals.decide``; 409 ``rotation_under_way``.
     """
-    known = session.get(Approval, approval_id)
-    if known is None or known.action != ACTION:
-        raise Problem(404, "not_found")
-    decided = approvals.decide(session, actor, approval_id, verdict=verdict, now=now)
-    if verdict == APPROVED:
-        if under_way(session):
-            raise Problem(409, "rotation_under_way")
-        at_ms = int(now.timestamp() * 1000)
-        wish = Wish(decided.subject.removeprefix(SUBJECT), decided.id, actor.user_id)
-        keys_of(session).make(wish, at_ms)
-        ask_for(session, ROTATE, at_ms=at_ms)
-    return decided
+    return approvals.settle(session, actor, DEED, approval_id, verdict=verdict, now=now)
+
+
+def settle(
+    session: Session, asked: Asked, decider: Actor, now: datetime, *, approved: bool
+) -> None:
+    """Make the new key and ask for the job, if it is approved.
+
+    Raises:
+        Problem: 409 ``rotation_under_way``.
+    """
+    if not approved:
+        return
+    if under_way(session):
+        raise Problem(409, "rotation_under_way")
+    at_ms = int(now.timestamp() * 1000)
+    keys_of(session).make(
+        Wish(asked.subject.removeprefix(SUBJECT), asked.id, decider.user_id), at_ms
+    )
+    ask_for(session, ROTATE, at_ms=at_ms)
+
+
+DEED = Deed(ACTION, settle)
 
 
 def under_way(session: Session) -> bool:

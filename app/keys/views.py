@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.core.actor import current_actor
 from app.core.database import Mode, current_session
-from app.core.web import Blueprint
+from app.core.web import Blueprint, Need
 from app.keys import schemas, services
 
 blueprint = Blueprint(
@@ -27,7 +27,7 @@ def list_keys() -> Any:
 
 
 @blueprint.route("/rotations", methods=["POST"])
-@blueprint.guard("key.rotate", Mode.WRITE)
+@blueprint.guard("key.rotate", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.RotationIn)
 @blueprint.response(202, schemas.RotationOut)
 def ask(body: dict[str, str]) -> Any:
@@ -44,7 +44,7 @@ def list_to_decide() -> Any:
 
 
 @blueprint.route("/rotations/<uuid:rotation>/decision", methods=["POST"])
-@blueprint.guard("key.rotate", Mode.WRITE)
+@blueprint.guard("key.rotate", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.RotationDecisionIn)
 @blueprint.response(200, schemas.RotationOut)
 def decide(body: dict[str, str], rotation: UUID) -> Any:

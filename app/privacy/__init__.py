@@ -2,7 +2,7 @@
 
 from app.core.feature import Feature
 from app.core.jobs import Job
-from app.privacy import answering, erasing, filing, retention
+from app.privacy import answering, erasing, filing, publishing, retention
 from app.privacy.commands import privacy
 from app.privacy.policies import SubjectRequestPolicy
 from app.privacy.problems import PROBLEMS
@@ -19,6 +19,7 @@ feature = Feature(
     blueprints=(blueprint, rights),
     policies=(SubjectRequestPolicy(),),
     problems=PROBLEMS,
+    deeds=(answering.DEED, publishing.DEED),
     commands=(privacy,),
     jobs={
         answering.COPY_JOB: Job(filing.make_copy),

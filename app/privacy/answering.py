@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from app.areas.services import paths_of
 from app.core import audit, policy
 from app.core.actor import Actor
-from app.core.deeds import RIGHTS
+from app.core.deeds import RIGHTS, Asked, Deed
 from app.core.engine import current_engine
 from app.core.identifiers import new_id
 from app.core.jobs import ask_for
 from app.core.moments import as_text
 from app.core.policy import Answer
 from app.identity import approvals
-from app.identity.approvals import APPROVED, REFUSED, WAITING
+from app.identity.approvals import REFUSED, WAITING
 from app.identity.rules import ms_of
 from app.office.reading import read_record
 from app.privacy import house, restricting
@@ -104,7 +104,7 @@ def decide(
     Raises:
         Problem: as ``approvals.decide``; 404 when nothing is proposed; 409 ``request_answered``.
     """
-    shown = read_record(session, actor, SubjectRequest, request, LIST_ACTION)
+    read_record(session, actor, SubjectRequest, request, LIST_ACTION)
     answer = session.scalars(
         sa.select(SubjectAnswer)
         .where(SubjectAnswer.request == request, SubjectAnswer.state == WAITING)
@@ -112,14 +112,29 @@ def decide(
     ).first()
     if answer is None:
         raise Problem(404, "not_found")
-    approvals.decide(session, actor, answer.approval, verdict=verdict, now=now)
-    answer.decided_by = actor.user_id
-    answer.state = REFUSED if verdict != APPROVED else DONE
+    approvals.settle(session, actor, DEED, answer.approval, verdict=verdict, now=now)
+    return answer
+
+
+def settle(
+    session: Session, asked: Asked, decider: Actor, now: datetime, *, approved: bool
+) -> None:
+    """Carry a proposed answer out, or note that it was refused or taken back.
+
+    Raises:
+        Problem: 404 out of the decider's scope, 409 ``request_answered``.
+    """
+    proposed = sa.select(SubjectAnswer).where(SubjectAnswer.approval == asked.id)
+    answer = session.scalars(proposed).one()
+    answer.decided_by, answer.state = decider.user_id, DONE if approved else REFUSED
     session.flush()
-    if verdict == APPROVED:
+    if approved:
+        shown = read_record(session, decider, SubjectRequest, answer.request, LIST_ACTION)
         _demand_open(shown, answer.verdict)
         _carry_out(session, shown, answer, now)
-    return answer
+
+
+DEED = Deed(FULFIL_ACTION, settle)
 
 
 def _carry_out(

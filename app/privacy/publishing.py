@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.core import audit
 from app.core.actor import Actor
 from app.core.database import insert_into, table_of
+from app.core.deeds import Asked, Deed
 from app.core.redaction import find
 from app.households import purposes
 from app.households.consents import PURPOSES
@@ -18,11 +19,12 @@ from app.households.purposes import (
     ConsentNotice,
     PurposeRow,
     open_purpose,
+    purpose_of,
     purposes_of,
     subject_of,
 )
 from app.identity import approvals
-from app.identity.approvals import APPROVED, WAITING, Approval
+from app.identity.approvals import WAITING, Approval
 from app.identity.rules import ms_of
 from sync.errors import FieldError, Problem
 
@@ -120,9 +122,18 @@ def decide(session: Session, actor: Actor, purpose: str, *, verdict: str, now: d
     approval = session.scalars(asked.order_by(Approval.id.desc())).first()
     if approval is None:
         raise Problem(404, "not_found")
-    approvals.decide(session, actor, approval, verdict=verdict, now=now)
-    if verdict == APPROVED:
-        open_purpose(session, purpose, by=actor.user_id, now=now)
+    approvals.settle(session, actor, DEED, approval, verdict=verdict, now=now)
+
+
+def settle(
+    session: Session, asked: Asked, decider: Actor, now: datetime, *, approved: bool
+) -> None:
+    """Open the purpose that was asked for, if another person agrees."""
+    if approved:
+        open_purpose(session, purpose_of(asked.subject), by=decider.user_id, now=now)
+
+
+DEED = Deed(OPEN_ACTION, settle)
 
 
 def now_utc() -> datetime:

@@ -15,7 +15,7 @@ from app.core.actor import current_actor
 from app.core.blobs.contract import Missing, Unreachable
 from app.core.database import Mode, current_session
 from app.core.pagination import page
-from app.core.web import Blueprint
+from app.core.web import Blueprint, Need
 from app.office import writing
 from app.office.reading import list_records, read_record, with_etag
 from app.photos.lane import current_lane
@@ -78,7 +78,7 @@ def read_request(record: UUID) -> Any:
 
 
 @blueprint.route("/<uuid:record>/answers", methods=["POST"])
-@blueprint.guard(answering.FULFIL_ACTION, Mode.WRITE)
+@blueprint.guard(answering.FULFIL_ACTION, Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.AnswerIn)
 @blueprint.response(202, schemas.AnswerOut)
 def propose_answer(body: dict[str, Any], record: UUID) -> Any:
@@ -97,7 +97,7 @@ def list_answers(record: UUID) -> Any:
 
 
 @blueprint.route("/<uuid:record>/decision", methods=["POST"])
-@blueprint.guard(answering.FULFIL_ACTION, Mode.WRITE)
+@blueprint.guard(answering.FULFIL_ACTION, Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.SecondWordIn)
 @blueprint.response(200, schemas.AnswerOut)
 def decide_answer(body: dict[str, Any], record: UUID) -> Any:
@@ -107,7 +107,7 @@ def decide_answer(body: dict[str, Any], record: UUID) -> Any:
 
 
 @blueprint.route("/<uuid:record>/file")
-@blueprint.guard(answering.FULFIL_ACTION, Mode.WRITE)
+@blueprint.guard(answering.FULFIL_ACTION, Mode.WRITE, need=Need.FRESH)
 @blueprint.response(200, content_type="application/zip")
 def fetch_file(record: UUID) -> Any:
     """Fetch the copy that was asked for, within 24 hours; each fetch is written down."""

@@ -18,7 +18,7 @@ from app.core.moments import now_ms
 from app.core.pagination import PageQuery, after, page
 from app.core.policy import Answer
 from app.core.settings import current_settings
-from app.core.web import PUBLIC, Blueprint
+from app.core.web import PUBLIC, Blueprint, Need
 from app.households.purposes import all_notices, purposes_of
 from app.privacy import publishing, schemas
 from app.privacy.models import HandOver
@@ -77,7 +77,7 @@ def list_purposes() -> Any:
 
 
 @blueprint.route("/purposes/<purpose>/opening", methods=["POST"])
-@blueprint.guard("settings.update", Mode.WRITE)
+@blueprint.guard("settings.update", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.OpeningIn)
 @blueprint.response(202, schemas.PurposeOut(many=True))
 def ask_to_open(body: dict[str, Any], purpose: str) -> Any:
@@ -87,7 +87,7 @@ def ask_to_open(body: dict[str, Any], purpose: str) -> Any:
 
 
 @blueprint.route("/purposes/<purpose>/decision", methods=["POST"])
-@blueprint.guard("settings.update", Mode.WRITE)
+@blueprint.guard("settings.update", Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.SecondWordIn)
 @blueprint.response(200, schemas.PurposeOut(many=True))
 def decide_opening(body: dict[str, Any], purpose: str) -> Any:
