@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from app.core.span import NOTHING, Span, present
 
 APPLIED = "wangge_span"
-STEPS = ("SAVEPOINT", "ROLLBACK TO", "RELEASE", "BEGIN")
-"""What only marks steps of a transaction: what is told within one is taken back with it."""
+STEPS = ("SAVEPOINT", "ROLLBACK TO", "RELEASE", "BEGIN", "PRAGMA")
+"""What reads no rows; what is told within a step of a transaction is taken back with it."""
 
 
 class OutOfSpan(RuntimeError):

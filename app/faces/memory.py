@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.cipher import BodySeal
 from app.core.records import sync_tables
+from app.core.span import as_house
 from sync.parking import DISCARDED, OPEN_STATES
 
 IN_FLIGHT_MS = 5_000
@@ -112,6 +113,7 @@ def _waiting(
     }
 
 
+@as_house()
 def bases_of(session: Session, own: Own, records: Sequence[str], *, seen_ms: int) -> dict[str, int]:
     """Return the version of each record that a phone had seen, for edits that do not say it.
 

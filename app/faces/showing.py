@@ -13,6 +13,7 @@ from app.core.conflicts import ConflictRow
 from app.core.database import Mode
 from app.core.moments import now_ms
 from app.core.records import sync_tables
+from app.core.span import as_house
 from app.faces.cursors import Key
 from app.sync_api.scopes import scopes_of
 from app.sync_api.services import Phone, Wish
@@ -115,6 +116,7 @@ class Window:
         leaving |= self._members(shown.dropped, kinds, since_ms) - shown.put.keys()
         return (shown.gone | (leaving - self.standing(leaving))) - shown.put.keys()
 
+    @as_house()  # what a scope showed that the phone has lost
     def _members(self, scopes: Sequence[str], kinds: Collection[str], since_ms: int) -> set[Key]:
         if not scopes:
             return set()

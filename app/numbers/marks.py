@@ -20,6 +20,7 @@ from app.core.actor import Actor
 from app.core.database import table_of
 from app.core.engine import current_engine
 from app.core.records import sync_tables
+from app.core.span import as_house
 from app.incidents.models import Incident
 from app.numbers.periods import Period, day_of, period_of
 from app.numbers.services import Place, Wish, may_list, place_of
@@ -153,6 +154,7 @@ def at_once(
             yield AT_ONCE, [one]
 
 
+@as_house()
 def _taken_ms(session: Session, tasks: Sequence[str]) -> dict[str, int]:
     """Return when each task was first accepted, as far as its history is still there."""
     seal = current_engine().seal

@@ -20,6 +20,7 @@ from app.core.database import insert_into, table_of
 from app.core.moments import now_ms
 from app.core.pagination import after
 from app.core.records import sync_tables
+from app.core.span import as_house
 from app.identity.models import Enrolment, Post
 from app.identity.people import in_reach
 from app.numbers.models import PhoneHealth
@@ -123,6 +124,7 @@ def _phones(
     return [_Phone(*row) for row in rows]
 
 
+@as_house()
 def _newest_devices(session: Session, enrolments: Sequence[str]) -> dict[str, Any]:
     """Return the present device of each phone: it takes a new one after a fork."""
     found = (
@@ -140,6 +142,7 @@ def _newest_devices(session: Session, enrolments: Sequence[str]) -> dict[str, An
     return {row.enrolment: row for row in session.execute(found)}
 
 
+@as_house()
 def _facts(
     session: Session, phones: Sequence[_Phone], devices: Mapping[str, Any]
 ) -> dict[str, dict[Any, int]]:

@@ -32,7 +32,7 @@ def _broken(app: Flask) -> None:
     """Break while a list is made."""
 
     def fail() -> None:
-        if request.path == TARGET:
+        if request.path == TARGET and request.method == "GET":
             raise RuntimeError("planted")
 
     app.before_request(fail)
