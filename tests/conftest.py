@@ -74,6 +74,14 @@ def in_own_role(url: str) -> str:
     return own
 
 
+@contextmanager
+def as_owner(database: Database) -> Iterator[sa.Connection]:
+    """Open a transaction of the owner of the tables, who may do what the server's role may not."""
+    with database.migrating() as connection:
+        with connection.begin():
+            yield connection
+
+
 def _migrated(url: str, data_dir: Path) -> None:
     app = create_app(settings_for(url, data_dir))
     with app.app_context():

@@ -53,7 +53,7 @@ def _retire_sort(sealer: Sealer, sort: str, before: datetime, now: datetime) -> 
     sealer.outside.keep(sealer.outside.sign(RETIRED, last.n, last.hash, now, sort=sort))
     gone, some = 0, AT_ONCE
     while some == AT_ONCE:
-        with sealer.database.transaction(Mode.WRITE) as session:
+        with sealer.database.owning() as session:
             some = _delete_some(session, sort, before)
         gone += some
     return gone
@@ -82,5 +82,5 @@ def _forget_links(sealer: Sealer, now: datetime) -> None:
     if before is None:
         return
     sealer.outside.keep(sealer.outside.sign(START, before.n, before.hash, now))
-    with sealer.database.transaction(Mode.WRITE) as session:
+    with sealer.database.owning() as session:
         session.execute(sa.delete(_links).where(_links.c.n <= before.n))

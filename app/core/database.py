@@ -182,6 +182,18 @@ class Database:
             engine.dispose()
 
     @contextmanager
+    def owning(self) -> Iterator[Session]:
+        """Open a session of the owner of the tables, for what the server's own role may not do."""
+        if self.is_sqlite or self.migrate_url == self.url:
+            with self.transaction(Mode.WRITE) as session:
+                yield session
+            return
+        engine = sa.create_engine(self.migrate_url, hide_parameters=True)
+        with Session(engine) as session, session.begin():
+            yield session
+        engine.dispose()
+
+    @contextmanager
     def transaction(self, mode: Mode) -> Iterator[Session]:
         """Open a session in one transaction; commit at the end, roll back on any error."""
         if self.before:

@@ -7,7 +7,7 @@ audit log. Of the records themselves the sealed text stays: nobody can read it, 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -94,7 +94,7 @@ def _overwrite(database: Database, sealed: Sequence[Sealed]) -> None:
     words = [f"VACUUM FULL {keys_table.name}", f"VACUUM {names}"]
     if database.is_sqlite:
         words = ["PRAGMA wal_checkpoint(TRUNCATE)"]
-    engine: Any = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with database.migrating() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         for word in words:
             connection.exec_driver_sql(word)

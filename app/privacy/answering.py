@@ -16,6 +16,7 @@ from app.core.identifiers import new_id
 from app.core.jobs import ask_for
 from app.core.moments import as_text
 from app.core.policy import Answer
+from app.core.span import as_house
 from app.identity import approvals
 from app.identity.approvals import REFUSED, WAITING
 from app.identity.rules import ms_of
@@ -79,8 +80,9 @@ def _demand_open(shown: Mapping[str, Any], verdict: str) -> None:
         raise Problem(409, "request_answered", state=shown["state"])
 
 
+@as_house()
 def subject_of(session: Session, shown: Mapping[str, Any]) -> Key:
-    """Return whom a request is about.
+    """Return whom a request is about, of whom the table was asked when the request was shown.
 
     Raises:
         Problem: 422 ``no_such_person``: there is nobody of that id, or he is of another household.

@@ -18,6 +18,7 @@ from app.core import audit, audit_verifier
 from app.core.audit import AuditEvent
 from app.core.database import Database, Mode
 from app.core.settings import current_settings
+from tests.conftest import as_owner
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def _codes(sealer: Sealer, **more: Any) -> list[str]:
 
 def _by_force(database: Database, *statements: str) -> None:
     """Do what a superuser can: switch the triggers off, and write."""
-    with database.engine.begin() as connection:
+    with as_owner(database) as connection:
         if database.is_sqlite:
             names = connection.execute(sa.text(
                 "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'audit%'"

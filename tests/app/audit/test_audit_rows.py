@@ -16,7 +16,7 @@ from app.core.refused import Budget
 from app.core.settings import Settings, SettingsError
 from tests.app.core.county import County, fill, household
 from tests.app.identity.town import GRID, TestPhone, outcome
-from tests.conftest import SECRETS
+from tests.conftest import SECRETS, as_owner
 
 PASSWORD = "correct horse battery"
 REFUSED_SIGN_IN = "auth.sign_in.refused"
@@ -121,7 +121,7 @@ def test_an_act_whose_row_cannot_be_written_does_not_happen(county: County) -> N
 @contextmanager
 def _broken_log(county: County) -> Iterator[None]:
     def rename(one: str, other: str) -> None:
-        with county.database.engine.begin() as connection:
+        with as_owner(county.database) as connection:
             connection.execute(sa.text(f"ALTER TABLE {one} RENAME TO {other}"))
 
     rename("audit_event", "audit_gone")
@@ -139,23 +139,18 @@ def test_the_database_refuses_to_change_or_delete_rows(county: County, statement
     with county.database.transaction(Mode.WRITE) as session:
         audit.record(session, "test.done", user_id=None)
     county.app.extensions["wangge_sealer"].seal()
-    with pytest.raises(sa.exc.DBAPIError, match=r"never changed|wants|still there"):
-        county.sql(sa.text(statement))
+    wanted = pytest.raises(sa.exc.DBAPIError, match=r"never changed|wants|still there")
+    with wanted, as_owner(county.database) as connection:
+        connection.execute(sa.text(statement))
 
 
-def test_the_role_of_the_server_needs_no_right_to_change_the_log(county: County) -> None:
+def test_the_role_of_the_server_has_no_right_to_change_the_log(county: County) -> None:
     if county.database.is_sqlite:
         return
-    with county.database.engine.connect() as connection:
-        connection.execute(sa.text("CREATE ROLE audit_tester"))
-        connection.execute(sa.text("GRANT SELECT, INSERT ON audit_event TO audit_tester"))
-        connection.execute(sa.text("GRANT USAGE ON SEQUENCE audit_event_id_seq TO audit_tester"))
-        connection.execute(sa.text("SET LOCAL ROLE audit_tester"))
-        insert = "INSERT INTO audit_event (at, event, details) VALUES (now(), 'x', '{}')"
-        connection.execute(sa.text(insert))
+    for statement in ("UPDATE audit_event SET event = 'x'", "DELETE FROM audit_link",
+                      "TRUNCATE audit_event"):  # fmt: skip
         with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
-            connection.execute(sa.text("TRUNCATE audit_event"))
-        connection.rollback()
+            county.sql(sa.text(statement))
 
 
 def test_settings_below_what_the_law_demands_refuse_to_start() -> None:

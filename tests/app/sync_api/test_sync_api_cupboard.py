@@ -11,6 +11,7 @@ from app.core.cipher import Cipher
 from app.core.database import Mode
 from app.core.engine import Engine
 from app.core.identifiers import new_id
+from app.core.span import as_house
 from app.sync_api.copying import CopyRoom
 from app.sync_api.cupboard import KEPT_S, VERSIONS_MAX, Cupboard
 from sync import snapshot
@@ -113,7 +114,8 @@ def test_many_who_want_a_copy_at_once_let_it_be_made_once(
     right = snapshot.make
     monkeypatch.setattr(snapshot, "make", lambda *all_: made.append(1) or right(*all_))
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: _room(county).copy_of(actor, SCOPE, None), range(16)))
+        copy_of = as_house()(_room(county).copy_of)
+        found = list(pool.map(lambda _: copy_of(actor, SCOPE, None), range(16)))
     assert len(made) == 1 and len({one.tag for one in found}) == 1
 
 
