@@ -7,6 +7,7 @@ fail with the way to run them: skipping in silence would prove nothing.
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
