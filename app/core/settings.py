@@ -15,14 +15,13 @@ from flask import current_app
 
 DEVELOPMENT, PRODUCTION = "development", "production"
 DEFAULTS = ("changeme", "change-me", "change_me", "example", "your-key", "password", "01234567")
-DIFFERENT_MIN = 6
+DIFFERENT_MIN = 12
+"""Different characters in a secret of chance; what somebody typed, or a default, has fewer."""
 SECRET_CHARACTERS_MIN = 32
 # Half a year for logs (Cybersecurity Law art. 21), three for what was done with personal data
 # (PIPL art. 56): the law's, not ours to lower.
 AUDIT_DAYS_MIN, PROCESSING_DAYS_MIN = 183, 1_095
 SECRETS = ("SECRET_KEY", "FIELD_KEY")
-DISTINCT_LEAST = 12
-"""Different characters in a secret of chance; what somebody typed, or a default, has fewer."""
 LOOPBACKS = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 BY_ENGINE, INSIDE, APART = "auto", "inside", "apart"
 OPEN311_KEY_MIN = 16
@@ -143,10 +142,7 @@ def _refuse_trial_settings(environment: Mapping[str, str]) -> None:
             f"{' and '.join(SECRETS)} must differ: each opens what the other guards"
         )
     for name, value in given.items():
-        if len(set(value)) < DISTINCT_LEAST:
-            raise SettingsError(
-                f"{name} is no random secret: make one with openssl rand -base64 48"
-            )
+        _demand_secret(name, value)
 
 
 def current_settings() -> Settings:

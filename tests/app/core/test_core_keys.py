@@ -256,15 +256,15 @@ def test_a_key_outlives_a_database_that_was_put_back_and_a_destroyed_one_does_no
 
 # -- settings -------------------------------------------------------------------------------------
 
-GOOD = {"SECRET_KEY": "test secret " * 4, "FIELD_KEY": SECRET, "PROFILE": "production"}
+GOOD = {"SECRET_KEY": "the signing secret of the tests, 3", "FIELD_KEY": SECRET, "PROFILE": "production"}
 
 
 def test_root_keys_come_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "keys"
-    file.write_text(f"2:{'b1c2d3' * 8}\n3:{'c1d2e3' * 8}\n", encoding="utf-8")
+    file.write_text(f"2:{'b1c2d3e4f5g6' * 4}\n3:{'c1d2e3f4g5h6' * 4}\n", encoding="utf-8")
     given = {**GOOD, "FIELD_KEYS_FILE": str(file), "FIELD_KEY_CURRENT": "3"}
     settings = Settings.from_environment(given)
-    assert settings.root_keys == {1: SECRET, 2: "b1c2d3" * 8, 3: "c1d2e3" * 8}
+    assert settings.root_keys == {1: SECRET, 2: "b1c2d3e4f5g6" * 4, 3: "c1d2e3f4g5h6" * 4}
     assert settings.field_key_current == 3
     del given["FIELD_KEY"]
     assert 1 not in Settings.from_environment(given).root_keys
@@ -274,14 +274,14 @@ def test_root_keys_come_from_the_environment_or_from_a_file(tmp_path: Path) -> N
     ("more", "words"),
     [
         ({"FIELD_KEY_CURRENT": "2"}, "FIELD_KEY_CURRENT=2"),
-        ({"FIELD_KEYS": f"2:{'a1b2c3' * 8} 2:{'b1c2d3' * 8}"}, "twice"),
-        ({"FIELD_KEYS": f"2:{'a1b2c3' * 8} 3:{'a1b2c3' * 8}"}, "repeats"),
+        ({"FIELD_KEYS": f"2:{'a1b2c3d4e5f6' * 4} 2:{'b1c2d3e4f5g6' * 4}"}, "twice"),
+        ({"FIELD_KEYS": f"2:{'a1b2c3d4e5f6' * 4} 3:{'a1b2c3d4e5f6' * 4}"}, "repeats"),
         ({"FIELD_KEYS": "2:tooshort"}, "at least 32"),
         ({"FIELD_KEYS": "2:" + "changeme" * 5}, "no secret"),
         ({"FIELD_KEYS": "2:" + "ab" * 20}, "no secret"),
-        ({"FIELD_KEYS": "1:" + "a1b2c3" * 8}, "numbers 2 to 255"),
-        ({"FIELD_KEYS": "256:" + "a1b2c3" * 8}, "numbers 2 to 255"),
-        ({"FIELD_KEYS": "a1b2c3" * 8}, "number:secret"),
+        ({"FIELD_KEYS": "1:" + "a1b2c3d4e5f6" * 4}, "numbers 2 to 255"),
+        ({"FIELD_KEYS": "256:" + "a1b2c3d4e5f6" * 4}, "numbers 2 to 255"),
+        ({"FIELD_KEYS": "a1b2c3d4e5f6" * 4}, "number:secret"),
         ({"FIELD_KEY": ""}, "FIELD_KEY"),
         ({"FIELD_KEY": "x" * 40}, "no secret"),
     ],
