@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any
 
 import click
+import sqlalchemy as sa
 from flask.cli import with_appcontext
 
 from app.core import audit
@@ -22,6 +23,7 @@ UNWRITTEN = frozenset({
     "incidents table", "numbers definitions", "sync alarms", "sync erasures", "sync kinds",
     "sync refusals", "demo welcome",
 })  # fmt: skip
+NO_TABLES = "数据库尚未建表 / the database has no tables yet: flask db upgrade"
 STRANGERS = frozenset({"phone"})
 _MARK = "__wangge_written__"
 
@@ -41,6 +43,8 @@ def write_down_all(command: click.Command, path: str = "") -> None:
 def _written(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
     @wraps(callback)
     def run(*args: Any, **kwargs: Any) -> Any:
+        if not sa.inspect(current_database().engine).has_table(audit.AuditEvent.__tablename__):
+            raise click.ClickException(NO_TABLES)
         with current_database().transaction(Mode.WRITE) as session:
             audit.record(session, "system.command", user_id=None, subject=name,
                          operator=getpass.getuser())  # fmt: skip

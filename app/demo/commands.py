@@ -11,6 +11,7 @@ from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.orm import Session
 
 from app.areas.models import Area
+from app.core.command_log import NO_TABLES
 from app.core.database import Database, Mode, current_database
 from app.core.engine import Engine, current_engine
 from app.core.settings import PRODUCTION, Settings
@@ -25,7 +26,6 @@ IN_PRODUCTION = (
     "生产环境不装入示例数据 / a production server loads no demo: "
     "use another database, with PROFILE=development"
 )
-NO_TABLES = "数据库尚未建表 / the database has no tables yet: flask db upgrade"
 NOT_EMPTY = (
     "数据库中已有数据，未装入 / the database holds data, nothing was loaded. "
     "换一个空库，或用 --force 补入所缺 / use an empty one (DATA_DIR or DATABASE_URL), "

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from app.core.database import Database, Mode
+from app.core.span import as_house
 from app.demo.load import Demo, load_township
 from app.demo.plan import city_plan
 from app.demo.stories import Cast
@@ -69,6 +70,7 @@ def _begin(order: Order) -> None:
     _crew.append(_Member(ScriptInfo(app_import_path=order.app_import_path).load_app(), order))
 
 
+@as_house()
 def _load(code: str) -> int:
     """Load one township in a process of the crew."""
     member = _crew[0]

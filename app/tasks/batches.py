@@ -18,6 +18,7 @@ from app.core.engine import office_device
 from app.core.identifiers import new_id
 from app.core.moments import as_text, now_ms
 from app.core.pagination import after
+from app.core.span import as_house
 from app.identity.policies import demand_place
 from app.tasks.asking import declining
 from app.tasks.handing_out import (
@@ -270,10 +271,12 @@ def cancel(session: Session, actor: Actor, batch_id: str, reason: str) -> int:
     waiting: Any = sa.select(Task.id, Task.rv, Task.round).where(
         Task.batch == batch_id, Task.state.in_(CANCELLABLE), Task.deleted.is_(None)
     )
+    with as_house():  # to lock is to write, which nobody does in his own span
+        rows = session.execute(lock_rows(waiting.order_by(Task.id))).all()
     edits = [
         Edit(0, "", "event", "task", row.id, row.rv,
              {"state": "cancelled", "round": row.round or 0, "cancel_reason": reason})
-        for row in session.execute(lock_rows(waiting.order_by(Task.id)))
+        for row in rows
     ]  # fmt: skip
     if edits:
         gate = WholeGate("event", frozenset({"state", "round", "cancel_reason"}))

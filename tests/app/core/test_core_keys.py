@@ -256,7 +256,15 @@ def test_a_key_outlives_a_database_that_was_put_back_and_a_destroyed_one_does_no
 
 # -- settings -------------------------------------------------------------------------------------
 
-GOOD = {"SECRET_KEY": "the signing secret of the tests, 3", "FIELD_KEY": SECRET, "PROFILE": "production"}
+GOOD = {
+    "SECRET_KEY": "the signing secret of the tests, 3",
+    "FIELD_KEY": SECRET,
+    "PROFILE": "production",
+}
+    "SECRET_KEY": "the signing secret of the tests, 3",
+    "FIELD_KEY": SECRET,
+    "PROFILE": "production",
+}
 
 
 def test_root_keys_come_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
