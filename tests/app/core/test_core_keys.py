@@ -261,10 +261,6 @@ GOOD = {
     "FIELD_KEY": SECRET,
     "PROFILE": "production",
 }
-    "SECRET_KEY": "the signing secret of the tests, 3",
-    "FIELD_KEY": SECRET,
-    "PROFILE": "production",
-}
 
 
 def test_root_keys_come_from_the_environment_or_from_a_file(tmp_path: Path) -> None:

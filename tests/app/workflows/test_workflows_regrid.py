@@ -14,6 +14,7 @@ from tests.app.identity.town import GRID, NEXT_VILLAGE_GRID, SAME_VILLAGE_GRID, 
 from tests.app.workflows.conftest import Handed
 from tests.app.workflows.handset import Handset, within_five_percent
 from tests.app.workflows.street import HOMES, Street, door, on_the_road
+from tests.conftest import as_owner
 
 VILLAGE_CODE, GRID_CODE = "620422105200", "620422105200010"
 WEST_CODE, EAST_CODE = "620422105200101", "620422105200102"
@@ -28,7 +29,8 @@ def coded(county: County) -> None:
         county.sql(sa.update(AreaVersion).where(AreaVersion.area_id == area).values(code=code))
     county.sql(sa.update(AreaBorder).values(valid_from=date(2020, 1, 2)))
     if not county.database.is_sqlite:
-        county.sql(sa.text("SELECT setval(pg_get_serial_sequence('area', 'id'), 1000)"))
+        with as_owner(county.database) as connection:
+            connection.execute(sa.text("SELECT setval(pg_get_serial_sequence('area', 'id'), 1000)"))
 
 
 def feature(code: str, west: float, east: float, **more: Any) -> dict[str, Any]:
