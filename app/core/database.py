@@ -137,8 +137,6 @@ class Database:
         self.before: Callable[[], object] | None = None
         self.engine = self._open_sqlite(pool_size) if self.is_sqlite else self._open(pool_size)
         self.standby = Standby(standby_url, pool_size=pool_size) if standby_url else None
-        if self.standby:
-            spanned.watch(self.standby.engine, is_sqlite=False)
 
     def _open(self, pool_size: int) -> sa.Engine:
         engine = sa.create_engine(

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.orm import Session
 
+from app.core import spanned
+
 LAG_S_MAX = 30
 REST_S = 5.0
 CONNECT_TIMEOUT_S = 2
@@ -42,6 +44,7 @@ class Standby:
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S,
                           "options": "-c default_transaction_read_only=on"},
         )  # fmt: skip
+        spanned.watch(self.engine, is_sqlite=False)
         self._clock = clock
         self._rests_until = 0.0
 

@@ -24,6 +24,7 @@ from app.core.refusals import EDITS
 from app.households.models import Household
 from app.sync_api import unread
 from tests.app.identity.town import GRID, TestPhone, now_ms
+from tests.conftest import as_owner
 from tests.prove.ground import Ground, open_ground, run_as_command
 from tests.prove.poison_bugs import SABOTAGES
 from tests.prove.poison_edits import APPLIED, CODES, DATABASE_POISON, Maker, Sent, unreadable
@@ -184,9 +185,9 @@ def _arm(ground: Ground) -> None:
             "ALTER TABLE household ADD CONSTRAINT poison "
             f"CHECK (address_text IS DISTINCT FROM '{DATABASE_POISON}')"
         ]
-    with ground.database.transaction(Mode.WRITE) as session:
+    with as_owner(ground.database) as connection:
         for word in words:
-            session.execute(sa.text(word))
+            connection.execute(sa.text(word))
 
 
 def _at_the_end(ground: Ground, phones: list[Poisoner], *, whole: bool) -> list[str]:

@@ -18,6 +18,7 @@ from sync.upgrade import Step
 from tests.app.campaigns.emergency import open_order
 from tests.app.core.county import County, household
 from tests.app.identity.town import COUNTY, GRID, TOWNSHIP, outcome
+from tests.conftest import as_owner
 from tests.sync import golden
 
 RELEASED = [
@@ -186,9 +187,11 @@ def refusing(county: County) -> Iterator[County]:
             "ALTER TABLE household ADD CONSTRAINT poison CHECK (building IS DISTINCT FROM 'POISON')"
         )
         end = "ALTER TABLE household DROP CONSTRAINT poison"
-    county.sql(sa.text(begin))
+    with as_owner(county.database) as connection:
+        connection.execute(sa.text(begin))
     yield county
-    county.sql(sa.text(end))
+    with as_owner(county.database) as connection:
+        connection.execute(sa.text(end))
 
 
 def test_what_the_database_refuses_stays_parked_and_stops_no_other(refusing: County) -> None:

@@ -33,6 +33,7 @@ class Pair:
     ground: Ground
     standby: Standby
     cluster: Cluster
+    operator: sa.Engine
     said: list[str] = field(default_factory=list)
 
     def pull(self, phone: SyncPhone, cursor: str | None) -> tuple[dict[str, Any], bool]:
@@ -52,13 +53,13 @@ class Pair:
 
     @contextmanager
     def behind(self) -> Iterator[None]:
-        """Let the standby stand still."""
-        with self.standby.engine.connect() as connection:
+        """Let the standby stand still; the server's own role may not order that."""
+        with self.operator.connect() as connection:
             connection.exec_driver_sql("SELECT pg_wal_replay_pause()")
         try:
             yield
         finally:
-            with self.standby.engine.connect() as connection:
+            with self.operator.connect() as connection:
                 connection.exec_driver_sql("SELECT pg_wal_replay_resume()")
 
 
@@ -70,11 +71,13 @@ def pair() -> Iterator[Pair]:
             standby = Standby(url.render_as_string(hide_password=False), pool_size=4)
             ground.database.standby = standby
             ground.county.person("beside", "gw", GRID)
-            pair = Pair(ground, standby, cluster)
+            operator = sa.create_engine(ground.database.migrate_url.set(port=cluster.port))
+            pair = Pair(ground, standby, cluster, operator)
             sa.event.listen(
                 standby.engine, "before_cursor_execute", lambda *told: pair.said.append(told[2])
             )
             yield pair
+            operator.dispose()
 
 
 def _rows(page: dict[str, Any]) -> set[str]:
