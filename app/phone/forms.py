@@ -1,16 +1,17 @@
 """Forms on the phone: fetched once while there is a network, filled in without one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.core.identifiers import new_id
 from app.core.moments import as_text
 from app.forms import services
-from app.forms.answers import Filled, fill, not_ok
-from app.forms.definitions import CHECK_RESULTS, NOTE_OF, Form, read_form
+from app.forms.answers import ROOT, Filled, Finding, fill, not_ok
+from app.forms.definitions import CHECK_RESULTS, NOTE_OF, Cell, Form, Part, Question, read_form
 from app.phone.acts import Place, WrongStep
 from app.phone.client import Phone
 from app.phone.line import Refused
+from sync.errors import FieldError
 from sync.replica_tables import Row
 from sync.wire import NotJson, read_json
 
@@ -29,9 +30,9 @@ class NoForm(Exception):
 class WrongAnswers(Exception):
     """Answers that the server would only park."""
 
-    def __init__(self, filled: Filled) -> None:
+    def __init__(self, faults: Sequence[FieldError]) -> None:
         super().__init__()
-        self.faults = services.explained(filled.faults)
+        self.faults = services.explained(faults)
 
 
 def fetch(phone: Phone) -> int:
@@ -81,11 +82,9 @@ def answer(phone: Phone, task: Row, said: Mapping[str, str]) -> Filled:
     if task.values.get("assignee") != phone.user["id"]:
         raise WrongStep(task.values["state"], mine=False)
     form = form_of(phone, task)
-    there = task.values.get("answers") or {}
-    filled = fill(form, {**there, **{name: _typed(form, name, text)
-                                     for name, text in said.items()}})  # fmt: skip
+    filled = fill(form, written(form, task.values.get("answers") or {}, said))
     if filled.wrong:
-        raise WrongAnswers(filled)
+        raise WrongAnswers(filled.faults)
     phone.edit("update", "task", task.rec, {"answers": dict(filled.values)})
     return filled
 
@@ -101,7 +100,7 @@ def check_complete(phone: Phone, task: Row) -> None:
     except NoForm:
         return
     if filled.faults:
-        raise WrongAnswers(filled)
+        raise WrongAnswers(filled.faults)
 
 
 def raise_incident(phone: Phone, task: Row, *, category: str, place: Place) -> str | None:
@@ -114,7 +113,7 @@ def raise_incident(phone: Phone, task: Row, *, category: str, place: Place) -> s
     faulty = not_ok(form_of(phone, task), answers)
     if not faulty:
         return None
-    lines = [f"{one.label.zh}：{answers.get(one.name + NOTE_OF, '')}" for one in faulty]
+    lines = [_line_of(one) for one in faulty]
     raised = new_id()
     phone.edit("create", "incident", raised, {
         "category": category, "text": "\n".join(lines), "point": list(place), "accuracy_m": 10,
@@ -126,9 +125,59 @@ def raise_incident(phone: Phone, task: Row, *, category: str, place: Place) -> s
     return raised
 
 
-def _typed(form: Form, name: str, text: str) -> Any:
+def _line_of(found: Finding) -> str:
+    row = f"（第 {found.row} 项）" if found.row else ""
+    return f"{found.question.label.zh}{row}：{found.note}"
+
+
+def written(form: Form, there: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
+    """Return answers with what is typed in: ``name``, or ``rooms/1/name`` for the first row.
+
+    The row after the last one is added; ``rooms/1`` without a value takes that row away.
+
+    Raises:
+        WrongAnswers: rows that would not follow one another.
+    """
+    answers = dict(there)
+    for name, text in said.items():
+        repeat, *rest = name.split("/")
+        question = form.cells[repeat].question if repeat in form.cells else None
+        if question and question.rows and rest and rest[0].isdecimal() and len(rest) <= 2:
+            rows = [dict(row) for row in answers.get(repeat) or ()]
+            _write_row(question, rows, rest, text)
+            answers[repeat] = rows
+        else:
+            answers[name] = _typed(form.cells.get(name), text)
+    return answers
+
+
+def _write_row(
+    question: Question, rows: list[dict[str, Any]], rest: Sequence[str], text: str
+) -> None:
+    """Write one answer of a row, or take the row away.
+
+    Raises:
+        WrongAnswers: there is no such row, nor would it be the next.
+    """
+    assert question.rows is not None
+    number = int(rest[0][:4]) - 1
+    taken_away = len(rest) == 1 and not text.strip()
+    last = len(rows) - 1 if taken_away else len(rows)
+    if not 0 <= number <= last:
+        where = f"{ROOT}/{question.name}/{rest[0][:4]}"
+        raise WrongAnswers([FieldError(where, "no_such_row", {"row": number + 1})])
+    if taken_away:
+        del rows[number]
+        return
+    if number == len(rows):
+        rows.append({})
+    name = rest[-1]
+    if len(rest) == 2:
+        rows[number][name] = _typed(question.rows.cells.get(name), text)
+
+
+def _typed(cell: Cell | None, text: str) -> Any:
     """Read an answer as it is typed: texts as they are, all else as JSON, lists by commas."""
-    cell = form.cells.get(name)
     if cell is None or cell.is_note or cell.question.type in TEXTS:
         return text
     if cell.question.type == "choices":
@@ -143,14 +192,41 @@ def lines(form: Form, answers: Mapping[str, Any]) -> list[str]:
     """Return a form as it stands: the questions that are asked, with their answers."""
     filled = fill(form, answers)
     shown = [f"{form.title.zh} / {form.title.en}"]
-    for one in form.questions:
-        if one.name not in filled.relevant:
+    return [*shown, *_lines(form, filled.values, filled.relevant, "", "")]
+
+
+def _lines(
+    part: Part, values: Mapping[str, Any], asked: frozenset[str], at: str, named: str
+) -> Iterator[str]:
+    """Yield the questions of a form or row under the titles of their groups.
+
+    Args:
+        at: where the answers stand, as ``rooms/0/``.
+        named: the same as it is typed: rows are counted from 1.
+    """
+    titled: set[str] = set()
+    for one in part.questions:
+        if at + one.name not in asked:
             continue
-        value = filled.values.get(one.name)
-        note = filled.values.get(one.name + NOTE_OF)
-        choices = "|".join(one.choices or (CHECK_RESULTS if one.type == "check" else ()))
-        said = "" if value is None else f" = {value}" + (f"（{note}）" if note else "")
-        hint = f"  [{choices}]" if choices and value is None else ""
-        needed = " *" if one.required is True and value is None else ""
-        shown.append(f"  {one.name}: {one.label.zh} / {one.label.en}{said}{hint}{needed}")
-    return shown
+        for section in one.sections:
+            if section.place not in titled:
+                titled.add(section.place)
+                yield f"  —— {section.label.zh} / {section.label.en}"
+        yield f"  {named}{_line(one, values)}"
+        if one.rows:
+            for number, row in enumerate(values.get(one.name, ())):
+                below = f"{at}{one.name}/{number}/", f"{named}{one.name}/{number + 1}/"
+                yield from _lines(one.rows, row, asked, *below)
+
+
+def _line(one: Question, values: Mapping[str, Any]) -> str:
+    value, note = values.get(one.name), values.get(one.name + NOTE_OF)
+    if one.rows:
+        value = f"{len(value)} 项 / rows" if value else None
+    choices = "|".join(one.choices or (CHECK_RESULTS if one.type == "check" else ()))
+    said = "" if value is None else f" = {value}" + (f"（{note}）" if note else "")
+    hint = f"  [{choices}]" if choices and value is None else ""
+    if one.rows:
+        hint = f"  [{one.name}/1/…]" if value is None else ""
+    needed = " *" if one.required is True and value is None else ""
+    return f"{one.name}: {one.label.zh} / {one.label.en}{said}{hint}{needed}"

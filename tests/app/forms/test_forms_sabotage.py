@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.forms import answers, operators, translation
-from app.forms.definitions import Form
+from app.forms.definitions import Part
 from app.forms.expressions import read
 from tests.app.forms.samples import VECTORS, form
 
@@ -39,14 +39,14 @@ def _ask_everything(patch: Patch) -> None:
 
 
 def _believe_calculations(patch: Patch) -> None:
-    def believed(one: Form, name: str, calculation: Any, values: Mapping[str, Any]) -> Any:
+    def believed(one: Part, name: str, calculation: Any, values: Mapping[str, Any]) -> Any:
         return calculation.evaluate(values) or 7
 
     patch.setattr(answers, "_reckoned", believed)
 
 
 def _take_any_answer(patch: Patch) -> None:
-    patch.setattr(answers, "_checked", lambda one, cell, value: (value, []))
+    patch.setattr(answers, "_checked", lambda sheet, cell: (sheet.given.get(cell.name), []))
 
 
 def _operator(sign: str, compute: Callable[[Any], Any]) -> Callable[[Patch], None]:
@@ -58,7 +58,7 @@ def _operator(sign: str, compute: Callable[[Any], Any]) -> Callable[[Patch], Non
 
 
 def _forget_steps(patch: Patch) -> None:
-    patch.setattr(translation, "_stepped", lambda step, given: given)
+    patch.setattr(translation, "_stepped", lambda one, step, given: given)
 
 
 BUGS: Mapping[str, Callable[[Patch], None]] = {
