@@ -25,13 +25,14 @@ class Filled:
 
     Attributes:
         values: the answers that are kept: asked for, well formed, with what is calculated.
-        relevant: the questions that are asked, or shown; in rows as ``rooms/0/width``.
+        relevant: the questions that are asked, or shown, in the order of the form; those of rows
+            as ``rooms/0/width``.
         wrong: answers that cannot be kept as they are.
         lacking: what keeps the form from being complete: missing answers and broken rules.
     """
 
     values: Mapping[str, Any]
-    relevant: frozenset[str]
+    relevant: tuple[str, ...]
     wrong: tuple[FieldError, ...]
     lacking: tuple[FieldError, ...]
 
@@ -84,8 +85,9 @@ def fill(form: Form, answers: Answers) -> Filled:
     Calculated values are always reckoned anew, whatever was sent.
     """
     sheet = _taken(form, answers, ROOT, {})
-    relevant = frozenset(_relevant(sheet, ""))
-    return Filled(sheet.values, relevant, tuple(_wrong(sheet)), tuple(_lacking(sheet, {})))
+    return Filled(
+        sheet.values, tuple(_relevant(sheet, "")), tuple(_wrong(sheet)), tuple(_lacking(sheet, {}))
+    )
 
 
 def _taken(part: Part, given: Answers, path: str, outside: Answers) -> _Sheet:
@@ -135,10 +137,11 @@ def _take_rows(name: str, part: Part, given: list[Answers], sheet: _Sheet) -> No
 
 def _relevant(sheet: _Sheet, path: str) -> Iterator[str]:
     """Yield what is asked or shown."""
-    yield from (path + name for name in sheet.relevant)
-    for name, rows in sheet.rows.items():
-        for number, row in enumerate(rows):
-            yield from _relevant(row, f"{path}{name}/{number}/")
+    for one in sheet.part.questions:
+        if one.name in sheet.relevant:
+            yield path + one.name
+        for number, row in enumerate(sheet.rows.get(one.name, ())):
+            yield from _relevant(row, f"{path}{one.name}/{number}/")
 
 
 def _wrong(sheet: _Sheet) -> Iterator[FieldError]:

@@ -170,7 +170,10 @@ _SPREADSHEETS: Mapping[str, Advice] = {
 _ANSWERS: Mapping[str, Advice] = {
     "unknown_question": Advice("表单中没有这个问题", "The form has no such question", *_APP),
     "no_such_row": Advice(
-        "没有第 {row} 行", "There is no row {row}", "按顺序添加", "Add rows one after another."
+        "没有行 {row}",
+        "There is no row {row}",
+        "从 0 起按顺序添加",
+        "Add rows one after another, from 0.",
     ),
     "note_missing": Advice(
         "不合格项须说明情况", "What is not in order needs a note", "写明情况", "Say what is wrong."

@@ -34,8 +34,8 @@ def value_schema(question: "Question") -> Json:
             return _several(question.choices)
         case "check":
             return {"type": "string", "enum": list(CHECK_RESULTS)}
-        case "repeat":
-            return _rows(question)
+        case "repeat" if question.rows:
+            return _rows(question, question.rows.schema)
         case _:
             return {"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}],
                     "items": False, "minItems": 2}  # fmt: skip
@@ -51,10 +51,9 @@ def rows_most(question: "Question") -> int:
     return int(_or(question.most, ROWS_USUAL))
 
 
-def _rows(question: "Question") -> Json:
-    assert question.rows is not None
+def _rows(question: "Question", row: Json) -> Json:
     least = {"minItems": int(question.least)} if question.least else {}
-    return {"type": "array", "items": question.rows.schema, **least,
+    return {"type": "array", "items": row, **least,
             "maxItems": rows_most(question)}  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Forms on the phone: fetched once while there is a network, filled in without one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.core.identifiers import new_id
@@ -131,49 +131,43 @@ def _line_of(found: Finding) -> str:
 
 
 def written(form: Form, there: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
-    """Return answers with what is typed in: ``name``, or ``rooms/1/name`` for the first row.
+    """Return answers with what is typed in: ``name``, or ``rooms/0/name`` in the first row.
 
-    The row after the last one is added; ``rooms/1`` without a value takes that row away.
+    A row after the last one is added; ``rooms/0`` without a value takes that row away.
 
     Raises:
         WrongAnswers: rows that would not follow one another.
     """
     answers = dict(there)
     for name, text in said.items():
-        repeat, *rest = name.split("/")
-        question = form.cells[repeat].question if repeat in form.cells else None
-        if question and question.rows and rest and rest[0].isdecimal() and len(rest) <= 2:
-            rows = [dict(row) for row in answers.get(repeat) or ()]
-            _write_row(question, rows, rest, text)
+        repeat, *rest = name.split("/", 2)
+        part = form.cells[repeat].question.rows if repeat in form.cells else None
+        if part and rest and rest[0].isdecimal():
+            rows: list[Any] = [dict(row) for row in answers.get(repeat) or ()]
+            number = _row_for(repeat, rest[0], rows, text)
+            if len(rest) == 1:
+                rows[number : number + 1] = [text] if text.strip() else []
+            else:
+                rows[number][rest[1]] = _typed(part.cells.get(rest[1]), text)
             answers[repeat] = rows
         else:
             answers[name] = _typed(form.cells.get(name), text)
     return answers
 
 
-def _write_row(
-    question: Question, rows: list[dict[str, Any]], rest: Sequence[str], text: str
-) -> None:
-    """Write one answer of a row, or take the row away.
+def _row_for(repeat: str, place: str, rows: list[Any], text: str) -> int:
+    """Return the number of the row to write in; the next one is added for an answer.
 
     Raises:
         WrongAnswers: there is no such row, nor would it be the next.
     """
-    assert question.rows is not None
-    number = int(rest[0][:4]) - 1
-    taken_away = len(rest) == 1 and not text.strip()
-    last = len(rows) - 1 if taken_away else len(rows)
-    if not 0 <= number <= last:
-        where = f"{ROOT}/{question.name}/{rest[0][:4]}"
-        raise WrongAnswers([FieldError(where, "no_such_row", {"row": number + 1})])
-    if taken_away:
-        del rows[number]
-        return
-    if number == len(rows):
+    number = int(place[:4])
+    if number == len(rows) and text.strip():
         rows.append({})
-    name = rest[-1]
-    if len(rest) == 2:
-        rows[number][name] = _typed(question.rows.cells.get(name), text)
+    if number >= len(rows):
+        fault = FieldError(f"{ROOT}/{repeat}/{number}", "no_such_row", {"row": number})
+        raise WrongAnswers([fault])
+    return number
 
 
 def _typed(cell: Cell | None, text: str) -> Any:
@@ -192,41 +186,33 @@ def lines(form: Form, answers: Mapping[str, Any]) -> list[str]:
     """Return a form as it stands: the questions that are asked, with their answers."""
     filled = fill(form, answers)
     shown = [f"{form.title.zh} / {form.title.en}"]
-    return [*shown, *_lines(form, filled.values, filled.relevant, "", "")]
+    return [*shown, *_lines(form, filled.values, filled.relevant, "")]
 
 
 def _lines(
-    part: Part, values: Mapping[str, Any], asked: frozenset[str], at: str, named: str
+    part: Part, values: Mapping[str, Any], asked: Collection[str], path: str
 ) -> Iterator[str]:
-    """Yield the questions of a form or row under the titles of their groups.
-
-    Args:
-        at: where the answers stand, as ``rooms/0/``.
-        named: the same as it is typed: rows are counted from 1.
-    """
+    """Yield the questions of a form, or of a row, under the titles of their groups."""
     titled: set[str] = set()
     for one in part.questions:
-        if at + one.name not in asked:
+        if path + one.name not in asked:
             continue
         for section in one.sections:
             if section.place not in titled:
                 titled.add(section.place)
                 yield f"  —— {section.label.zh} / {section.label.en}"
-        yield f"  {named}{_line(one, values)}"
+        yield f"  {path}{_line(one, values)}"
         if one.rows:
             for number, row in enumerate(values.get(one.name, ())):
-                below = f"{at}{one.name}/{number}/", f"{named}{one.name}/{number + 1}/"
-                yield from _lines(one.rows, row, asked, *below)
+                yield from _lines(one.rows, row, asked, f"{path}{one.name}/{number}/")
 
 
 def _line(one: Question, values: Mapping[str, Any]) -> str:
     value, note = values.get(one.name), values.get(one.name + NOTE_OF)
-    if one.rows:
-        value = f"{len(value)} 项 / rows" if value else None
+    words = f"{one.name}: {one.label.zh} / {one.label.en}"
+    if value is not None:
+        said = f"{len(value)} 项 / rows" if one.rows else value
+        return f"{words} = {said}" + (f"（{note}）" if note else "")
     choices = "|".join(one.choices or (CHECK_RESULTS if one.type == "check" else ()))
-    said = "" if value is None else f" = {value}" + (f"（{note}）" if note else "")
-    hint = f"  [{choices}]" if choices and value is None else ""
-    if one.rows:
-        hint = f"  [{one.name}/1/…]" if value is None else ""
-    needed = " *" if one.required is True and value is None else ""
-    return f"{one.name}: {one.label.zh} / {one.label.en}{said}{hint}{needed}"
+    choices = f"{one.name}/0/…" if one.rows else choices
+    return words + (f"  [{choices}]" if choices else "") + (" *" if one.required is True else "")
