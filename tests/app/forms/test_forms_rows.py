@@ -200,10 +200,11 @@ def test_rows_of_older_answers_are_not_left_behind_unsaid(
     assert faults(new, form(OLD)) == found
 
 
-ROWS = {"storeys": 1, "rooms": [{"use": "shop", "area_m2": 9, "tenants": 4},
-                                {"use": "home", "wires": "not_ok", "wires_note": "线路裸露"}]}  # fmt: skip
-KEPT = {"storeys": 1, "room_count": 2, "area_sum": 9, "has_shop": True, "rooms": [
-    {"use": "shop", "area_m2": 9, "floor_share": 9}, ROWS["rooms"][1]]}  # type: ignore[index]  # fmt: skip
+SHOP = {"use": "shop", "area_m2": 9}
+HOME = {"use": "home", "wires": "not_ok", "wires_note": "线路裸露"}
+ROWS = {"storeys": 1, "rooms": [{**SHOP, "tenants": 4}, HOME]}
+KEPT = {"storeys": 1, "room_count": 2, "area_sum": 9, "has_shop": True,
+        "rooms": [{**SHOP, "floor_share": 9}, HOME]}  # fmt: skip
 
 
 def test_rows_are_kept_sealed_and_shown_as_plain_answers_are(county: County) -> None:

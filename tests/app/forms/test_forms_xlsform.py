@@ -142,7 +142,8 @@ def test_the_rows_of_a_workbook_are_filled_in() -> None:
         "rooms": [{"area": 60}, {"area": 8, "wishes": ["1"]}], "doors": [{}, {}]})  # fmt: skip
     assert filled.values == {
         "storeys": 2, "exits": "ok", "rooms_found": 2, "all_area": 68, "crowded": False,
-        "rooms": [{"area": 60, "share": 30}, {"area": 8, "share": 4}], "doors": [{}, {}]}  # fmt: skip
+        "rooms": [{"area": 60, "share": 30}, {"area": 8, "share": 4}], "doors": [{}, {}],
+    }  # fmt: skip
     assert [(one.field, one.code) for one in filled.faults] == [("answers/doors", "too_few")]
 
 

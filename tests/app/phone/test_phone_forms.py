@@ -102,8 +102,9 @@ def test_groups_and_rows_are_filled_in_offline_and_taken_by_the_server(
     assert "消防" not in shown and "rooms/0/…" not in shown, "neither is asked yet"
     for words in (["accept", task], ["start", task]):
         assert building(*words).exit_code == 0
-    half = building("answer", task, "storeys=2", "exits=ok", "rooms/0/use=shop",
-                    "rooms/1/use=home", "rooms/1/wires=not_ok", "rooms/1/wires_note=裸露")  # fmt: skip
+    said = ["storeys=2", "exits=ok", "rooms/0/use=shop", "rooms/1/use=home",
+            "rooms/1/wires=not_ok", "rooms/1/wires_note=裸露"]  # fmt: skip
+    half = building("answer", task, *said)
     assert half.exit_code == 0 and "answers/rooms/0/area_m2: 必填" in half.output
     shown = building("form", task).output
     assert "—— 消防 / Fire safety" in shown and "楼梯" not in shown
