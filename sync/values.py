@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -218,26 +218,42 @@ class SetOf:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Plain values by name, up to ``most`` of them and so many characters of JSON in all."""
+    """Values by name, up to ``most`` of them and so many characters of JSON in all.
+
+    Each is plain, or a list of plain values, or a list of rows that hold such by name.
+    """
 
     most: int
     characters: int
 
     def check(self, value: Any) -> dict[str, Any]:
-        """Check an object of texts, numbers, truths, and lists of these."""
+        """Check an object of texts, numbers, truths, and lists of these or of rows."""
         if not isinstance(value, Mapping):
             raise Invalid("not_an_object")
-        if len(value) > self.most:
-            raise Invalid("too_many", most=self.most)
-        for name, one in value.items():
-            if not _NAME.fullmatch(name):
-                raise Invalid("wrong_form", pattern=_NAME.pattern)
-            plain = one if isinstance(one, list) else [one]
-            if not all(x is None or isinstance(x, str | int | float) for x in plain):
-                raise Invalid("wrong_form")
+        self._check_names(value)
+        for one in value.values():
+            rows = [row for row in one if isinstance(row, Mapping)] if isinstance(one, list) else []
+            for row in rows:
+                self._check_names(row)
+                _check_plain(row.values())
+            _check_plain([[x for x in one if not isinstance(x, Mapping)] if rows else one])
         if len(json.dumps(value, ensure_ascii=False, default=dict)) > self.characters:
             raise Invalid("wrong_length", least=0, most=self.characters)
         return dict(value)
+
+    def _check_names(self, value: Mapping[str, Any]) -> None:
+        if len(value) > self.most:
+            raise Invalid("too_many", most=self.most)
+        if not all(map(_NAME.fullmatch, value)):
+            raise Invalid("wrong_form", pattern=_NAME.pattern)
+
+
+def _check_plain(values: Iterable[Any]) -> None:
+    """Refuse what is neither plain nor a list of plain values."""
+    for value in values:
+        plain = value if isinstance(value, list) else [value]
+        if not all(one is None or isinstance(one, str | int | float) for one in plain):
+            raise Invalid("wrong_form")
 
 
 @dataclass(frozen=True, slots=True)

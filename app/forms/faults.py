@@ -26,6 +26,24 @@ _DEFINITION: Mapping[str, Advice] = {
         "删去该属性或改题型",
         "Remove it, or change the type.",
     ),
+    "too_deep": Advice(
+        "分组层数过多：最多 {most} 层",
+        "Groups lie in one another at most {most} times",
+        "减少层次",
+        "Take one of the groups away.",
+    ),
+    "repeat_in_repeat": Advice(
+        "重复组内不能再有重复组",
+        "A repeat cannot stand in a repeat",
+        "移到外面，或改为普通分组",
+        "Move it outside, or make it a group.",
+    ),
+    "fewer_rows": Advice(
+        "行数上限低于旧版：{names}",
+        "Fewer rows than older answers may have: {names}",
+        "上限不低于 {most}",
+        "Allow at least {most}.",
+    ),
     "purpose_missing": Advice(
         "涉及个人的题目须写明目的",
         "What is personal needs its purpose",
@@ -109,6 +127,30 @@ _SPREADSHEETS: Mapping[str, Advice] = {
         "补充该列表",
         "Add the list.",
     ),
+    "xlsform_not_closed": Advice(
+        "{what} 没有对应的结束行",
+        "This {what} is never ended",
+        "在最后一题之后加一行 {end}",
+        "Add a row {end} after its last question.",
+    ),
+    "xlsform_not_open": Advice(
+        "{what} 没有对应的开始行",
+        "There is no {begin} for this {what}",
+        "加上 {begin}，或删去此行",
+        "Add a row {begin} before, or remove this row.",
+    ),
+    "xlsform_empty": Advice(
+        "其中没有题目",
+        "There is no question in it",
+        "补充题目，或删去此组",
+        "Add a question, or remove it.",
+    ),
+    "xlsform_repeat_count": Advice(
+        "repeat_count 须为 1 至 {most} 的整数",
+        "repeat_count is a whole number from 1 to {most}",
+        "写出行数，或留空",
+        "Write how many rows, or leave it empty.",
+    ),
     "xlsform_check": Advice(
         "检查项只有 {results}",
         "An item of a checklist is {results}",
@@ -127,6 +169,12 @@ _SPREADSHEETS: Mapping[str, Advice] = {
 }
 _ANSWERS: Mapping[str, Advice] = {
     "unknown_question": Advice("表单中没有这个问题", "The form has no such question", *_APP),
+    "no_such_row": Advice(
+        "没有行 {row}",
+        "There is no row {row}",
+        "从 0 起按顺序添加",
+        "Add rows one after another, from 0.",
+    ),
     "note_missing": Advice(
         "不合格项须说明情况", "What is not in order needs a note", "写明情况", "Say what is wrong."
     ),

@@ -34,6 +34,7 @@ WHOLE_MAX = 2**53
 """Beyond it JSON numbers are not exact in every language: a result beyond is null."""
 ARGUMENTS_MAX = 40
 UNKNOWN_NAME, WRONG_TYPES = "unknown_name", "wrong_types"
+LISTS = frozenset({"list", "numbers"})
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _SORTS: Mapping[type[JSONSchemaType], str] = {
@@ -127,6 +128,17 @@ def _chosen(values: Values) -> Any:
     return next(found, last)
 
 
+def _count(values: Values) -> int:
+    """Return how many there are: rows, answers of rows, or choices; of nothing, 0."""
+    return len(values[0]) if isinstance(values[0], list) else 0
+
+
+def _sum(values: Values) -> int | float | None:
+    """Return the sum of the answers of rows; of nothing, 0."""
+    numbers = values[0] if isinstance(values[0], list) else []
+    return _reckoning(lambda one, other: one + other)([0, *numbers])
+
+
 def _within(values: Values) -> bool:
     one, several = values
     return one is not None and isinstance(several, list) and any(same(one, x) for x in several)
@@ -141,6 +153,8 @@ def sorts_of(type_: JSONSchemaType) -> frozenset[str]:
         return frozenset().union(*map(sorts_of, type_.types))
     if isinstance(type_, NullType):
         return frozenset()
+    if isinstance(type_, ArrayType) and isinstance(type_.elements_type, NumberType):
+        return frozenset({"numbers"})
     return frozenset({_SORTS.get(type(type_), "any")})
 
 
@@ -155,7 +169,7 @@ def _ordered(sorts: Sorts) -> bool:
 def _alike(sorts: Sorts) -> bool:
     together = frozenset[str]().union(*sorts)
     # A list is compared with nothing but null: "was it answered?"
-    return len(together) <= 1 and ("list" not in together or not all(sorts))
+    return len(together) <= 1 and (not together & LISTS or not all(sorts))
 
 
 def _choosing(sorts: Sorts) -> bool:
@@ -168,7 +182,7 @@ def branches(sorts: Sequence[Any]) -> list[Any]:
 
 
 def _member(sorts: Sorts) -> bool:
-    return sorts[1] <= {"list"} and "list" not in sorts[0] and len(sorts[0]) <= 1
+    return sorts[1] <= LISTS and not sorts[0] & LISTS and len(sorts[0]) <= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +215,8 @@ RULES: Mapping[str, Rule] = {
     "!": Rule(1, 1, lambda v: v[0] is not True, _DUTY, _TRUTH),
     "if": Rule(3, ARGUMENTS_MAX, _chosen, _choosing, None),
     "in": Rule(2, 2, _within, _member, _TRUTH),
+    "count": Rule(1, 1, _count, lambda sorts: sorts[0] <= LISTS, _NUMBER),
+    "sum": Rule(1, 1, _sum, _all("numbers"), _NUMBER),
     "+": Rule(2, ARGUMENTS_MAX, _reckoning(lambda a, b: a + b), _SUMS, _NUMBER),
     "-": Rule(1, 2, _minus, _SUMS, _NUMBER),
     "*": Rule(2, ARGUMENTS_MAX, _reckoning(lambda a, b: a * b), _SUMS, _NUMBER),
@@ -255,7 +271,10 @@ def _type_of(schema: Mapping[str, Any]) -> JSONSchemaType:
         case "boolean", _:
             return BooleanType()
         case _:
-            return ArrayType(AnyType())
+            # Of lists, only those of the numbers of rows can be summed up.
+            items = schema.get("items")
+            of_numbers = isinstance(items, Mapping) and items["type"] in ("integer", "number")
+            return ArrayType(NumberType() if of_numbers else AnyType())
 
 
 @dataclass

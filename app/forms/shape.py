@@ -1,7 +1,8 @@
 """The shape of a form's definition, as a JSON Schema; and what a validator's words mean here."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from itertools import islice
@@ -16,6 +17,9 @@ from sync.errors import FieldError
 
 META = Path(__file__).with_name("definition.schema.json")
 FAULTS_MAX = 50
+GROUP, REPEAT = "group", "repeat"
+LEVELS_MAX = 4
+"""Lists of questions within one another: three groups, or a repeat among them."""
 CODES: Mapping[str, str] = {
     "type": "wrong_form", "pattern": "wrong_form", "format": "not_a_day", "enum": "not_a_choice",
     "minimum": "out_of_range", "maximum": "out_of_range", "minLength": "wrong_length",
@@ -50,8 +54,50 @@ def _definition_validator() -> Draft202012Validator:
 
 def shape_faults(source: Any) -> list[FieldError]:
     """Return what is wrong with the shape of a definition, by path."""
+    # Counted first: a validator that goes down without end would end the whole request.
+    if deep := _too_deep(source):
+        return [deep]
     faults = _definition_validator().iter_errors(source)
     return [one for fault in islice(faults, FAULTS_MAX) for one in told(fault)]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A question, group or repeat as it is written.
+
+    Attributes:
+        place: where it stands, as ``questions/3/questions/0``.
+        repeated: it stands in a repeat.
+    """
+
+    place: str
+    source: Mapping[str, Any]
+    repeated: bool
+
+
+def lines_of(
+    questions: Sequence[Mapping[str, Any]], path: str = "questions", *, repeated: bool = False
+) -> Iterator[Line]:
+    """Yield all lines of a definition whose shape is right, each before those within it."""
+    for number, source in enumerate(questions):
+        place = f"{path}/{number}"
+        yield Line(place, source, repeated)
+        within = repeated or source["type"] == REPEAT
+        yield from lines_of(source.get("questions", ()), f"{place}/questions", repeated=within)
+
+
+def _too_deep(source: Any) -> FieldError | None:
+    """Find a list of questions that lies too deep, before anything goes down there."""
+    left = [("", source, 0)]
+    while left:
+        place, one, level = left.pop()
+        below = one.get("questions") if isinstance(one, dict) else None
+        path = _below(place, "questions") if place else "questions"
+        if below is not None and level == LEVELS_MAX:
+            return FieldError(path, "too_deep", {"most": LEVELS_MAX - 1})
+        if isinstance(below, list):
+            left += [(f"{path}/{n}", line, level + 1) for n, line in enumerate(below)]
+    return None
 
 
 def told(fault: ValidationError, path: str = "") -> Iterator[FieldError]:

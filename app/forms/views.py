@@ -96,7 +96,7 @@ def preview_form(body: dict[str, Any], key: str, version: int) -> Any:
     filled = fill(form, body["answers"])
     return {
         "values": filled.values, "complete": not filled.faults,
-        "relevant": [one.name for one in form.questions if one.name in filled.relevant],
+        "relevant": filled.relevant,
         "errors": services.explained(filled.faults),
     }  # fmt: skip
 

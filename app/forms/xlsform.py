@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.forms import services
-from app.forms.checks import definition_faults
-from app.forms.definitions import CHECK_RESULTS, read_form
+from app.forms.checks import definition_faults, sight_of
+from app.forms.definitions import CHECK_RESULTS, Question, read_form
 from app.forms.flaws import Flawed
-from app.forms.shape import shape_faults
+from app.forms.outline import Outline, bracket
+from app.forms.shape import REPEAT, shape_faults
+from app.forms.value_schemas import ROWS_MAX
 from app.forms.workbook import Row, read_sheets
 from app.forms.xpath import translated
 from sync.errors import FieldError
@@ -28,7 +30,8 @@ TYPES: Mapping[str, str] = {
 CHECK_LIST = "check"
 """A select_one from the list of this name is an item of a checklist."""
 RULES = ("relevant", "constraint", "calculation")
-NOT_SUPPORTED = ("choice_filter", "repeat_count", "default", "trigger", "parameters", "read_only")
+NOT_SUPPORTED = ("choice_filter", "default", "trigger", "parameters", "read_only")
+ROW_COUNT = "repeat_count"
 _LANGUAGE = re.compile(r"(?P<word>[a-z_]+)::\s*(?:.*\()?(?P<language>zh|en)[^)]*\)?", re.IGNORECASE)
 _REQUIRED = {"yes": True, "true": True, "true()": True, "no": False, "false": False,
              "false()": False}  # fmt: skip
@@ -40,8 +43,7 @@ class _Reading:
     """An XLSForm that is being read."""
 
     flaws: list[str] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    """The row of each question."""
+    outline: Outline = field(default_factory=Outline)
 
     def fault(self, row: Row, column: str, code: str, limits: Any = None) -> None:
         """Note what is wrong, with sheet and row."""
@@ -71,7 +73,7 @@ def read(content: bytes, name: str) -> Mapping[str, Any]:
     if sheets["translate"]:
         definition["translate"] = [_step(reading, row) for row in sheets["translate"]]
     if not reading.flaws:
-        _find_results(definition)
+        _find_results(reading, definition)
         _check(reading, definition)
     if reading.flaws:
         raise Flawed(reading.flaws)
@@ -105,27 +107,46 @@ def _lists(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
 def _questions(
     reading: _Reading, rows: Sequence[Row], lists: Mapping[str, list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    questions = []
+    outline = reading.outline
     for row in rows:
-        question = _question(reading, row, lists)
-        if question:
-            questions.append(question)
-            reading.rows.append(row)
-    types = {one["name"]: one["type"] for one in questions}
-    for question, row in zip(questions, reading.rows, strict=True):
+        match bracket(row.cells.get("type", "")):
+            case ("end", kind):
+                _end(reading, row, kind)
+            case _:
+                question = _question(reading, row, lists)
+                if question:
+                    outline.add(question, row)
+    for kind, row in outline.unclosed:
+        told = {"what": f"begin_{kind}", "end": f"end_{kind}"}
+        reading.fault(row, "type", "xlsform_not_closed", told)
+    types = {one["name"]: one["type"] for _, one, _ in outline.placed}
+    for _, question, row in outline.placed:
         _add_rules(reading, question, row, types)
-    return questions
+    return outline.questions
+
+
+def _end(reading: _Reading, row: Row, kind: str) -> None:
+    """End a group or a repeat, which must be open and have questions."""
+    ended = reading.outline.close(kind)
+    if ended is None:
+        told = {"what": f"end_{kind}", "begin": f"begin_{kind}"}
+        reading.fault(row, "type", "xlsform_not_open", told)
+    elif not ended["questions"]:
+        reading.fault(row, "type", "xlsform_empty")
 
 
 def _question(
     reading: _Reading, row: Row, lists: Mapping[str, list[dict[str, Any]]]
 ) -> dict[str, Any] | None:
-    said, _, list_name = row.cells.get("type", "").partition(" ")
-    kind, list_name = TYPES.get(said), list_name.strip()
+    written = row.cells.get("type", "")
+    said, _, list_name = written.partition(" ")
+    begun = bracket(written)
+    kind, list_name = begun[1] if begun else TYPES.get(said), list_name.strip()
     if kind is None:
         reading.fault(row, "type", "xlsform_not_supported", {"what": said or "—"})
         return None
-    for column in NOT_SUPPORTED:
+    refused = NOT_SUPPORTED if kind == REPEAT else (*NOT_SUPPORTED, ROW_COUNT)
+    for column in refused:
         if column in row.cells:
             reading.fault(row, column, "xlsform_not_supported", {"what": column})
     question: dict[str, Any] = {
@@ -133,6 +154,8 @@ def _question(
     }  # fmt: skip
     if kind == "calculate" and not question["label"]:
         question["label"] = {"zh": question["name"], "en": question["name"]}
+    if kind == REPEAT and ROW_COUNT in row.cells:
+        _add_row_count(reading, question, row)
     if kind in ("choice", "choices"):
         _add_choices(reading, question, row, lists.get(list_name), list_name)
     for name in ("hint", "purpose"):
@@ -141,6 +164,16 @@ def _question(
     if "privacy" in row.cells:
         question["privacy"] = row.cells["privacy"].upper()
     return question
+
+
+def _add_row_count(reading: _Reading, question: dict[str, Any], row: Row) -> None:
+    """Bound a repeat to as many rows as are written; a count that is reckoned is refused."""
+    said = row.cells[ROW_COUNT]
+    count = int(said) if said.isdecimal() and len(said) < 4 else 0
+    if 1 <= count <= ROWS_MAX:
+        question["least"] = question["most"] = count
+    else:
+        reading.fault(row, ROW_COUNT, "xlsform_repeat_count", {"most": ROWS_MAX})
 
 
 def _add_choices(
@@ -204,36 +237,43 @@ def _step(reading: _Reading, row: Row) -> dict[str, Any]:
             return {}
 
 
-def _find_results(definition: dict[str, Any]) -> None:
+def _find_results(reading: _Reading, definition: dict[str, Any]) -> None:
     """Find out what the calculations come to; one may rest on another, hence twice."""
+    written = {place: question for place, question, _ in reading.outline.placed}
     for _ in range(2):
         if shape_faults(definition):
             return
         form = read_form(services.as_text(definition))
-        for question, said in zip(form.questions, definition["questions"], strict=True):
-            if question.calculation is None:
-                continue
-            try:
-                sorts = question.calculation.sorts(form.data_schema)
-            except Invalid:
-                continue
-            if len(sorts) == 1:
-                said["result"] = _RESULTS.get(next(iter(sorts)), "decimal")
+        for one in form.questions:
+            _find_result(one, sight_of(form, None), written)
+            for within in one.rows.questions if one.rows else ():
+                _find_result(within, sight_of(form, one.rows), written)
+
+
+def _find_result(
+    question: Question, sight: Mapping[str, Any], written: Mapping[str, dict[str, Any]]
+) -> None:
+    if question.calculation is None:
+        return
+    try:
+        sorts = question.calculation.sorts(sight)
+    except Invalid:
+        return
+    if len(sorts) == 1:
+        written[question.place]["result"] = _RESULTS.get(next(iter(sorts)), "decimal")
 
 
 def _check(reading: _Reading, definition: dict[str, Any]) -> None:
     """Check the definition as it would be published, and name the rows of its faults."""
     text = services.as_text(definition)
     for fault in definition_faults(text, json.loads(text), None):
-        match fault.field.split("/"):
-            case "questions", place, *rest if place.isdigit():
-                named = FieldError("/".join(rest) or "type", fault.code, fault.limits)
-                reading.flaws += _lines(reading.rows[int(place)], [named])
-            case "translate", *_:
-                # What the version before held is known only where it is kept.
-                continue
-            case _:
-                reading.flaws += _lines(Row("settings", 2, {}), [fault])
+        path = fault.field.split("/")
+        if path[0] == "translate":
+            # What the version before held is known only where it is kept.
+            continue
+        row, rest = reading.outline.row_at(path) or (Row("settings", 2, {}), fault.field)
+        named = FieldError(rest or "type", fault.code, fault.limits)
+        reading.flaws += _lines(row, [named])
 
 
 def _lines(row: Row, faults: Sequence[FieldError]) -> list[str]:

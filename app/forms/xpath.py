@@ -1,7 +1,8 @@
 """Translate the expressions of XLSForms into those of our forms.
 
 Only what both languages mean alike: comparisons, and, or, not, sums, ``selected``, ``if``,
-``min``, ``max``, and the answers ``${name}`` and ``.``. All else is named and refused.
+``min``, ``max``, ``count``, ``sum``, and the answers ``${name}`` and ``.``. All else is named and
+refused.
 """
 
 import re
@@ -24,7 +25,9 @@ _LEVELS: tuple[Mapping[str, str], ...] = (
 )  # fmt: skip
 _FUNCTIONS: Mapping[str, tuple[int, int, str]] = {
     "not": (1, 1, "!"), "if": (3, 3, "if"), "min": (1, 40, "min"), "max": (1, 40, "max"),
+    "count": (1, 1, "count"), "count-selected": (1, 1, "count"), "sum": (1, 1, "sum"),
 }  # fmt: skip
+_CALLED = frozenset({"true", "false", "selected", *_FUNCTIONS})
 
 
 def translated(text: str, me: str, types: Mapping[str, str]) -> Any:
@@ -103,6 +106,8 @@ class _Reader:
 
     def _call(self, word: str, depth: int) -> Any:
         self._expect("(", word)
+        if word not in _CALLED:
+            raise Invalid("xpath_not_known", word=f"{word}()")
         arguments: list[Any] = []
         while self._next_text() != ")":
             if arguments:

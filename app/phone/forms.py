@@ -1,16 +1,17 @@
 """Forms on the phone: fetched once while there is a network, filled in without one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.core.identifiers import new_id
 from app.core.moments import as_text
 from app.forms import services
-from app.forms.answers import Filled, fill, not_ok
-from app.forms.definitions import CHECK_RESULTS, NOTE_OF, Form, read_form
+from app.forms.answers import ROOT, Filled, Finding, fill, not_ok
+from app.forms.definitions import CHECK_RESULTS, NOTE_OF, Cell, Form, Part, Question, read_form
 from app.phone.acts import Place, WrongStep
 from app.phone.client import Phone
 from app.phone.line import Refused
+from sync.errors import FieldError
 from sync.replica_tables import Row
 from sync.wire import NotJson, read_json
 
@@ -29,9 +30,9 @@ class NoForm(Exception):
 class WrongAnswers(Exception):
     """Answers that the server would only park."""
 
-    def __init__(self, filled: Filled) -> None:
+    def __init__(self, faults: Sequence[FieldError]) -> None:
         super().__init__()
-        self.faults = services.explained(filled.faults)
+        self.faults = services.explained(faults)
 
 
 def fetch(phone: Phone) -> int:
@@ -81,11 +82,9 @@ def answer(phone: Phone, task: Row, said: Mapping[str, str]) -> Filled:
     if task.values.get("assignee") != phone.user["id"]:
         raise WrongStep(task.values["state"], mine=False)
     form = form_of(phone, task)
-    there = task.values.get("answers") or {}
-    filled = fill(form, {**there, **{name: _typed(form, name, text)
-                                     for name, text in said.items()}})  # fmt: skip
+    filled = fill(form, written(form, task.values.get("answers") or {}, said))
     if filled.wrong:
-        raise WrongAnswers(filled)
+        raise WrongAnswers(filled.faults)
     phone.edit("update", "task", task.rec, {"answers": dict(filled.values)})
     return filled
 
@@ -101,7 +100,7 @@ def check_complete(phone: Phone, task: Row) -> None:
     except NoForm:
         return
     if filled.faults:
-        raise WrongAnswers(filled)
+        raise WrongAnswers(filled.faults)
 
 
 def raise_incident(phone: Phone, task: Row, *, category: str, place: Place) -> str | None:
@@ -114,7 +113,7 @@ def raise_incident(phone: Phone, task: Row, *, category: str, place: Place) -> s
     faulty = not_ok(form_of(phone, task), answers)
     if not faulty:
         return None
-    lines = [f"{one.label.zh}：{answers.get(one.name + NOTE_OF, '')}" for one in faulty]
+    lines = [_line_of(one) for one in faulty]
     raised = new_id()
     phone.edit("create", "incident", raised, {
         "category": category, "text": "\n".join(lines), "point": list(place), "accuracy_m": 10,
@@ -126,9 +125,53 @@ def raise_incident(phone: Phone, task: Row, *, category: str, place: Place) -> s
     return raised
 
 
-def _typed(form: Form, name: str, text: str) -> Any:
+def _line_of(found: Finding) -> str:
+    row = f"（第 {found.row} 项）" if found.row else ""
+    return f"{found.question.label.zh}{row}：{found.note}"
+
+
+def written(form: Form, there: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
+    """Return answers with what is typed in: ``name``, or ``rooms/0/name`` in the first row.
+
+    A row after the last one is added; ``rooms/0`` without a value takes that row away.
+
+    Raises:
+        WrongAnswers: rows that would not follow one another.
+    """
+    answers = dict(there)
+    for name, text in said.items():
+        repeat, *rest = name.split("/", 2)
+        part = form.cells[repeat].question.rows if repeat in form.cells else None
+        if part and rest and rest[0].isdecimal():
+            rows: list[Any] = [dict(row) for row in answers.get(repeat) or ()]
+            number = _row_for(repeat, rest[0], rows, text)
+            if len(rest) == 1:
+                rows[number : number + 1] = [text] if text.strip() else []
+            else:
+                rows[number][rest[1]] = _typed(part.cells.get(rest[1]), text)
+            answers[repeat] = rows
+        else:
+            answers[name] = _typed(form.cells.get(name), text)
+    return answers
+
+
+def _row_for(repeat: str, place: str, rows: list[Any], text: str) -> int:
+    """Return the number of the row to write in; the next one is added for an answer.
+
+    Raises:
+        WrongAnswers: there is no such row, nor would it be the next.
+    """
+    number = int(place[:4])
+    if number == len(rows) and text.strip():
+        rows.append({})
+    if number >= len(rows):
+        fault = FieldError(f"{ROOT}/{repeat}/{number}", "no_such_row", {"row": number})
+        raise WrongAnswers([fault])
+    return number
+
+
+def _typed(cell: Cell | None, text: str) -> Any:
     """Read an answer as it is typed: texts as they are, all else as JSON, lists by commas."""
-    cell = form.cells.get(name)
     if cell is None or cell.is_note or cell.question.type in TEXTS:
         return text
     if cell.question.type == "choices":
@@ -143,14 +186,33 @@ def lines(form: Form, answers: Mapping[str, Any]) -> list[str]:
     """Return a form as it stands: the questions that are asked, with their answers."""
     filled = fill(form, answers)
     shown = [f"{form.title.zh} / {form.title.en}"]
-    for one in form.questions:
-        if one.name not in filled.relevant:
+    return [*shown, *_lines(form, filled.values, filled.relevant, "")]
+
+
+def _lines(
+    part: Part, values: Mapping[str, Any], asked: Collection[str], path: str
+) -> Iterator[str]:
+    """Yield the questions of a form, or of a row, under the titles of their groups."""
+    titled: set[str] = set()
+    for one in part.questions:
+        if path + one.name not in asked:
             continue
-        value = filled.values.get(one.name)
-        note = filled.values.get(one.name + NOTE_OF)
-        choices = "|".join(one.choices or (CHECK_RESULTS if one.type == "check" else ()))
-        said = "" if value is None else f" = {value}" + (f"（{note}）" if note else "")
-        hint = f"  [{choices}]" if choices and value is None else ""
-        needed = " *" if one.required is True and value is None else ""
-        shown.append(f"  {one.name}: {one.label.zh} / {one.label.en}{said}{hint}{needed}")
-    return shown
+        for section in one.sections:
+            if section.place not in titled:
+                titled.add(section.place)
+                yield f"  —— {section.label.zh} / {section.label.en}"
+        yield f"  {path}{_line(one, values)}"
+        if one.rows:
+            for number, row in enumerate(values.get(one.name, ())):
+                yield from _lines(one.rows, row, asked, f"{path}{one.name}/{number}/")
+
+
+def _line(one: Question, values: Mapping[str, Any]) -> str:
+    value, note = values.get(one.name), values.get(one.name + NOTE_OF)
+    words = f"{one.name}: {one.label.zh} / {one.label.en}"
+    if value is not None:
+        said = f"{len(value)} 项 / rows" if one.rows else value
+        return f"{words} = {said}" + (f"（{note}）" if note else "")
+    choices = "|".join(one.choices or (CHECK_RESULTS if one.type == "check" else ()))
+    choices = f"{one.name}/0/…" if one.rows else choices
+    return words + (f"  [{choices}]" if choices else "") + (" *" if one.required is True else "")

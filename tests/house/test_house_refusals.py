@@ -35,7 +35,9 @@ HANDED_ON = {
     ("app/forms/checks.py", "fault.code"): set(),
     ("app/forms/answers.py", "fault.code"): set(),
     ("app/forms/xlsform.py", "fault.code"): set(),
-    ("app/forms/xlsform.py", "code"): {"xlsform_not_supported", "xlsform_no_list", "xlsform_check"},
+    ("app/forms/xlsform.py", "code"): {
+        "xlsform_not_supported", "xlsform_no_list", "xlsform_check", "xlsform_not_closed",
+        "xlsform_not_open", "xlsform_empty", "xlsform_repeat_count"},
     ("app/core/redaction.py", "code"): {redaction.IDENTITY, redaction.CARD,
                                               redaction.TELEPHONE},
     ("app/households/service_policies.py", "code"): {

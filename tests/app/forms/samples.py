@@ -17,6 +17,7 @@ VECTORS: Mapping[str, Any] = json.loads(
 SEED = sorted((tree.ROOT / "data" / "forms").glob("*.json"))
 VISIT: Mapping[str, Any] = VECTORS["forms"][0]["definition"]
 CHECKLIST: Mapping[str, Any] = VECTORS["forms"][1]["definition"]
+BUILDING: Mapping[str, Any] = VECTORS["forms"][2]["definition"]
 
 
 def words(text: str) -> dict[str, str]:
@@ -27,6 +28,16 @@ def words(text: str) -> dict[str, str]:
 def question(name: str, type_: str = "text", **more: Any) -> dict[str, Any]:
     """Return a question."""
     return {"name": name, "type": type_, "label": words(name), **more}
+
+
+def group(name: str, *questions: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a group."""
+    return question(name, "group", questions=list(questions), **more)
+
+
+def repeat(name: str, *questions: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a repeat."""
+    return question(name, "repeat", questions=list(questions), **more)
 
 
 def definition(*questions: Mapping[str, Any], key: str = "sample", **more: Any) -> dict[str, Any]:

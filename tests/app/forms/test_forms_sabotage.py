@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.forms import answers, operators, translation
-from app.forms.definitions import Form
+from app.forms import answers, definitions, operators, translation
+from app.forms.definitions import Part
 from app.forms.expressions import read
 from tests.app.forms.samples import VECTORS, form
 
@@ -39,14 +39,16 @@ def _ask_everything(patch: Patch) -> None:
 
 
 def _believe_calculations(patch: Patch) -> None:
-    def believed(one: Form, name: str, calculation: Any, values: Mapping[str, Any]) -> Any:
+    def believed(one: Part, name: str, calculation: Any, values: Mapping[str, Any]) -> Any:
         return calculation.evaluate(values) or 7
 
     patch.setattr(answers, "_reckoned", believed)
 
 
 def _take_any_answer(patch: Patch) -> None:
-    patch.setattr(answers, "_checked", lambda one, cell, value: (value, []))
+    checked = answers._checked
+    patch.setattr(answers, "_checked", lambda sheet, cell: checked(sheet, cell)
+                  if cell.question.rows else (sheet.given.get(cell.name), []))  # fmt: skip
 
 
 def _operator(sign: str, compute: Callable[[Any], Any]) -> Callable[[Patch], None]:
@@ -58,7 +60,46 @@ def _operator(sign: str, compute: Callable[[Any], Any]) -> Callable[[Patch], Non
 
 
 def _forget_steps(patch: Patch) -> None:
-    patch.setattr(translation, "_stepped", lambda step, given: given)
+    patch.setattr(translation, "_stepped", lambda one, step, given: given)
+
+
+def _forget_groups(patch: Patch) -> None:
+    own = property(lambda one: (one.relevant,) if one.relevant else ())
+    patch.setattr(definitions.Question, "conditions", own)
+
+
+def _blind_rows(patch: Patch) -> None:
+    taken = answers._taken
+    patch.setattr(
+        answers, "_taken", lambda part, given, path, outside: taken(part, given, path, {})
+    )
+
+
+def _first_row_for_all(patch: Patch) -> None:
+    take = answers._take_rows
+    patch.setattr(answers, "_take_rows", lambda name, part, given, sheet: take(
+        name, part, [given[0]] * len(given), sheet))  # fmt: skip
+
+
+def _hide_rows_outside(patch: Patch) -> None:
+    take = answers._take_rows
+
+    def hidden(name: str, part: Part, given: Any, sheet: Any) -> None:
+        take(name, part, given, sheet)
+        for column in part.cells:
+            sheet.scope.pop(column, None)
+
+    patch.setattr(answers, "_take_rows", hidden)
+
+
+def _drop_empty_rows(patch: Patch) -> None:
+    take = answers._take_rows
+    patch.setattr(answers, "_take_rows", lambda name, part, given, sheet: take(
+        name, part, [row for row in given if row], sheet))  # fmt: skip
+
+
+def _steps_outside_of_rows_only(patch: Patch) -> None:
+    patch.setattr(translation, "_is_rows", lambda value: False)
 
 
 BUGS: Mapping[str, Callable[[Patch], None]] = {
@@ -72,6 +113,14 @@ BUGS: Mapping[str, Callable[[Patch], None]] = {
     "one is true": _operator("==", lambda v: v[0] == v[1]),
     "anything is true": _operator("and", lambda v: all(one is not False for one in v)),
     "steps are forgotten": _forget_steps,
+    "the relevance of a group is forgotten": _forget_groups,
+    "rows do not see what is outside": _blind_rows,
+    "every row is the first": _first_row_for_all,
+    "what is outside does not see rows": _hide_rows_outside,
+    "empty rows are dropped": _drop_empty_rows,
+    "steps do not reach rows": _steps_outside_of_rows_only,
+    "the rows of nothing are no number": _operator(
+        "count", lambda v: len(v[0]) if v[0] else None),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from app.forms import expressions
 from app.forms.answers import fill
 from app.forms.definitions import TYPES
 from app.forms.operators import SIGNS
+from app.forms.shape import lines_of
 from app.forms.translation import as_newest
 from tests.app.forms.samples import VECTORS, faults, form
 
@@ -52,7 +53,8 @@ def test_the_definitions_of_the_vectors_may_be_published() -> None:
 def test_the_vectors_show_every_operator_and_every_type_of_question() -> None:
     shown = {sign for one in VECTORS["expressions"] for sign in _signs(one["expression"])}
     assert shown == SIGNS
-    types = {q["type"] for one in VECTORS["forms"] for q in one["definition"]["questions"]}
+    types = {line.source["type"] for one in VECTORS["forms"]
+             for line in lines_of(one["definition"]["questions"])}  # fmt: skip
     assert types == set(TYPES)
 
 

@@ -66,8 +66,10 @@ def test_the_form_of_a_workbook_is_filled_in() -> None:
 
 
 FAULTY = {
-    "group": (row(type="begin_group"), "type", "不支持 begin_group"),
-    "repeat": (row(type="begin repeat"), "type", "不支持 begin"),
+    "group": (row(type="begin_group"), "type", "Add a row end_group after its last question"),
+    "repeat": (row(type="begin repeat"), "type", "加一行 end_repeat"),
+    "end": (row(type="end_group"), "type", "There is no begin_group for this end_group"),
+    "position": (row(relevant="position(..) > 1"), "relevant", "position()"),
     "device": (row(type="deviceid"), "type", "This is not supported: deviceid"),
     "no list": (row(type="select_one colours"), "type", "没有列表 colours"),
     "no label": (row(**{"label::English (en)": None}), "label/en", "It is required"),
@@ -89,6 +91,99 @@ def test_a_fault_names_sheet_row_and_column(line: Any, place: str, said: str) ->
     found = flaws(workbook([*SURVEY, line]))
     assert found and all(one.startswith(f"survey 第 {len(SURVEY) + 1} 行 / row") for one in found)
     assert any(f"· {place}: " in one and said in one for one in found)
+
+
+MORE = ("repeat_count",)
+BUILDING = (
+    (*HEADING, *MORE),
+    row(type="integer", name="storeys"),
+    row(type="begin group", name="safety", relevant="${storeys} > 1"),
+    row(type="select_one check", name="exits"),
+    row(type="begin_group", name="stairs", relevant="${exits} = 'not_ok'"),
+    row(type="decimal", name="stairs_m", required="yes"),
+    row(type="end_group"),
+    row(type="end group"),
+    row(type="begin_repeat", name="rooms", relevant="${storeys} < 9"),
+    row(type="decimal", name="area", constraint=". < 500 and count(${rooms}) > 0",
+        constraint_message__zh="不对", constraint_message__en="No"),
+    row(type="select_multiple wish", name="wishes", relevant="${area} > 9"),
+    row(type="calculate", name="share", calculation="${area} div ${storeys}"),
+    row(type="end_repeat"),
+    row(type="calculate", name="rooms_found", calculation="count(${rooms})"),
+    row(type="calculate", name="all_area", calculation="sum(${area})"),
+    row(type="calculate", name="crowded", calculation="${all_area} > 100"),
+    (*row(type="begin repeat", name="doors"), 3),
+    row(name="door"),
+    row(type="end repeat"),
+)  # fmt: skip
+
+
+def test_groups_and_repeats_stand_within_one_another() -> None:
+    found = xlsform.read(workbook(BUILDING), "file")
+    assert faults(found) == set()
+    _, safety, rooms, *sums, doors = found["questions"]
+    exits, stairs = safety["questions"]
+    assert (safety["type"], safety["relevant"]) == ("group", {">": [{"var": "storeys"}, 1]})
+    assert safety["label"] == {"zh": "题", "en": "Q"}
+    assert (exits["name"], stairs["questions"][0]["name"]) == ("exits", "stairs_m")
+    assert [one["name"] for one in rooms["questions"]] == ["area", "wishes", "share"]
+    assert [one["calculation"] for one in sums] == [
+        {"count": [{"var": "rooms"}]}, {"sum": [{"var": "area"}]},
+        {">": [{"var": "all_area"}, 100]}]  # fmt: skip
+    assert [one["result"] for one in sums] == ["decimal", "decimal", "yes_no"]
+    assert rooms["questions"][2]["result"] == "decimal"
+    assert "most" not in rooms and (doors["least"], doors["most"]) == (3, 3)
+
+
+def test_the_rows_of_a_workbook_are_filled_in() -> None:
+    building = form(xlsform.read(workbook(BUILDING), "file"))
+    filled = fill(building, {
+        "storeys": 2, "exits": "ok", "stairs_m": 1,
+        "rooms": [{"area": 60}, {"area": 8, "wishes": ["1"]}], "doors": [{}, {}]})  # fmt: skip
+    assert filled.values == {
+        "storeys": 2, "exits": "ok", "rooms_found": 2, "all_area": 68, "crowded": False,
+        "rooms": [{"area": 60, "share": 30}, {"area": 8, "share": 4}], "doors": [{}, {}],
+    }  # fmt: skip
+    assert [(one.field, one.code) for one in filled.faults] == [("answers/doors", "too_few")]
+
+
+BRACKETS = {
+    "crossed": (["begin_group", "begin_repeat", "text", "end_group"],
+                {5: "begin_group for this end_group", 2: "end_group", 3: "end_repeat"}),
+    "empty": (["begin_repeat", "end_repeat"], {3: "Add a question, or remove it"}),
+    "twice ended": (["begin_group", "text", "end_group", "end_group"], {5: "begin_group"}),
+    "in one another": (["begin_repeat", "begin_repeat", "text", "end_repeat", "end_repeat"],
+                       {3: "A repeat cannot stand in a repeat"}),
+    "too deep": ([*["begin_group"] * 4, "text", *["end_group"] * 4],
+                 {5: "at most 3 times"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("types", "told"), BRACKETS.values(), ids=BRACKETS)
+def test_groups_that_do_not_fit_are_named_by_row(types: list[str], told: dict[int, str]) -> None:
+    lines = [row(type=one, name=f"q{n}") for n, one in enumerate(types)]
+    found = flaws(workbook([HEADING, *lines]))
+    assert len(found) == len(told)
+    for number, words in told.items():
+        assert any(f"survey 第 {number} 行" in one and words in one for one in found), found
+
+
+@pytest.mark.parametrize("count", ["${storeys}", "0", "51", "many", "1.5"])
+def test_how_many_rows_is_a_number_that_stands_there(count: str) -> None:
+    survey = [(*HEADING, *MORE), (*row(type="begin_repeat", name="r"), count), row(name="a"),
+              row(type="end_repeat")]  # fmt: skip
+    [found] = flaws(workbook(survey))
+    assert "row 2 · repeat_count" in found and "from 1 to 50" in found
+
+
+def test_faults_within_are_named_by_their_rows() -> None:
+    survey = [*BUILDING]
+    survey[5] = row(type="decimal", name="stairs_m", relevant="${nobody} > 1")
+    survey[9] = row(type="decimal", name="area", relevant="${storeys} = 'x'")
+    inner, outer = flaws(workbook(survey))
+    assert "row 6 · relevant" in inner and "row 10 · relevant" in outer
+    survey[9] = row(type="decimal", name="religion")
+    assert any("row 10 · name" in one and "不得采集" in one for one in flaws(workbook(survey)))
 
 
 def test_columns_that_would_change_the_meaning_are_refused() -> None:
