@@ -28,18 +28,20 @@ def transfer(session: Session, actor: Actor, household: str, grid: int) -> Mappi
     """
     # The right comes first: what is said of the grid must not tell of the household.
     shown, _ = place_of_record(session, actor, Household, household, TRANSFER)
-    if not _is_own_standing_grid(session, actor, grid):
+    if not _is_near_standing_grid(session, actor, grid):
         fault = FieldError("grid", "not_a_standing_grid")
         raise Problem(422, "invalid_fields", errors=[fault.as_json()])
     return writing.change(session, actor, "household", household, {"grid": grid},
                           base=shown["rv"])  # fmt: skip
 
 
-def _is_own_standing_grid(session: Session, actor: Actor, grid: int) -> bool:
-    """Tell whether a grid stands where the actor may move households to; no other is told apart."""
-    reach = policy.reach(actor, TRANSFER, now_ms())
+def _is_near_standing_grid(session: Session, actor: Actor, grid: int) -> bool:
+    """Tell whether a grid stands in a township of the actor's; no other is told apart."""
+    posts = [one for one in actor.posts_at(now_ms())
+             if policy.table()[TRANSFER][one.role].letter != "-"]  # fmt: skip
+    townships = tuple(policy.anchor(one, "t") for one in posts)
     standing = sa.select(Area.id).where(
         Area.id == grid, Area.level == GRID_LEVEL, Area.valid_until.is_(None),
-        below_any(reach.paths),
+        below_any(townships),
     )  # fmt: skip
     return session.execute(standing).first() is not None

@@ -28,7 +28,7 @@ BODIES = [
     b'{"role":"gw","area_id":1.5}',
     b'{"code":"' + b"A" * 100_000 + b'"}',
 ]
-TOKENS = ["\x00", "ÿþ", "a" * 20_000, "a.b", "..", "null", "e30.e30.", "\t", "é.é.é"]
+TOKENS = ["\x00", "ÿþ", "a" * 10_000, "a.b", "..", "null", "e30.e30.", "\t", "é.é.é"]
 
 
 def test_hostile_bodies_are_refused_with_a_code(town: Town) -> None:

@@ -29,7 +29,7 @@ def receipts(phone: Handset) -> dict[str, tuple[str, str | None, list[str]]]:
     [
         ("ts", SAME_VILLAGE_GRID, (200, None)), ("vl", SAME_VILLAGE_GRID, (200, None)),
         ("ts", NEXT_VILLAGE_GRID, (200, None)), ("vl", NEXT_VILLAGE_GRID, (200, None)),
-        ("ts", 13, (404, "not_found")), ("ts", 7, (422, "invalid_fields")),
+        ("ts", 13, (422, "invalid_fields")), ("ts", 7, (422, "invalid_fields")),
         ("ts", 999, (422, "invalid_fields")), ("gw", SAME_VILLAGE_GRID, (403, "not_allowed")),
         ("cm", SAME_VILLAGE_GRID, (403, "not_allowed")),
         ("ts_other_township", SAME_VILLAGE_GRID, (404, "not_found")),
