@@ -98,7 +98,7 @@ def decide_opening(body: dict[str, Any], purpose: str) -> Any:
 
 
 @blueprint.route("/hand-overs", methods=["POST"])
-@blueprint.guard(GIVING, Mode.WRITE)
+@blueprint.guard(GIVING, Mode.WRITE, need=Need.FRESH)
 @blueprint.arguments(schemas.HandOverIn)
 @blueprint.response(201, schemas.HandOverOut)
 def note_hand_over(body: dict[str, Any]) -> Any:
