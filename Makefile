@@ -1,6 +1,6 @@
 # Every command of the house; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check gate format lock bench backup clean
+.PHONY: help run demo test check gate format lock sbom bench backup clean
 ARGS ?=
 BIN := .venv/bin
 
@@ -32,6 +32,10 @@ format: ## lay out the code and mend what can be mended by itself / 整理代码
 
 lock: ## pin all requirements again, with hashes (needs uv) / 重新锁定依赖
 	@scripts/lock.sh
+
+sbom: ## list all parts with their licences / 生成软件物料清单
+	@scripts/environment.sh dev
+	@scripts/sbom.sh $(ARGS)
 
 bench: ## measure what a phone costs the server / 测量服务器开销
 	@scripts/bench.sh $(ARGS)
