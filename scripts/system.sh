@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that are missing, all at once, when we may; else say the one command.
 #
-# usage: scripts/system.sh [python] [spatialite] [postgres] [exiftool] [gdal] [node]
+# usage: scripts/system.sh [python] [spatialite] [postgres] [exiftool] [gdal] [nginx] [node]
 # Where there is no apt, whoever needs a thing says by itself how to get it.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -41,6 +41,11 @@ need_exiftool() {
 # The tests let GDAL, which others read with, open exports and the OGC interface.
 need_gdal() {
     command -v ogr2ogr >/dev/null 2>&1 || MISSING="$MISSING gdal-bin"
+}
+
+# The tests hold slow clients back with the nginx file that is shipped.
+need_nginx() {
+    command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || MISSING="$MISSING nginx-light"
 }
 
 # The system's own Node serves where it is new enough; it is never put beside another one.

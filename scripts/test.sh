@@ -5,7 +5,7 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-scripts/system.sh python spatialite postgres exiftool gdal node
+scripts/system.sh python spatialite postgres exiftool gdal nginx node
 scripts/environment.sh dev
 scripts/spatialite.sh
 exec scripts/postgres.sh "$BIN/python" -m pytest -n "${TEST_WORKERS:-2}" --dist worksteal "$@"
