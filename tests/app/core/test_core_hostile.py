@@ -54,7 +54,7 @@ class World:
         self.home, self.parked, self.conflict = home, parked["id"], clash["conflicts"][0]
 
     def path(self, rule: str) -> str:
-        """Return the path of a route with ids that exist."""
+        """Return the path of a route with ids that exist, where the world holds such a thing."""
         record = next(
             (
                 one
@@ -68,7 +68,7 @@ class World:
                 )
                 if f"/{word}/" in rule
             ),
-            "",
+            new_id(),
         )
         ids = {"photo": self.photo, "variant": "thumb", "record": record,
                "conflict": self.conflict, "edit": self.parked,
@@ -77,7 +77,8 @@ class World:
                "grid": str(GRID), "household": self.home, "kind": "household",
                "key": VISIT["key"], "version": "1", "year": "2026",
                "code": "tasks_open", "batch": self.batch, "rule": new_id(),
-               "export": self.export, "feature": str(GRID)}  # fmt: skip
+               "export": self.export, "feature": str(GRID), "approval": new_id(),
+               "name": new_id(), "rotation": new_id(), "purpose": "contact"}  # fmt: skip
         return re.sub(r"<(?:[^>]*:)?(\w+)>", lambda found: ids[found[1]], rule)
 
     def send(self, operation: Operation, who: str, **more: Any) -> TestResponse:
