@@ -1,10 +1,11 @@
 """The API document: OpenAPI 3.1, with problems as the one shape of every error."""
 
+import threading
 from typing import Any
 
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
-from flask_smorest import Api
+from flask_smorest import Api, Blueprint
 from marshmallow import INCLUDE, Schema, fields
 
 from app.core.problems import PROBLEM_JSON
@@ -35,6 +36,35 @@ class HouseApi(Api):
     ERROR_SCHEMA = ProblemOut
     # Each refusal is named by its status (app.core.statuses); nothing hides behind a default.
     DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, **more: Any) -> None:
+        """Make an API whose document is written when somebody asks for it."""
+        self._lock = threading.Lock()
+        self._unwritten: list[Blueprint] = []
+        self._document: Any = None
+        super().__init__(**more)
+
+    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+        """Register a blueprint; its part of the document waits."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._unwritten.append(blp)
+
+    @property
+    def spec(self) -> Any:
+        """The whole document; most processes (commands, workers, tests) never need it."""
+        with self._lock:
+            waiting, self._unwritten = self._unwritten, []
+            for blp in waiting:
+                blp.register_views_in_doc(
+                    self, self._app, self._document, name=blp.name, parameters=None
+                )
+                self._document.tag({"name": blp.name, "description": blp.description})
+        return self._document
+
+    @spec.setter
+    def spec(self, document: Any) -> None:
+        self._document = document
 
     def _register_error_handlers(self) -> None:
         """Leave the errors to the outer door (app.core.errors)."""
