@@ -15,6 +15,7 @@ from app.incidents import duties
 from app.incidents.models import Incident
 from app.incidents.rules import UNIT_LEVELS
 from app.office.reading import read_record
+from sync.errors import Problem
 
 blueprint = Blueprint(
     "duties", __name__, url_prefix="/api/v1", description="Who deals with what, where"
@@ -79,7 +80,8 @@ def _place(action: str, area: int) -> str:
     """
     path = paths_of(current_session(), [area]).get(area)
     demand_place(current_actor(), action, path, now_ms())
-    assert path is not None, "an area without a path is not found"
+    if path is None:
+        raise Problem(404, "not_found")
     return path
 
 

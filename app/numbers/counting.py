@@ -15,6 +15,7 @@ from app.areas.models import Area
 from app.areas.services import below
 from app.core.database import table_of
 from app.core.records import Record
+from app.core.span import as_house
 from app.numbers.definitions import Condition, Number
 from app.numbers.periods import Period
 
@@ -28,6 +29,7 @@ class GridCounts(NamedTuple):
     parts: tuple[int, ...]
 
 
+@as_house()
 def counts_by_grid(
     session: Session, path: str, numbers: Sequence[Number], period: Period
 ) -> list[GridCounts]:

@@ -22,6 +22,7 @@ from app.core.database import table_of
 from app.core.engine import current_engine
 from app.core.records import sync_tables
 from app.core.settings import current_settings
+from app.core.span import as_house
 from app.numbers import services
 from app.numbers.counting import GridCounts
 from app.numbers.definitions import BY_CODE, NOT_WAITING, Number
@@ -132,6 +133,7 @@ def _refused(fault: FieldError) -> Problem:
     return Problem(422, "invalid_fields", errors=[fault.as_json()])
 
 
+@as_house()
 def _stood(session: Session, number: Number, path: str, at: datetime) -> list[Stood]:
     """Return all records of a number below a path that were there at a moment."""
     kind, at_ms = number.model.kind, round(at.timestamp() * 1000)

@@ -35,7 +35,7 @@ PLAIN: dict[str, str] = {
         "the office's own words for work to be done; lists are filtered by them (P1)",
     r"POST /api/v1/exports reason": "why an export is made: audited, never a resident's (P1)",
     r"POST /api/v1/users name": "the name of a person on duty, who signs what he does (P1)",
-    r"POST /api/v1/users(/.*/posts)? (reason|Idempotency-Key:|login)":
+    r"POST /api/v1/users(/.*/posts|/.*/second-factor-reset)? (reason|Idempotency-Key:|login)":
         "why somebody serves, his login, the key of a request (P1)",
     r"POST /api/v1/sync/devices app": "the name of an app and its version (P0)",
     r"POST /api/v1/auth/enrol (model|app|install_id)": "the phone's own description (P0)",
