@@ -169,15 +169,19 @@ class Database:
         engine = self.engine
         if not self.is_sqlite:
             engine = sa.create_engine(self.migrate_url)
-        with engine.connect() as connection:
-            if self.is_sqlite:
-                spanned.unshadow(connection.connection.cursor())
-            else:
-                spanned.see_all(connection.connection.cursor())
-            yield connection
-            connection.invalidate()
-        if engine is not self.engine:
-            engine.dispose()
+        try:
+            with engine.connect() as connection:
+                if self.is_sqlite:
+                    spanned.unshadow(connection.connection.cursor())
+                else:
+                    spanned.see_all(connection.connection.cursor())
+                try:
+                    yield connection
+                finally:
+                    connection.invalidate()
+        finally:
+            if engine is not self.engine:
+                engine.dispose()
 
     @contextmanager
     def owning(self) -> Iterator[Session]:
@@ -187,9 +191,11 @@ class Database:
                 yield session
             return
         engine = sa.create_engine(self.migrate_url, hide_parameters=True)
-        with Session(engine) as session, session.begin():
-            yield session
-        engine.dispose()
+        try:
+            with Session(engine) as session, session.begin():
+                yield session
+        finally:
+            engine.dispose()
 
     @contextmanager
     def transaction(self, mode: Mode) -> Iterator[Session]:

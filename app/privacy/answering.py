@@ -139,6 +139,7 @@ def settle(
 DEED = Deed(FULFIL_ACTION, settle)
 
 
+@as_house()
 def _carry_out(
     session: Session, shown: Mapping[str, Any], answer: SubjectAnswer, now: datetime
 ) -> None:
