@@ -9,6 +9,7 @@ from app.core.database import Base
 from tests.app.core.county import County, SyncPhone
 from tests.app.identity.town import COUNTY, GRID, TOWNSHIP
 from tests.app.notices.bulletin import after
+from tests.conftest import as_owner
 
 PHONE, REGION, DAY = "13812340987", "429006", "2026-07-19"
 """What is planted in an entry, to be looked for afterwards."""
@@ -65,8 +66,9 @@ _POSTGRES_FILES = """
 def planted_in_files(county: County, folder: Path, *needles: str) -> list[str]:
     """Return the files of the database, or of its server, that hold any of some texts."""
     if not county.database.is_sqlite:
-        county.sql(sa.text("CHECKPOINT"))
-        rows = county.sql(sa.text(_POSTGRES_FILES))
+        with as_owner(county.database) as connection:
+            connection.execute(sa.text("CHECKPOINT"))
+            rows = connection.execute(sa.text(_POSTGRES_FILES)).all()
         return [f"{name}: {needle}" for name, content in rows
                 for needle in needles if needle.encode() in bytes(content)]  # fmt: skip
     return [
