@@ -115,7 +115,7 @@ def test_loading_a_dump_changes_the_epoch_without_any_look(database: Database) -
                             {"n": name, "v": value})  # fmt: skip
     after = _epoch(database)
     assert after != before and after[:36] == before[:36]
-    with database.engine.connect() as connection:
+    with database.migrating() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(sa.text("VACUUM (FREEZE, FULL) sync_meta"))
     assert _epoch(database) == after, "housekeeping is no time travel"
