@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core import audit
 from app.core.database import Base, Database
+from app.core.roles import keep_the_log
 from app.core.spatial import is_ours
 
 database: Database = current_app.extensions["wangge_database"]
@@ -50,6 +51,9 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+        if steps and not database.is_sqlite:
+            keep_the_log(connection)
+            connection.commit()
         if steps and steps[0][0]:
             write_down(connection, steps)
         if database.is_sqlite:

@@ -28,6 +28,12 @@ _ALWAYS = (
 )
 BOXES_TELL_NOTHING = "ALTER FUNCTION geometry_overlaps(geometry, geometry) LEAKPROOF"
 """Comparing boxes fails for no value; with that said, searches by place use their index."""
+_MAY_CHANGE_THE_LOG = """
+    SELECT DISTINCT c.relname, pg_get_userbyid(g.grantee)
+    FROM pg_class c, aclexplode(c.relacl) g
+    WHERE c.relname IN ('audit_event', 'audit_link') AND g.grantee <> c.relowner
+      AND g.grantee <> 0 AND g.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE')
+"""
 _WHO = sa.text(
     "SELECT rolsuper OR rolbypassrls, EXISTS (SELECT 1 FROM pg_class WHERE relname = 'household'"
     " AND pg_has_role(current_user, relowner, 'MEMBER')) FROM pg_roles WHERE rolname = current_user"
@@ -47,6 +53,15 @@ def grant(connection: sa.Connection, role: str) -> None:
         connection.exec_driver_sql(BOXES_TELL_NOTHING)
     for statement in _ALWAYS:
         connection.exec_driver_sql(statement.format(role=quoted))
+
+
+def keep_the_log(connection: sa.Connection) -> None:
+    """Take from all roles but the owner what default privileges give them on a new audit log."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    for table, role in connection.exec_driver_sql(_MAY_CHANGE_THE_LOG).all():
+        connection.exec_driver_sql(
+            f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM {quote(role)}'
+        )
 
 
 def weaknesses(connection: sa.Connection) -> list[str]:
