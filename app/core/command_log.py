@@ -21,7 +21,7 @@ from app.core.database import Mode, current_database
 UNWRITTEN = frozenset({
     "areas check", "audit key", "audit seal", "calendar check", "forms list", "forms show",
     "incidents table", "numbers definitions", "sync alarms", "sync erasures", "sync kinds",
-    "sync refusals", "demo welcome",
+    "sync refusals", "demo welcome", "fsck",
 })  # fmt: skip
 NO_TABLES = "数据库尚未建表 / the database has no tables yet: flask db upgrade"
 STRANGERS = frozenset({"phone"})
