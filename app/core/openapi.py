@@ -64,6 +64,7 @@ class HouseApi(Api):
 
     @spec.setter
     def spec(self, document: Any) -> None:
+        """Begin the document."""
         self._document = document
 
     def _register_error_handlers(self) -> None:

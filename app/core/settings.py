@@ -111,10 +111,7 @@ class Settings:
             **_open311(environment),
             requests_in_work=_whole(environment, "REQUESTS_IN_WORK", 128),
             device_requests_per_s=_whole(environment, "DEVICE_REQUESTS_PER_S", 20),
-            controller=environment.get("CONTROLLER", "本地网格化服务中心 / the local grid office"),
-            office_contact=environment.get(
-                "OFFICE_CONTACT", "所在社区（村）办公室 / your village office"
-            ),
+            **_office(environment),
             **_audit(environment, secret_key),
         )
 
@@ -156,6 +153,18 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal():
         raise SettingsError(f"{name}={text}: say a whole number")
     return int(text)
+
+
+def _office(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read who holds the data, and how the office is reached."""
+    holder, contact = (
+        "本地网格化服务中心 / the local grid office",
+        "所在社区（村）办公室 / your village office",
+    )
+    return {
+        "controller": environment.get("CONTROLLER", holder),
+        "office_contact": environment.get("OFFICE_CONTACT", contact),
+    }
 
 
 def _keeping(environment: Mapping[str, str]) -> dict[str, Any]:

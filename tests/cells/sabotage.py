@@ -68,13 +68,14 @@ def _guard_without_lock() -> AbstractContextManager[None]:
 
 @contextmanager
 def _copy_of_any_scope() -> Iterator[None]:
-    """Grant every phone the grid next door."""
+    """Grant every phone the grid next door, where the database does not stand in the way."""
     right = services.scopes_of
 
     def wrong(*args: Any) -> list[str]:
         return [*right(*args), "grid:13"]
 
-    with _instead(services, "scopes_of", wrong), _instead(copying, "scopes_of", wrong):
+    with (_instead(services, "scopes_of", wrong), _instead(copying, "scopes_of", wrong),
+          _span_of_everything()):  # fmt: skip
         yield
 
 

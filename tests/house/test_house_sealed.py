@@ -17,7 +17,7 @@ REGISTRY = "app/keys/registry.py"
 def _seals(source: str) -> bool:
     """Tell whether a module calls a cipher to seal, or to make a value of an index."""
     return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args
         and node.func.attr in SEALING and _named(node.func.value) in SEALERS | {"table", "self"}
         and not (node.func.attr == "close" and _named(node.func.value) != "seal")
         for node in ast.walk(ast.parse(source))
