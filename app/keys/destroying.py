@@ -7,7 +7,7 @@ audit log. Of the records themselves the sealed text stays: nobody can read it, 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -94,7 +94,10 @@ def _overwrite(database: Database, sealed: Sequence[Sealed]) -> None:
     words = [f"VACUUM FULL {keys_table.name}", f"VACUUM {names}"]
     if database.is_sqlite:
         words = ["PRAGMA wal_checkpoint(TRUNCATE)"]
-    with database.migrating() as connection:
-        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    engine = database.engine if database.is_sqlite else sa.create_engine(database.migrate_url)
+    by_itself: Any = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with by_itself.connect() as connection:
         for word in words:
             connection.exec_driver_sql(word)
+    if not database.is_sqlite:
+        engine.dispose()

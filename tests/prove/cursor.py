@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
 from app.core.actor import Actor
@@ -225,10 +226,11 @@ def _phone(ground: Ground, who: str, standby: str | None = None) -> CountingPhon
 def _together(pushers: list[Pusher], followers: list[Follower], until: float) -> list[str]:
     """Run all at once and return what went wrong in them."""
     faults: list[str] = []
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def run(work: Callable[[float], None]) -> None:
         try:
-            with as_house():  # a span belongs to a thread
+            with app.app_context(), as_house():  # both belong to a thread
                 work(until)
         except BaseException as fault:
             faults.append(repr(fault))

@@ -78,7 +78,8 @@ class World:
                "key": VISIT["key"], "version": "1", "year": "2026",
                "code": "tasks_open", "batch": self.batch, "rule": new_id(),
                "export": self.export, "feature": str(GRID), "approval": new_id(),
-               "name": new_id(), "rotation": new_id(), "purpose": "contact"}  # fmt: skip
+               "name": new_id(), "rotation": new_id(), "purpose": "contact",
+               "fmt": "json", "number": new_id(), "token": new_id()}  # fmt: skip
         return re.sub(r"<(?:[^>]*:)?(\w+)>", lambda found: ids[found[1]], rule)
 
     def send(self, operation: Operation, who: str, **more: Any) -> TestResponse:

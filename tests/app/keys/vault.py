@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyotp
 import sqlalchemy as sa
 from flask.testing import FlaskCliRunner
 
@@ -14,6 +15,8 @@ from app.core.engine import Engine
 from app.core.identifiers import new_id
 from app.core.keyring import KeyRing
 from app.core.records import sync_tables
+from app.identity import factors
+from app.identity.models import SecondFactor
 from app.keys import looking
 from app.keys.making import Keys, Wish
 from app.keys.registry import registry
@@ -25,6 +28,7 @@ from tests.app.core.county import County, SyncPhone, household
 from tests.app.households.answers import agreed
 from tests.app.identity.town import COUNTY, GRID
 from tests.app.photos.camera import Camera, picture
+from tests.app.privacy.asking import answered, asked
 
 CANARIES = ("张三丰", "13812345678", "李四光", "13987654321", "王阿婆", "每日服药", "赵六顺",
             "13711112222", "13711119999", "13812340987", "13612341234", "柳七变")  # fmt: skip
@@ -170,5 +174,17 @@ def _fill_office(vault: Vault) -> None:
     raw, as_json = b'{"edits": [' + CANARIES[10].encode(), {"Content-Type": "application/json"}
     broken = county.ask(phone.who, "POST", "/sync/push", data=raw, headers=as_json)
     assert broken.status_code == 400
+    request = asked(county, "next_of_kin", vault.ids["home"], proof_note="户口簿")
+    answered(county, request, "refuse", reason="证明材料不足")
+    _fill_factors(vault)
     task = county.task(title="看望老人")
     vault.ids |= {"task": task["id"], "user": made.get_json()["id"], "order": order}
+
+
+def _fill_factors(vault: Vault) -> None:
+    """Let somebody have a second factor, and be about to change it."""
+    cipher, user = vault.engine.cipher, vault.county.ids["ts"]
+    sealed = {one: cipher.seal(pyotp.random_base32(), factors.place_of(user, one))
+              for one in ("secret", "pending")}  # fmt: skip
+    row = sa.insert(SecondFactor).values(user_id=user, last_step=0, **sealed)
+    vault.county.sql(row)
