@@ -74,6 +74,12 @@ FEATURES: tuple[Feature, ...] = (
     phone.feature,
     fsck.feature,
 )
+POLICIES = [one for feature in FEATURES for one in feature.policies]
+# What all features have a part in: one door to the history of records, one to approvals.
+SHARED_DOORS = (
+    history.build_blueprint(POLICIES),
+    approval_views.build_blueprint([deed for feature in FEATURES for deed in feature.deeds]),
+)
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -103,8 +109,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         wangge_settings=settings, wangge_database=database, wangge_cipher=cipher,
         wangge_audit=Pen.of(settings.audit_key),
         wangge_engine=build_engine(
-            settings.secret_key, cipher,
-            [one for feature in FEATURES for one in feature.policies],
+            settings.secret_key, cipher, POLICIES,
             survey=areas.survey, actors=identity.actors_of,
         ),
     )  # fmt: skip
@@ -137,11 +142,9 @@ def _open_doors(app: Flask, api: HouseApi, settings: Settings) -> None:
     app.register_blueprint(health.blueprint)
     if settings.api_docs:
         app.register_blueprint(docs.blueprint)
-    policies = [one for feature in FEATURES for one in feature.policies]
-    api.register_blueprint(history.build_blueprint(policies))
+    for blueprint in SHARED_DOORS:
+        api.register_blueprint(blueprint)
     command_log.write_down_all(worker.command)
-    two_persons = [deed for feature in FEATURES for deed in feature.deeds]
-    api.register_blueprint(approval_views.build_blueprint(two_persons))
     app.cli.add_command(asked_by_house(worker.command))
     app.cli.add_command(roles.group)
     for feature in FEATURES:

@@ -4,6 +4,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -16,6 +17,15 @@ AT_ONCE = 2
 WAIT_S = 5.0
 
 
+HASHER = PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=LANES)
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """Return a hash that no password has, made once in each process."""
+    return HASHER.hash(secrets.token_urlsafe(16))
+
+
 class Passwords:
     """The hasher of one process.
 
@@ -24,9 +34,8 @@ class Passwords:
     """
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=LANES)
         self._places = threading.BoundedSemaphore(AT_ONCE)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        self._nobody = _hash_of_nobody()
         self.checks = 0
 
     @contextmanager
@@ -42,18 +51,18 @@ class Passwords:
     def hash(self, password: str) -> str:
         """Return the hash of a new password."""
         with self._place():
-            return self._hasher.hash(prepared_password(password))
+            return HASHER.hash(prepared_password(password))
 
     def check(self, kept: str | None, password: str) -> bool:
         """Tell whether a password is right; for somebody without one the work is the same."""
         with self._place():
             self.checks += 1
             try:
-                right = self._hasher.verify(kept or self._nobody, prepared_password(password))
+                right = HASHER.verify(kept or self._nobody, prepared_password(password))
             except (VerificationError, InvalidHashError):
                 return False
         return right and kept is not None
 
     def is_outdated(self, kept: str) -> bool:
         """Tell whether a hash was made with weaker settings than today's."""
-        return self._hasher.check_needs_rehash(kept)
+        return HASHER.check_needs_rehash(kept)

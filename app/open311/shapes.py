@@ -7,12 +7,30 @@ from xml.etree import ElementTree
 
 from flask import Response, json
 
-from app.core.problems import CATALOGUE
+from app.core.problems import CATALOGUE, PROBLEM_JSON
 from sync.errors import Problem
 
 FORMATS = {"json": "application/json; charset=utf-8", "xml": "text/xml; charset=utf-8"}
+MEDIA_TYPES = tuple(text.partition(";")[0] for text in FORMATS.values())
+ERROR_STATUSES = (400, 403, 404, 413, 415, 422, 429, 503)
+"""What may be refused; elsewhere in the house an error is a problem, here the standard rules."""
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Row = Mapping[str, Any]
+
+
+def promised(status: int = 200) -> Mapping[int, Any]:
+    """Return what the API document says of an operation: a body in two forms, or errors.
+
+    What stands before all operations (admission, limits) says its errors as problems.
+    """
+    errors = {"type": "array", "items": {"type": "object", "properties": {
+        "code": {"type": "integer"}, "description": {"type": "string"}}}}  # fmt: skip
+    bodies = {"application/json": {"schema": errors}, "text/xml": {"schema": {"type": "string"}},
+              PROBLEM_JSON: {"schema": {"type": "object"}}}  # fmt: skip
+    refused = {"description": "An error as GeoReport v2 has it", "content": bodies}
+    good = {"application/json": {"schema": {}}, "text/xml": {"schema": {"type": "string"}}}
+    return {status: {"description": "As GeoReport v2 has it", "content": good},
+            **dict.fromkeys(ERROR_STATUSES, refused)}  # fmt: skip
 
 
 def answer(

@@ -59,14 +59,14 @@ def _query() -> dict[str, str]:
 
 @blueprint.route("/discovery.<fmt>")
 @blueprint.guard(PUBLIC)
+@blueprint.doc(responses=shapes.promised())
 @_as_standard
 def discovery(kind: str) -> Response:
     """Say where the services are, and in which forms."""
     url = current_settings().public_url + PREFIX
-    formats = [one.partition(";")[0] for one in shapes.FORMATS.values()]
     endpoint = {
         "specification": "http://wiki.open311.org/GeoReport_v2", "url": url, "changeset": CHANGED,
-        "type": "production", "formats": formats,
+        "type": "production", "formats": list(shapes.MEDIA_TYPES),
     }  # fmt: skip
     found = {"changeset": CHANGED, "contact": "", "key_service": "", "endpoints": [endpoint]}
     return shapes.one(found, kind, name="discovery")
@@ -74,6 +74,7 @@ def discovery(kind: str) -> Response:
 
 @blueprint.route("/services.<fmt>")
 @blueprint.guard(PUBLIC)
+@blueprint.doc(responses=shapes.promised())
 @_as_standard
 def list_services(kind: str) -> Response:
     """List what citizens may report."""
@@ -82,6 +83,7 @@ def list_services(kind: str) -> Response:
 
 @blueprint.route("/services/<code>.<fmt>")
 @blueprint.guard(PUBLIC)
+@blueprint.doc(responses=shapes.promised())
 @_as_standard
 def define_service(kind: str, code: str) -> Response:
     """Say what else a service asks for."""
@@ -91,6 +93,7 @@ def define_service(kind: str, code: str) -> Response:
 
 @blueprint.route("/requests.<fmt>", methods=["POST"])
 @blueprint.guard(PUBLIC, None)
+@blueprint.doc(responses=shapes.promised(201))
 @_as_standard
 def make_request(kind: str) -> Response:
     """Report something: it becomes an incident in the grid of the position."""
@@ -146,6 +149,7 @@ def _key(said: dict[str, str]) -> str:
 
 @blueprint.route("/requests.<fmt>")
 @blueprint.guard(PUBLIC)
+@blueprint.doc(responses=shapes.promised())
 @_as_standard
 def list_requests(kind: str) -> Response:
     """List what citizens have reported in the last 90 days, and how it stands."""
@@ -155,6 +159,7 @@ def list_requests(kind: str) -> Response:
 
 @blueprint.route("/requests/<number>.<fmt>")
 @blueprint.guard(PUBLIC)
+@blueprint.doc(responses=shapes.promised())
 @_as_standard
 def read_request(kind: str, number: str) -> Response:
     """Tell how one request stands."""
@@ -163,6 +168,7 @@ def read_request(kind: str, number: str) -> Response:
 
 @blueprint.route("/tokens/<token>.<fmt>")
 @blueprint.guard(PUBLIC)
+@blueprint.doc(responses=shapes.promised())
 @_as_standard
 def read_token(kind: str, token: str) -> Response:
     """Return the number that belongs to a token: here they are the same from the beginning."""

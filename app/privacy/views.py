@@ -23,6 +23,7 @@ from app.households.purposes import all_notices, purposes_of
 from app.privacy import publishing, schemas
 from app.privacy.models import HandOver
 from app.privacy.notice import document
+from app.privacy.notice_schema import NoticeDocument
 from app.privacy.publishing import now_utc
 from sync.errors import Problem
 
@@ -30,13 +31,6 @@ blueprint = Blueprint(
     "privacy", __name__, url_prefix="/api/v1/privacy", description="What is held, and why"
 )
 GIVING = "export.create"
-
-
-class NoticeDocument(Schema):
-    """The notice in Chinese and English, with every field that is held of somebody."""
-
-    version = fields.Integer(required=True)
-    digest = fields.String(required=True)
 
 
 @blueprint.route("/notice")
@@ -62,7 +56,7 @@ def _json(shown: Any) -> str:
 @blueprint.route("/notices", methods=["POST"])
 @blueprint.guard("codelist.update", Mode.WRITE)
 @blueprint.arguments(schemas.PublishedIn)
-@blueprint.response(201, Schema.from_dict({"version": fields.Integer()}, name="NoticeVersion"))
+@blueprint.response(201, Schema.from_dict({"version": fields.Integer()}, name="NoticePublished"))
 def publish_notice(body: dict[str, Any]) -> Any:
     """Publish a new notice; for the purposes it renews, older consents do not count any more."""
     return {"version": publishing.publish(current_session(), current_actor(), body, now_utc())}

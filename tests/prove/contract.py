@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import schemathesis.openapi
 import sqlalchemy as sa
@@ -37,6 +38,8 @@ from app.core.database import Mode
 from app.core.headers import HEADERS
 from app.core.problems import CATALOGUE, PROBLEM_JSON
 from app.factory import create_app
+from app.open311 import views as open311
+from app.open311.shapes import FORMATS
 from sync.lines import NDJSON
 from tests.app.core import hostile
 from tests.app.core import test_core_hostile as hostile_tests
@@ -92,7 +95,7 @@ class Contract:
         self.seen[str(reply.status_code)] += 1
         if reply.status_code < 400:
             self.roles[str(who)] += 1
-        found = _own_faults(reply, case.method)
+        found = _own_faults(reply, case)
         try:
             # Bodies that the library cannot read as text are judged by their type alone.
             case.validate_response(reply, checks=PROMISES)
@@ -116,19 +119,32 @@ def _told(case: Case, reply: Any) -> str:
     return f"{asked} {str(case.body)[:300]} -> {reply.content[:300]!r}"
 
 
-def _own_faults(reply: Any, method: str) -> list[str]:
+def _own_faults(reply: Any, case: Case) -> list[str]:
     """Return what is wrong with any answer of ours, whatever its operation."""
     found = [f"without {name}" for name in HEADERS if name.lower() not in reply.headers]
     if reply.status_code >= 500:
         found.append("an error of ours")
-    if reply.status_code < 400 or method == "HEAD":
+    if reply.status_code < 400 or case.method == "HEAD":
         return found
+    if case.operation.path.startswith(open311.PREFIX):
+        return found + _faults_by_standard(reply)
     if reply.headers.get("content-type") != [PROBLEM_JSON]:
         return [*found, "an error that is no problem"]
     body = json.loads(reply.content)
     if body["code"] not in CATALOGUE or body["status"] != reply.status_code:
         found.append(f"a code that is not in the catalogue: {body['code']}")
     return found
+
+
+def _faults_by_standard(reply: Any) -> list[str]:
+    """Return what is wrong with an error that GeoReport v2 has its own form for."""
+    if reply.headers.get("content-type") == [FORMATS["json"]]:
+        said = [str(one["code"]) for one in json.loads(reply.content)]
+    elif reply.headers.get("content-type") == [FORMATS["xml"]]:
+        said = [one.findtext("code") for one in ElementTree.fromstring(reply.content)]
+    else:
+        return ["an error in neither form"]
+    return [] if said == [str(reply.status_code)] else [f"an error that says {said}"]
 
 
 # -- the places where it is asked ---------------------------------------------------------------
@@ -152,7 +168,7 @@ def _worlds(engine: str, sabotage: str | None) -> Iterator[Callable[[], World]]:
             else:
                 empty(url)
             place = f"sqlite:///{here}/wangge.db" if engine == "sqlite" else url
-            app = create_app(settings_for(place, here))
+            app = create_app(settings_for(place, here, OPEN311="open"))
             if sabotage:
                 SABOTAGES[sabotage](app)
             opened.append(app)
