@@ -15,7 +15,8 @@ def test_lost_replies_lock_nobody_out_and_thieves_are_found(engine: str) -> None
 
 
 def test_every_planted_bug_is_caught() -> None:
+    # A run ends at its first violation; a thief with a key of his own may take a while to come.
     with open_ground("sqlite") as ground:
         missed = [name for name in refresh.SABOTAGES
-                  if not refresh.prove_on(ground, 1, 400, name)["violations"]]  # fmt: skip
+                  if not refresh.prove_on(ground, 1, 5_000, name)["violations"]]  # fmt: skip
     assert missed == []
