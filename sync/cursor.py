@@ -6,11 +6,12 @@ cursor of that copy behind its own, and for the scopes that it names the later t
 """
 
 import base64
-import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import orjson
 
 CURSOR_CHARACTERS_MAX = 49_152
 CURSOR_SCOPES_MAX = 1_000
@@ -52,7 +53,7 @@ class Cursor:
         """Return the cursor as opaque text."""
         places = {scope: _shape(place) for scope, place in self.places.items()}
         shape = [self.epoch, places, *([1] if self.purged else [])]
-        raw = json.dumps(shape, separators=(",", ":"), sort_keys=True).encode()
+        raw = orjson.dumps(shape, option=orjson.OPT_SORT_KEYS)
         if len(raw) > PACKED_FROM_BYTES:
             raw = zlib.compress(raw, 9)
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -96,7 +97,7 @@ def _read(text: str) -> Cursor:
         raw = unpacking.decompress(raw, UNPACKED_BYTES_MAX)
         if not unpacking.eof:
             raise ValueError("too long, or cut off")
-    epoch, shape, *purged = json.loads(raw)
+    epoch, shape, *purged = orjson.loads(raw)
     places = {str(scope): _place(place) for scope, place in shape.items()}
     return Cursor(str(epoch), places, purged == [1])
 

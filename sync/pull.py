@@ -6,7 +6,6 @@ order of urgency. What changes while a device pages gets a version above ``as_of
 the next round, so a row can come twice but can never be missed.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +14,7 @@ from sync.cursor import Cursor, Place, read_cursor
 from sync.digest import BRIEF_LENGTH, as_hex, brief_name
 from sync.edits import Device
 from sync.store import OUT, PURGE, PUT, FeedRow, ScopeState, Store, Window
+from sync.stores.encoding import dump
 
 PAGE_BYTES = 64 * 1024
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -60,19 +60,19 @@ class Page:
 
     def as_json(self, now: str, anchor: str) -> str:
         """Assemble the answer; the records are joined, never parsed."""
-        head = _dump({**self._head(now, anchor), **self._tail()})
+        head = dump({**self._head(now, anchor), **self._tail()})
         return f'{head[:-1]},"items":[{",".join(self.items)}]}}'
 
     def as_lines(self, now: str, anchor: str) -> Iterator[str]:
         """Yield the answer line by line: head, items with cursors between them, tail."""
-        yield _dump(self._head(now, anchor))
+        yield dump(self._head(now, anchor))
         done = 0
         for rows, cursor in self.marks:
             yield from self.items[done:rows]
-            yield _dump({"to": cursor})
+            yield dump({"to": cursor})
             done = rows
         yield from self.items[done:]
-        yield _dump(self._tail())
+        yield dump(self._tail())
 
     def _head(self, now: str, anchor: str) -> dict[str, Any]:
         return {
@@ -86,10 +86,6 @@ class Page:
             "to": self.cursor, "complete": self.complete, "digest": dict(self.digests),
             "ver": dict(self.versions), "copies": list(self.copies),
         }  # fmt: skip
-
-
-def _dump(shape: Mapping[str, Any]) -> str:
-    return json.dumps(shape, ensure_ascii=False, separators=(",", ":"))
 
 
 def _as_is(_kind: str, body: str) -> str:

@@ -1,12 +1,12 @@
 """What a phone keeps in its own database: rows, who shows them, the log of edits, its state."""
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sync.digest import BRIEF_LENGTH, brief_name
+from sync.stores.encoding import dump, load
 from sync.values import as_identity
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ class Memory:
     def recall(self, name: str, default: Any = None) -> Any:
         """Return a named value of the state."""
         found = self.ask("SELECT value FROM replica_state WHERE name = ?", name)
-        return json.loads(found[0][0]) if found else default
+        return load(found[0][0]) if found else default
 
     def keep(self, **values: Any) -> None:
         """Write named values of the state."""
         for name, value in values.items():
             self.ask("INSERT INTO replica_state VALUES (?, ?) "
                      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                     name, json.dumps(value))  # fmt: skip
+                     name, dump(value))  # fmt: skip
 
     def wipe(self) -> None:
         """Erase everything."""
@@ -113,7 +113,7 @@ class Memory:
         """Write a pulled row and that a scope shows it."""
         self.ask("INSERT INTO replica_row VALUES (?, ?, ?, ?) ON CONFLICT (kind, rec) "
                  "DO UPDATE SET rv = excluded.rv, body = excluded.body",
-                 kind, rec, rv, json.dumps(values, ensure_ascii=False))  # fmt: skip
+                 kind, rec, rv, dump(values))  # fmt: skip
         self._show(scope, kind, rec)
 
     def put_older(
@@ -163,11 +163,11 @@ class Memory:
         self.ask("DELETE FROM replica_member WHERE kind = ? AND rec = ?", kind, rec)
         self.ask("DELETE FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
         for seq, body in self.ask("SELECT seq, body FROM replica_log WHERE rec = ?", rec):
-            edit = json.loads(body)
+            edit = load(body)
             named = {name: one for name, one in edit["set"].items() if as_identity(one)}
             bare = {**edit, "set": named, "was": {}}
             self.ask("UPDATE replica_log SET body = ?, contained = 1, filed = 1 WHERE seq = ?",
-                     json.dumps(bare), seq)  # fmt: skip
+                     dump(bare), seq)  # fmt: skip
 
     def unsay(self, names: Collection[str], *, rec: str = "", edit: str = "") -> None:
         """Take some fields out of what the log keeps of a record, or of one edit.
@@ -182,10 +182,10 @@ class Memory:
             edit,
         )
         for seq, body in rows:
-            said = json.loads(body)
+            said = load(body)
             for part in ("set", "was"):
                 said[part] = {n: one for n, one in said.get(part, {}).items() if n not in names}
-            self.ask("UPDATE replica_log SET body = ? WHERE seq = ?", json.dumps(said), seq)
+            self.ask("UPDATE replica_log SET body = ? WHERE seq = ?", dump(said), seq)
 
     def drop(self, scope: str) -> None:
         """Erase at once what only this scope showed."""
@@ -226,12 +226,12 @@ class Memory:
     def row(self, kind: str, rec: str) -> tuple[int, dict[str, Any]] | None:
         """Return version and values of a pulled row."""
         found = self.ask("SELECT rv, body FROM replica_row WHERE kind = ? AND rec = ?", kind, rec)
-        return (found[0][0], json.loads(found[0][1])) if found else None
+        return (found[0][0], load(found[0][1])) if found else None
 
     def rows(self, kind: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return version and values of all pulled rows of a kind."""
         found = self.ask("SELECT rec, rv, body FROM replica_row WHERE kind = ?", kind)
-        return {rec: (rv, json.loads(body)) for rec, rv, body in found}
+        return {rec: (rv, load(body)) for rec, rv, body in found}
 
     # -- ready-made copies on their way -------------------------------------------------------
 
@@ -259,22 +259,22 @@ class Memory:
         """Add an edit at the end of the log."""
         self.ask("INSERT INTO replica_log (n, id, kind, rec, body) VALUES (?, ?, ?, ?, ?)",
                  edit["n"], edit["id"], edit["kind"], edit["rec"],
-                 json.dumps(edit, ensure_ascii=False))  # fmt: skip
+                 dump(edit))  # fmt: skip
 
     def entries(self, where: str, *values: Any) -> list[Entry]:
         """Return edits of the log in their order; ``where`` is ours, never somebody's text."""
         found = self.ask("SELECT n, id, body, contained, taken_ms, receipt FROM replica_log "
                          f"WHERE {where} ORDER BY seq", *values)  # fmt: skip
         return [
-            Entry(n, name, {**json.loads(body), "n": n, "id": name}, bool(contained),
-                  taken is not None, json.loads(receipt) if receipt else None)
+            Entry(n, name, {**load(body), "n": n, "id": name}, bool(contained),
+                  taken is not None, load(receipt) if receipt else None)
             for n, name, body, contained, taken, receipt in found
         ]  # fmt: skip
 
     def answered(self, edit: str, receipt: Mapping[str, Any]) -> None:
         """Keep the receipt of an edit; the latest answer counts."""
         self.ask("UPDATE replica_log SET receipt = ? WHERE id = ?",
-                 json.dumps(receipt, ensure_ascii=False), edit)  # fmt: skip
+                 dump(receipt), edit)  # fmt: skip
 
     def taken(self, last_n: int, now_ms: int) -> None:
         """Believe which edits the server has, in both directions."""

@@ -1,6 +1,5 @@
 """A store in memory, for tests and simulation; it keeps the same contract as the real one."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +8,7 @@ from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
 from sync.errors import Stale
 from sync.parking import OPEN_STATES, PARKING, values_of
 from sync.store import PURGE, PUT, Batch, FeedRow, Following, ScopeState, Window
+from sync.stores.encoding import dump
 from sync.upkeep import STRIPPED, Age, Erasure
 
 Key = tuple[str, str]
@@ -212,7 +212,7 @@ class MemoryStore:
         else:
             record = self.rows[(row.kind, row.record)]
             values, rv = dict(record.values), record.rv
-        body = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=dict)
+        body = dump(values)
         return row._replace(body=body, rv=rv)
 
 

@@ -21,6 +21,7 @@ from tests.simulation.stands import Crash, MemorySim, Watched
 
 Key = tuple[str, str]
 BODIES_MAX = 100_000
+SPARSE = 2
 DERIVED = ("in_order", "bare", "bodies", "lines")
 
 
@@ -92,10 +93,12 @@ class WideStore(MemoryStore):
         """Publish, and keep those lines that have been made."""
         super()._publish(batch)
         for change in batch.feed:
-            if change.scope in self.lines:
-                self.lines[change.scope].append(
-                    self.feeds[change.scope][change.kind, change.record]
-                )
+            lines, present = self.lines.get(change.scope), self.feeds[change.scope]
+            if lines is None:
+                continue
+            lines.append(present[change.kind, change.record])
+            if lines.count > SPARSE * len(present):
+                del self.lines[change.scope]
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
         """Look only where the wanted rows stand, and at no more of them than are asked for."""
@@ -114,10 +117,11 @@ class Lines:
     """The rows of one feed by rank, each rank in the order of versions.
 
     Rows that have been written anew or taken out stay where they stand: whoever reads asks the
-    feed whether a row is still there.
+    feed whether a row is still there. When most are gone, the lines are made again.
     """
 
     ranks: dict[int, list[FeedRow]] = field(default_factory=dict)
+    count: int = 0
 
     @classmethod
     def of(cls, rows: Iterable[FeedRow]) -> "Lines":
@@ -131,6 +135,7 @@ class Lines:
         """Add a row with the highest version."""
         line = self.ranks.setdefault(row.rank, [])
         line.append(row)
+        self.count += 1
         if len(line) > 1 and line[-2].ver > row.ver:
             line.sort(key=_version)
 

@@ -1,6 +1,5 @@
 """The invariants of the protocol, each under its name, checked while the world turns."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from sync.kinds import Kind
 from sync.merge import DELETION
 from sync.parking import OPEN_STATES
 from sync.store import ERASED, Batch
+from sync.stores.encoding import load
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.handset import Handset, Made
 from tests.simulation.oracles import Oracles
@@ -244,7 +244,7 @@ class Checks(RestChecks):
 
     def page_made(self, page: str, granted: Sequence[str]) -> None:
         """Nothing outside the grants is sent."""
-        scopes = {item["s"] for item in json.loads(page)["items"]}
+        scopes = {item["s"] for item in load(page)["items"]}
         self.demand("nothing_outside_sent", scopes <= set(granted), scopes)
 
     def page_applied(

@@ -68,8 +68,9 @@ class Handset:
 
     def contained(self, last_n: int) -> None:
         """Note what a complete pull has contained."""
-        numbers = {one.id: one.n for one in self.phone.memory.entries("n > ?", last_n)}
-        for name in [name for name in self.pending if name not in numbers]:
+        rows = self.phone.memory.ask("SELECT id FROM replica_log WHERE n > ?", last_n)
+        left = {name for (name,) in rows}
+        for name in [name for name in self.pending if name not in left]:
             del self.pending[name]
 
     # -- accidents ----------------------------------------------------------------------------

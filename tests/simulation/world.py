@@ -14,6 +14,7 @@ from sync.edits import Draft, Edit
 from sync.errors import Problem
 from sync.pull import Page, Pull, pull
 from sync.push import Push, push
+from sync.stores.encoding import load
 from sync.upkeep import Erasure
 from sync.wire import read_drafts
 from tests.simulation import upkeep
@@ -260,7 +261,7 @@ class World:
     def take_in(self, parcel: Parcel) -> bool:
         """Let a phone receive an answer; tell whether it was a page that moved it."""
         handset = parcel.handset
-        request, reply = json.loads(parcel.request), json.loads(parcel.reply or "")
+        request, reply = load(parcel.request), load(parcel.reply or "")
         if "problem" in reply:
             self.figures["problems"] += 1
             handset.phone.problem(request, reply["problem"])
@@ -291,7 +292,7 @@ class World:
         Raises:
             Crash: the server died; nobody gets an answer.
         """
-        request = json.loads(text)
+        request = load(text)
         self.figures["exchanges"] += 1
         try:
             self._demand_work(request, user)
