@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import orjson
+from sync.encoding import dump, load
 
 CURSOR_CHARACTERS_MAX = 49_152
 CURSOR_SCOPES_MAX = 1_000
@@ -51,9 +51,9 @@ class Cursor:
 
     def write(self) -> str:
         """Return the cursor as opaque text."""
-        places = {scope: _shape(place) for scope, place in self.places.items()}
+        places = {scope: _shape(place) for scope, place in sorted(self.places.items())}
         shape = [self.epoch, places, *([1] if self.purged else [])]
-        raw = orjson.dumps(shape, option=orjson.OPT_SORT_KEYS)
+        raw = dump(shape).encode()
         if len(raw) > PACKED_FROM_BYTES:
             raw = zlib.compress(raw, 9)
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -97,7 +97,7 @@ def _read(text: str) -> Cursor:
         raw = unpacking.decompress(raw, UNPACKED_BYTES_MAX)
         if not unpacking.eof:
             raise ValueError("too long, or cut off")
-    epoch, shape, *purged = orjson.loads(raw)
+    epoch, shape, *purged = load(raw)
     places = {str(scope): _place(place) for scope, place in shape.items()}
     return Cursor(str(epoch), places, purged == [1])
 

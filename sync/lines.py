@@ -1,8 +1,9 @@
 """A pull in lines, and what a phone can make of it when the line was cut."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from sync.encoding import load
 
 NDJSON = "application/x-ndjson"
 MARK_EVERY = 50
@@ -18,7 +19,7 @@ def whole_lines(raw: bytes) -> list[str]:
 
 def is_whole(lines: Sequence[str]) -> bool:
     """Tell whether a pull has arrived up to its last line, the one that ends it."""
-    return bool(lines) and "complete" in json.loads(lines[-1])
+    return bool(lines) and "complete" in load(lines[-1])
 
 
 def pages(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
@@ -26,7 +27,7 @@ def pages(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
 
     Of a cut pull the items behind the last cursor are left out: the phone asks for them again.
     """
-    shapes = map(json.loads, lines)
+    shapes = map(load, lines)
     head = next(shapes, None)
     if head is None:
         return

@@ -13,8 +13,8 @@ from typing import Any
 from sync.cursor import Cursor, Place, read_cursor
 from sync.digest import BRIEF_LENGTH, as_hex, brief_name
 from sync.edits import Device
+from sync.encoding import dump
 from sync.store import OUT, PURGE, PUT, FeedRow, ScopeState, Store, Window
-from sync.stores.encoding import dump
 
 PAGE_BYTES = 64 * 1024
 PAGE_BYTES_MAX = 4 * 1024 * 1024

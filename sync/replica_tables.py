@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sync.digest import BRIEF_LENGTH, brief_name
-from sync.stores.encoding import dump, load
+from sync.encoding import dump, load
 from sync.values import as_identity
 
 if TYPE_CHECKING:

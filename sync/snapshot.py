@@ -9,7 +9,6 @@ What has been erased by law is named as in a pull: the phone may know of it from
 
 import gzip
 import hashlib
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from sync.cursor import Cursor, Place
 from sync.digest import as_hex, scope_digest
+from sync.encoding import dump, load
 from sync.lines import whole_lines
 from sync.pull import Project, item_of
 from sync.store import PURGE, PUT, FeedRow, ScopeState, Store, Window
@@ -62,7 +62,7 @@ def make(store: Store, scope: str, project: Project) -> Snapshot | None:
         "to": Cursor(epoch, {scope: Place(state.ver, state.ver)}, purged).write(),
         "scope": scope, "ver": state.ver, "digest": as_hex(state.digest), "rows": len(items),
     }  # fmt: skip
-    text = "\n".join([*items, json.dumps(tail, separators=(",", ":"))]) + "\n"
+    text = "\n".join([*items, dump(tail)]) + "\n"
     body = gzip.compress(text.encode(), PACKING_LEVEL, mtime=0)
     return Snapshot(epoch, scope, state.ver, tag_of(body), body)
 
@@ -110,7 +110,7 @@ def read(body: bytes) -> Copy:
         raw = unpacking.decompress(body, COPY_BYTES_MAX)
         if not unpacking.eof:
             raise NotACopy
-        *items, tail = [json.loads(line) for line in whole_lines(raw)]
+        *items, tail = [load(line) for line in whole_lines(raw)]
         copy = Copy(tail["scope"], tail["to"], items)
         shown = scope_digest((item["t"], item["id"], item["rv"])
                              for item in items if item["op"] == PUT)  # fmt: skip

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from sync.stores.encoding import dump
+from sync.encoding import dump
 
 ROWS = "rows"
 

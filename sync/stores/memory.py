@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sync.edits import Device, Known, LedgerEntry, Parked, Receipt, Record
+from sync.encoding import dump
 from sync.errors import Stale
 from sync.parking import OPEN_STATES, PARKING, values_of
 from sync.store import PURGE, PUT, Batch, FeedRow, Following, ScopeState, Window
-from sync.stores.encoding import dump
 from sync.upkeep import STRIPPED, Age, Erasure
 
 Key = tuple[str, str]

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from sync.digest import as_signed
 from sync.edits import Device, Edit, Known, LedgerEntry, Mark, Parked, Receipt, Record
+from sync.encoding import dump, load
 from sync.errors import Destroyed, Stale
 from sync.parking import PARKING, values_of
 from sync.store import ERASED, PUT, Batch, FeedRow, Following, ScopeState, Window
 from sync.stores import copies, following, statements
-from sync.stores.encoding import dump, load
 from sync.stores.many import as_rows
 from sync.stores.statements import CHANGED, NEW, SEEN, Write
 from sync.stores.tables import SyncTables

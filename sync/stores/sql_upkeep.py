@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync.edits import Edit, Parked, Past, Record
+from sync.encoding import dump, load
 from sync.store import DEL, ERASED, OUT, PURGE, Batch, ScopeState
-from sync.stores.encoding import dump, load
 from sync.stores.sql import SqlStore
 from sync.stores.tables import SyncTables
 from sync.unsaying import thinned

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
+from sync.encoding import load
 from sync.handover import former_scopes
 from sync.kinds import Kind
 from sync.merge import DELETION
 from sync.parking import OPEN_STATES
 from sync.store import ERASED, Batch
-from sync.stores.encoding import load
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.handset import Handset, Made
 from tests.simulation.oracles import Oracles

@@ -11,10 +11,10 @@ from typing import Any
 
 from sync.clock import Anchors
 from sync.edits import Draft, Edit
+from sync.encoding import load
 from sync.errors import Problem
 from sync.pull import Page, Pull, pull
 from sync.push import Push, push
-from sync.stores.encoding import load
 from sync.upkeep import Erasure
 from sync.wire import read_drafts
 from tests.simulation import upkeep

@@ -1,4 +1,4 @@
-"""The JSON in which records, receipts and edits lie in the tables.
+"""The JSON that the engine writes itself: in tables, pages and cursors. Wire input is read in wire.
 
 Whatever came through ``sync.wire`` fits: its numbers have at most 64 bits, its texts are UTF-8.
 """
@@ -17,6 +17,10 @@ def dump(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)
 
 
-def load(text: str) -> Any:
-    """Return the value of a JSON text that ``dump`` has written."""
+def load(text: str | bytes) -> Any:
+    """Return the value of a JSON text that ``dump`` has written.
+
+    Raises:
+        ValueError: it is none.
+    """
     return orjson.loads(text)
