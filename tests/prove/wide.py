@@ -101,15 +101,26 @@ class WideStore(MemoryStore):
                 del self.lines[change.scope]
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
-        """Look only where the wanted rows stand, and at no more of them than are asked for."""
-        few = SimpleNamespace(feeds={}, _with_body=self._with_body)
-        for window in windows:
-            present = self.feeds.get(window.scope, {})
-            if window.scope not in self.lines:
-                self.lines[window.scope] = Lines.of(present.values())
-            found = self.lines[window.scope].within(window, present, limit)
-            few.feeds[window.scope] = {(row.kind, row.record): row for row in found}
-        return MemoryStore.feed(few, windows, limit)  # type: ignore[arg-type]
+        """Go through the rows in the order of the answer, and no further than it goes."""
+        found: list[FeedRow] = []
+        for _, same in itertools.groupby(sorted(windows, key=_turn), key=lambda one: one.turn):
+            group = [(window, self._lines(window.scope)) for window in same]
+            for rank in sorted({rank for _, lines in group for rank in lines.ranks}):
+                for window, lines in group:
+                    present = self.feeds.get(window.scope, {})
+                    found += lines.within(window, rank, present, limit - len(found))
+                if len(found) == limit:
+                    return [self._with_body(row) for row in found]
+        return [self._with_body(row) for row in found]
+
+    def _lines(self, scope: str) -> "Lines":
+        if scope not in self.lines:
+            self.lines[scope] = Lines.of(self.feeds.get(scope, {}).values())
+        return self.lines[scope]
+
+
+def _turn(window: Window) -> tuple[int, str]:
+    return window.turn, window.scope
 
 
 @dataclass
@@ -139,27 +150,23 @@ class Lines:
         if len(line) > 1 and line[-2].ver > row.ver:
             line.sort(key=_version)
 
-    def within(self, window: Window, present: Mapping[Key, FeedRow], limit: int) -> list[FeedRow]:
-        """Return the first rows of a window, up to a limit for each rank."""
-        found = []
-        for rank, line in self.ranks.items():
-            if rank >= window.rank:
-                after = max(window.after, window.position if rank == window.rank else 0)
-                found += _first(line, after, window.until, present, limit)
-        return found
+    def within(
+        self, window: Window, rank: int, present: Mapping[Key, FeedRow], limit: int
+    ) -> Iterable[FeedRow]:
+        """Return the first rows of one rank that a window still wants, up to a limit."""
+        line = self.ranks.get(rank, ())
+        if rank < window.rank or not line:
+            return ()
+        after = max(window.after, window.position if rank == window.rank else 0)
+        start = bisect.bisect_right(line, after, key=_version)
+        rest = itertools.islice(line, start, None)
+        newer = itertools.takewhile(lambda row: row.ver <= window.until, rest)
+        there = (row for row in newer if present.get((row.kind, row.record)) is row)
+        return itertools.islice(there, limit)
 
 
 def _version(row: FeedRow) -> int:
     return row.ver
-
-
-def _first(
-    line: Sequence[FeedRow], after: int, until: int, present: Mapping[Key, FeedRow], limit: int
-) -> Iterable[FeedRow]:
-    start = bisect.bisect_right(line, after, key=_version)
-    newer = itertools.takewhile(lambda row: row.ver <= until, itertools.islice(line, start, None))
-    there = (row for row in newer if present.get((row.kind, row.record)) is row)
-    return itertools.islice(there, limit)
 
 
 def _copied(store: WideStore) -> WideStore:
