@@ -8,8 +8,8 @@ from types import MappingProxyType
 CODE_LIFE = timedelta(minutes=15)
 ACCESS_LIFE = timedelta(minutes=10)
 PHONE_IDLE, PHONE_ABSOLUTE = timedelta(days=45), timedelta(days=90)
-# An office computer stands where others pass: it signs in every working day.
-OFFICE_IDLE, OFFICE_ABSOLUTE = timedelta(hours=12), timedelta(days=7)
+# An office computer stands where others pass (GB/T 22239-2019 8.1.4.1 b); a page in use refreshes.
+OFFICE_IDLE, OFFICE_ABSOLUTE = timedelta(minutes=30), timedelta(days=7)
 REPLY_LOST_WITHIN = timedelta(hours=24)
 PROOF_DRIFT = timedelta(minutes=5)
 DRAIN = timedelta(hours=72)
