@@ -1,5 +1,6 @@
 """How much happens in a simulated year."""
 
+import sys
 from dataclasses import dataclass
 
 
@@ -16,3 +17,8 @@ class Plan:
 
 def silent(_word: str) -> None:
     """Tell nobody how far the year is."""
+
+
+def on_stderr(word: str) -> None:
+    """Tell whoever waits at the terminal; the line of figures goes to stdout alone."""
+    print(word, file=sys.stderr, flush=True)

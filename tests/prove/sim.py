@@ -16,8 +16,9 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.prove.country import Country, Plan, kinds_seen, silent
+from tests.prove.country import Country, Plan, kinds_seen
 from tests.prove.engines import PostgresSim
+from tests.prove.plan import on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation.demands import Violation
 from tests.simulation.run import DETAIL_MAX
@@ -61,10 +62,6 @@ def prove(
     }  # fmt: skip
 
 
-def _on_stderr(word: str) -> None:
-    print(word, file=sys.stderr, flush=True)
-
-
 def main() -> int:
     """Run from the command line: print one line of JSON, fail on a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove.sim", description=__doc__)
@@ -77,7 +74,7 @@ def main() -> int:
     # nearly everything lives to the end: looking for garbage again and again finds none
     gc.set_threshold(200_000, 20, 100)
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
-    found = prove(told.engine, told.seed, plan, told.sabotage, _on_stderr)
+    found = prove(told.engine, told.seed, plan, told.sabotage, on_stderr)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0
 

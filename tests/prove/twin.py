@@ -11,11 +11,12 @@ edits, feeds and digests of all scopes.
 import argparse
 import contextlib
 import dataclasses
+import gc
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from sync.push import Push, push
 from sync.store import FeedRow, Window
 from tests.prove.country import Country, Plan
 from tests.prove.engines import EngineSim, PlainEpochs, open_schema
+from tests.prove.plan import on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation import upkeep
 from tests.simulation.gate import DatedGate
@@ -36,6 +38,7 @@ from tests.sync.server import moment
 
 PHONES_MIN, PHONES_PER_EDIT = 40, 1 / 1000
 DIFFERENCES_MAX = 3
+TELL_EVERY = 10_000
 
 
 class Line(NamedTuple):
@@ -188,6 +191,7 @@ class Replay:
 
     stand: EngineSim
     grants: Any
+    tell: Callable[[str], None] = silent
     hash: Any = dataclasses.field(default_factory=lambda: hashlib.blake2b(digest_size=16))
     differing: list[str] = dataclasses.field(default_factory=list)
 
@@ -200,6 +204,8 @@ class Replay:
                 self.differing.append(f"line {number} {line.op}: {_apart(line.answer, answer)}")
             if len(self.differing) >= DIFFERENCES_MAX:
                 return
+            if number % TELL_EVERY == 0:
+                self.tell(f"{number} of {len(trace)} lines asked")
 
     def enrol(self, line: Line) -> str:
         """Add a device."""
@@ -261,24 +267,27 @@ def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _recorded(seed: int, edits: int) -> Recorded:
+def _recorded(seed: int, edits: int, tell: Callable[[str], None]) -> Recorded:
     phones = max(PHONES_MIN, int(edits * PHONES_PER_EDIT))
     plan = Plan(phones=phones, edits=edits, days=max(3, edits * 365 // 1_000_000), restores=0)
-    world = Recorded(seed, RecordedSim(), plan)
+    world = Recorded(seed, RecordedSim(), plan, tell)
     world.run()
     return world
 
 
-def prove(seed: int, edits: int, sabotage: str | None = None) -> dict[str, Any]:
+def prove(
+    seed: int, edits: int, sabotage: str | None = None, tell: Callable[[str], None] = silent
+) -> dict[str, Any]:
     """Record a trace, replay it on both engines, and tell where they differ."""
     began = time.monotonic()
-    world = _recorded(seed, edits)
+    world = _recorded(seed, edits, tell)
     trace, wanted = world.stand.trace, _state(world.stand)
     violations: list[str] = []
     hashes: dict[str, str] = {}
     with open_schema("twin") as postgres:
         for name, engine in (("sqlite", sqlite_engine()), ("postgresql", postgres)):
-            replay = Replay(EngineSim(engine), world.grants)
+            tell(f"asking {name}")
+            replay = Replay(EngineSim(engine), world.grants, tell)
             planted = SABOTAGES[sabotage] if sabotage and name == "postgresql" else None
             with planted(replay.stand) if planted else contextlib.nullcontext():
                 replay.run(trace)
@@ -307,7 +316,9 @@ def main() -> int:
     parser.add_argument("--edits", type=int, default=200_000)
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="plant a known bug")
     told = vars(parser.parse_args())
-    found = prove(**told)
+    # the trace lives to the end: looking for garbage again and again finds none
+    gc.set_threshold(200_000, 20, 100)
+    found = prove(**told, tell=on_stderr)
     print(json.dumps({**told, **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0
 
