@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS replica_log (
     rec TEXT NOT NULL, body TEXT NOT NULL, contained INTEGER NOT NULL DEFAULT 0,
     filed INTEGER NOT NULL DEFAULT 0, taken_ms INTEGER, receipt TEXT);
 CREATE INDEX IF NOT EXISTS replica_log_rec ON replica_log (kind, rec);
+CREATE INDEX IF NOT EXISTS replica_log_own ON replica_log (kind, rec) WHERE contained = 0;
 CREATE TABLE IF NOT EXISTS replica_copy (
     scope TEXT PRIMARY KEY, tag TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS replica_state (name TEXT PRIMARY KEY, value TEXT NOT NULL);

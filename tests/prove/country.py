@@ -8,6 +8,7 @@ the server is checked for a few grids on every simulated day, and for all phones
 import functools
 import hashlib
 import json
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,7 @@ DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
 COPIES_MAX = 2
+COMPACT_EVERY = 3
 TRIES = 6
 TELL_DAYS = 10
 ROUNDS_LIVE = 5
@@ -160,7 +162,10 @@ class Country(World):
         self.waiting = Bag()
         self.busy = Bag()
         self.trace = hashlib.blake2b(digest_size=16)
-        self.day = self.steps = 0
+        self.day = self.steps = self.nights = 0
+        chance = random.Random(f"{seed}: nights on which the server is lost")
+        self.lost = {night for night in range(2, plan.days)
+                     if chance.random() * plan.days < plan.restores}  # fmt: skip
         super().__init__(seed, stand)
         self.loss = 0.15
         self.figures |= {"steps": 0, "crashes": 0, "phones_restored": 0, "rounds_max": 0}
@@ -198,11 +203,13 @@ class Country(World):
 
     def _night(self) -> None:
         """Forget what is old, back the server up or lose it; look at a grid or at everything."""
-        self.compact()
-        if self.copies and self.rng.random() * self.plan.days < self.plan.restores:
+        self.nights += 1
+        if self.nights % COMPACT_EVERY == 0:
+            self.compact()
+        if self.nights in self.lost and self.copies:
             self.restore_server()
-        else:
-            self.back_up_server()
+        elif self.nights + 1 in self.lost:
+            self.back_up_server()  # that of any other night would never be used
         self._some_rest(self.rng.choice(self.grids))
         if self.day % TELL_DAYS == 0:
             self.tell(f"day {self.day}: {self.figures['edits']} edits")

@@ -20,7 +20,7 @@ from tests.simulation.gate import Grants
 from tests.simulation.stands import Crash, MemorySim, Watched
 
 Key = tuple[str, str]
-BODIES_MAX = 100_000
+BODIES_MAX = 400_000
 SPARSE = 2
 DERIVED = ("in_order", "bare", "bodies", "lines")
 

@@ -149,7 +149,9 @@ class RestChecks(Demands):
                   if granted & set(scopes_of(record))}  # fmt: skip
         kept = {(kind, rec): row for kind in ALL
                 for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
-        differing = {key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)}
+        differing = set() if wanted == kept else {
+            key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)
+        }  # fmt: skip
         self.demand("phones_equal_server", not differing, differing)
         waiting = {rec for (kind, rec), (_, values) in wanted.items()
                    if kind == PARKING.name and values["state"] in OPEN_STATES}  # fmt: skip
