@@ -37,7 +37,7 @@ from sync import pull
 from sync.conflicts import CONFLICT
 from sync.digest import as_hex, record_digest
 from sync.edits import Device, Draft, Edit
-from sync.pull import Page
+from sync.pull import PAGE_BYTES_MAX, Page
 from sync.store import Batch
 from sync.stores.sql import SqlStore
 from tests.app.core.county import household
@@ -172,7 +172,8 @@ class Follower:
                 self.take(self.phone.pull(self.cursor, Wish()))
             else:
                 self._pull_anywhere()
-        while not self.take(self.phone.pull(self.cursor, Wish())):
+        # What is left of a long run is much for one grid, and goes in the largest pages.
+        while not self.take(self.phone.pull(self.cursor, Wish(bytes=PAGE_BYTES_MAX))):
             continue
 
     def _pull_anywhere(self) -> None:
