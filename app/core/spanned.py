@@ -7,8 +7,8 @@ write are sent to the tables behind them, and only the house may write.
 """
 
 import re
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -83,7 +83,7 @@ def watch(engine: sa.Engine, *, is_sqlite: bool) -> None:
         if writing and not span.house:
             raise OutOfSpan(statement.split("\n", maxsplit=1)[0][:80])
         if connection.info.get(APPLIED, untold) != span and _holds(connection):
-            with closing(connection.connection.cursor()) as own:
+            with _as_statement(connection), closing(connection.connection.cursor()) as own:
                 apply(own, span)
             connection.info[APPLIED] = span
         return sent, parameters
@@ -93,9 +93,26 @@ def watch(engine: sa.Engine, *, is_sqlite: bool) -> None:
         sa.event.listen(engine, moment, _forget)
 
 
+@contextmanager
+def _as_statement(connection: sa.Connection) -> Iterator[None]:
+    """Let the driver's errors look as if a statement had met them: a lost line, a full disk."""
+    dialect = connection.dialect
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+        if lost:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError.instance(
+            None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True,
+            connection_invalidated=lost, dialect=dialect,
+        ) from error  # fmt: skip
+
+
 def _forget(connection: sa.Connection, *_: Any) -> None:
-    """What a transaction was told ends with it."""
-    connection.info.pop(APPLIED, None)
+    """What a transaction was told ends with it; a lost connection has been told nothing."""
+    if not connection.invalidated:
+        connection.info.pop(APPLIED, None)
 
 
 def _holds(connection: sa.Connection) -> bool:

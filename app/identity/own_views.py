@@ -35,8 +35,8 @@ def _session_id() -> str:
 
 
 @auth.route("/second-factor", methods=["POST"])
-@auth.response(201, own_schemas.FactorOut)
 @auth.guard("user.read", Mode.WRITE, need=Need.BEGUN)
+@auth.response(201, own_schemas.FactorOut)
 def propose_factor() -> Any:
     """Make a new second factor for yourself; it counts when a code of it has come."""
     actor = current_actor()
@@ -51,9 +51,9 @@ def propose_factor() -> Any:
 
 
 @auth.route("/second-factor/confirm", methods=["POST"])
+@auth.guard("user.read", mode=None, need=Need.BEGUN)
 @auth.arguments(own_schemas.CodeIn)
 @auth.response(200, own_schemas.RecoveryOut)
-@auth.guard("user.read", mode=None, need=Need.BEGUN)
 def confirm_factor(body: dict[str, str]) -> Any:
     """Show a code of the new second factor; get codes for the day on which you lose it."""
     database, house, now = current_database(), current_gatehouse(), _now()
@@ -69,8 +69,8 @@ def confirm_factor(body: dict[str, str]) -> Any:
 
 
 @auth.route("/recovery-codes", methods=["POST"])
-@auth.response(201, own_schemas.RecoveryOut)
 @auth.guard("user.read", Mode.WRITE, need=Need.FRESH)
+@auth.response(201, own_schemas.RecoveryOut)
 def renew_recovery_codes() -> Any:
     """Get new codes for recovery; the former ones are void."""
     session, actor = current_session(), current_actor()
@@ -80,9 +80,9 @@ def renew_recovery_codes() -> Any:
 
 
 @auth.route("/password", methods=["POST"])
+@auth.guard("user.read", mode=None, need=Need.BEGUN)
 @auth.arguments(own_schemas.PasswordIn)
 @auth.response(204)
-@auth.guard("user.read", mode=None, need=Need.BEGUN)
 def change_password(body: dict[str, str]) -> Any:
     """Change your password; your other office sessions end."""
     new_passwords.change(
@@ -91,9 +91,9 @@ def change_password(body: dict[str, str]) -> Any:
 
 
 @auth.route("/step-up", methods=["POST"])
+@auth.guard("user.read", mode=None)
 @auth.arguments(own_schemas.StepUpIn)
 @auth.response(200, own_schemas.ProvenOut)
-@auth.guard("user.read", mode=None)
 def step_up(body: dict[str, Any]) -> Any:
     """Prove again who you are; it counts for five minutes on this session."""
     database, house, actor, now = current_database(), current_gatehouse(), current_actor(), _now()

@@ -110,8 +110,6 @@ READ = (
     Door("household.read", "GET", "/households/{}", "household"),
     Door("resident.read", "GET", "/service-persons/{}", "service_person"),
     Door("resident_sensitive.read", "GET", "/service-persons/{}/care", "service_person"),
-    Door("resident_sensitive.read", "GET", "/service-persons/{}/care?reason=because",
-         "service_person", reasoned=True),
     Door("task.read", "GET", "/tasks/{}", "task", owned=True),
     Door("incident.read", "GET", "/incidents/{}", "incident", owned=True),
     Door("incident.list", "GET", "/incidents/{}/duplicates", "incident",
@@ -174,6 +172,8 @@ CREATE = (
          without=(o.DELETED,)),
 )  # fmt: skip
 CHANGE = (
+    Door("resident_sensitive.read", "POST", "/service-persons/{}/care/reveal", "service_person",
+         _said(reason="he fell in the yard"), reasoned=True),
     Door("household.update", "PATCH", "/households/{}", "household", _said(building="8"),
          first=("household.read", False), seen_version=True),
     Door("household.transfer", "POST", "/households/{}/transfer", "household",

@@ -163,9 +163,9 @@ class Country(World):
         self.busy = Bag()
         self.trace = hashlib.blake2b(digest_size=16)
         self.day = self.steps = self.nights = 0
+        nights = range(2, max(2, plan.days))
         chance = random.Random(f"{seed}: nights on which the server is lost")
-        self.lost = {night for night in range(2, plan.days)
-                     if chance.random() * plan.days < plan.restores}  # fmt: skip
+        self.lost = set(chance.sample(nights, min(plan.restores, len(nights))))
         super().__init__(seed, stand)
         self.loss = 0.15
         self.figures |= {"steps": 0, "crashes": 0, "phones_restored": 0, "rounds_max": 0}

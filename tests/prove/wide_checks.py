@@ -12,7 +12,7 @@ from tests.simulation.handset import Handset, Made
 if TYPE_CHECKING:
     from tests.prove.country import Country
 
-OWN_EDITS_EVERY = 3
+OWN_EDITS_EVERY = 5
 ANEW_EVERY = 10
 OWN = (
     "SELECT kind, rec, id, body, filed, taken_ms, receipt FROM replica_log "
@@ -53,7 +53,7 @@ class WideChecks(Checks):
             return list(store.records(found).values())
 
     def own_edits_shown(self, handset: Handset) -> None:
-        """A phone shows its own edits: looked at on every third occasion."""
+        """A phone shows its own edits: looked at on every fifth occasion."""
         self.turn += 1
         if self.turn % OWN_EDITS_EVERY == 0:
             super().own_edits_shown(handset)

@@ -1,11 +1,11 @@
 """The invariants of the protocol, each under its name, checked while the world turns."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
 from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
-from sync.encoding import load
 from sync.handover import former_scopes
 from sync.kinds import Kind
 from sync.merge import DELETION
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 SLACK_MS = 61_000
+ITEM = re.compile(r'\{"s":"([^"]+)","op"')
+"""How an item of a page begins; in a text the quotation marks would stand behind backslashes."""
 FOLLOWED = ("plot", "person")
 Key = tuple[str, str]
 
@@ -244,7 +246,7 @@ class Checks(RestChecks):
 
     def page_made(self, page: str, granted: Sequence[str]) -> None:
         """Nothing outside the grants is sent."""
-        scopes = {item["s"] for item in load(page)["items"]}
+        scopes = set(ITEM.findall(page))
         self.demand("nothing_outside_sent", scopes <= set(granted), scopes)
 
     def page_applied(

@@ -204,3 +204,28 @@ def test_sqlite_has_no_standby() -> None:
     with pytest.raises(SettingsError, match="STANDBY_URL"):
         Settings.from_environment(told)
     assert Settings.from_environment({**told, "STANDBY_URL": ""}).standby_url is None
+
+
+@pytest.mark.parametrize("place", range(1, 7))
+def test_a_standby_that_breaks_off_at_any_statement_costs_the_phone_nothing(
+    pair: Pair, place: int
+) -> None:
+    phone, home = pair.ground.county.phone("gw"), new_id()
+    phone.act("create", "household", home, set=household())
+    pair.catch_up()
+    left = [place]
+
+    def break_off(connection: sa.Connection, *_told: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            pid = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
+            with pair.operator.connect() as operator:
+                operator.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+
+    sa.event.listen(pair.standby.engine, "before_cursor_execute", break_off, insert=True)
+    try:
+        page, _ = pair.pull(phone, None)
+    finally:
+        sa.event.remove(pair.standby.engine, "before_cursor_execute", break_off)
+        pair.standby._rests_until = 0.0
+    assert left[0] <= 0 and page["complete"] and home in _rows(page)
