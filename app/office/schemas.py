@@ -73,7 +73,7 @@ def _field(one: Declared, *, reading: bool, required: bool = False) -> fields.Fi
     }  # fmt: skip
     if reading and one.mask and isinstance(one.type, v.Whole):
         # Masked, a number is a text: a band.
-        either = {"oneOf": [{"type": "integer"}, {"type": "string"}]}
+        either = {"type": ["integer", "string"]}
         return fields.Raw(**{**common, "metadata": {**common["metadata"], **either}})
     return _typed(one.type, common, reading=reading)
 
