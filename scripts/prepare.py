@@ -22,6 +22,13 @@ def run_command(*words: str) -> None:
     app.cli.main(args=list(words), prog_name="flask", standalone_mode=False)
 
 
+def grant_to_server(database: Database) -> None:
+    """Let the server's role use the tables, where it is another than the owner's."""
+    role = database.url.username
+    if not database.is_sqlite and role and role != database.migrate_url.username:
+        run_command("database", "grant-runtime", role)
+
+
 def greet(settings: Settings) -> None:
     """Show who may sign in to the demo, or at least the address."""
     try:
@@ -37,6 +44,7 @@ def main() -> None:
     database.check()
     with app.app_context():
         upgrade()
+        grant_to_server(database)
         if settings.profile == DEVELOPMENT:
             run_command("demo", "township", "--if-empty", "--quiet")
             greet(settings)
