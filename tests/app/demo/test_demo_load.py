@@ -239,6 +239,11 @@ def test_loading_again_changes_nothing(loaded: Loaded) -> None:
         assert (counts(session), records(session, loaded)) == before
 
 
+def test_what_was_loaded_is_sound(loaded: Loaded) -> None:
+    result = loaded.app.test_cli_runner().invoke(args=["fsck"])
+    assert result.exit_code == 0, result.output
+
+
 @pytest.fixture
 def outside(database_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let new processes find the database of the test."""

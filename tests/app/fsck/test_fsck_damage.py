@@ -84,7 +84,10 @@ DAMAGES: dict[str, tuple[Damage, ...]] = {
     "stamps_bounded": (
         _one("sync_ledger", "ms = received_ms + 60001", "n = 1"),
     ),
-    "stamps_grow": (_one("sync_ledger", "ms = 1", "n = 2"),),
+    "stamps_grow": (
+        _one("sync_ledger", "ms = 1", "n = 2 AND device IN "
+             "(SELECT id FROM sync_device WHERE enrolment IS NOT NULL)"),
+    ),
     "parked_has_its_body": (
         _one("sync_parked", "body = ''"),
         _one("sync_parked", "body = 'AAAA' || body"),
