@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from app.core.identifiers import new_id
@@ -11,7 +12,7 @@ STATEMENTS_MAX = 60
 
 
 def test_a_line_that_breaks_at_any_statement_of_a_push_costs_one_retry_and_no_edit(
-    county: County,
+    county: County, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = county.database
     if database.is_sqlite:
@@ -44,3 +45,4 @@ def test_a_line_that_breaks_at_any_statement_of_a_push_costs_one_retry_and_no_ed
     sa.event.remove(database.engine, "before_cursor_execute", break_off)
     operator.dispose()
     assert broken > 5 and place < STATEMENTS_MAX - 1
+    assert "bug:" not in caplog.text, "it is the line's fault, not one of ours"
