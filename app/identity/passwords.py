@@ -15,8 +15,6 @@ from sync.errors import Problem
 MEMORY_KIB, ROUNDS, LANES = 19 * 1024, 2, 1
 AT_ONCE = 2
 WAIT_S = 5.0
-
-
 HASHER = PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=LANES)
 
 

@@ -51,21 +51,17 @@ NoticeField: Any = Schema.from_dict(
     },
     name="NoticeField",
 )
-NoticeVersion: Any = Schema.from_dict(
-    {
-        "version": fields.Integer(required=True),
-        "from": fields.Date(required=True),
-        "zh": fields.String(required=True),
-        "en": fields.String(required=True),
-    },
-    name="NoticeVersion",
-)
+READ_OUT: dict[str, Any] = {
+    "version": fields.Integer(required=True),
+    "from": fields.Date(required=True),
+    "zh": fields.String(required=True),
+    "en": fields.String(required=True),
+}
+"""One version of the text that is read out before somebody is asked."""
+NoticeVersion: Any = Schema.from_dict(READ_OUT, name="NoticeVersion")
 NoticeDocument: Any = Schema.from_dict(
     {
-        "version": fields.Integer(required=True),
-        "from": fields.Date(required=True),
-        "zh": fields.String(required=True),
-        "en": fields.String(required=True),
+        **READ_OUT,
         "who": fields.String(required=True),
         "contact": fields.String(required=True),
         **{name: fields.Nested(Words, required=True) for name in SAID},

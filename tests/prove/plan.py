@@ -1,5 +1,6 @@
-"""How much happens in a simulated year."""
+"""How much happens in a simulated year, and how one watches it from a terminal."""
 
+import gc
 import sys
 from dataclasses import dataclass
 
@@ -22,3 +23,8 @@ def silent(_word: str) -> None:
 def on_stderr(word: str) -> None:
     """Tell whoever waits at the terminal; the line of figures goes to stdout alone."""
     print(word, file=sys.stderr, flush=True)
+
+
+def look_seldom_for_garbage() -> None:
+    """Nearly everything of a year lives to its end: looking again and again finds none."""
+    gc.set_threshold(200_000, 20, 100)

@@ -8,7 +8,6 @@ The same seed gives the same trace, to the byte of every request and reply, on e
 
 import argparse
 import contextlib
-import gc
 import json
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from tests.prove.country import Country, Plan, kinds_seen
 from tests.prove.engines import PostgresSim
-from tests.prove.plan import on_stderr, silent
+from tests.prove.plan import look_seldom_for_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation.demands import Violation
 from tests.simulation.run import DETAIL_MAX
@@ -71,8 +70,7 @@ def main() -> int:
     for name, default in (("phones", 1000), ("edits", 1_000_000), ("days", 365)):
         parser.add_argument(f"--{name}", type=int, default=default)
     told = parser.parse_args()
-    # nearly everything lives to the end: looking for garbage again and again finds none
-    gc.set_threshold(200_000, 20, 100)
+    look_seldom_for_garbage()
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
     found = prove(told.engine, told.seed, plan, told.sabotage, on_stderr)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))

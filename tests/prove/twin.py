@@ -11,7 +11,6 @@ edits, feeds and digests of all scopes.
 import argparse
 import contextlib
 import dataclasses
-import gc
 import hashlib
 import json
 import sys
@@ -27,7 +26,7 @@ from sync.push import Push, push
 from sync.store import FeedRow, Window
 from tests.prove.country import Country, Plan
 from tests.prove.engines import EngineSim, PlainEpochs, open_schema
-from tests.prove.plan import on_stderr, silent
+from tests.prove.plan import look_seldom_for_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation import upkeep
 from tests.simulation.gate import DatedGate
@@ -316,8 +315,7 @@ def main() -> int:
     parser.add_argument("--edits", type=int, default=200_000)
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="plant a known bug")
     told = vars(parser.parse_args())
-    # the trace lives to the end: looking for garbage again and again finds none
-    gc.set_threshold(200_000, 20, 100)
+    look_seldom_for_garbage()
     found = prove(**told, tell=on_stderr)
     print(json.dumps({**told, **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0

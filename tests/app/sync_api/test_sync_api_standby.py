@@ -16,6 +16,7 @@ from app.core.settings import Settings, SettingsError
 from app.core.standby import REST_S, Standby, StandbyAway
 from app.identity.models import Post
 from tests.app.core.county import SyncPhone, household
+from tests.app.core.lost_line import breaking
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID
 from tests.conftest import POSTGRES_MISSING, SECRETS
 from tests.prove.cluster import Cluster, open_cluster, open_standby
@@ -213,19 +214,8 @@ def test_a_standby_that_breaks_off_at_any_statement_costs_the_phone_nothing(
     phone, home = pair.ground.county.phone("gw"), new_id()
     phone.act("create", "household", home, set=household())
     pair.catch_up()
-    left = [place]
-
-    def break_off(connection: sa.Connection, *_told: Any) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            pid = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
-            with pair.operator.connect() as operator:
-                operator.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)")
-
-    sa.event.listen(pair.standby.engine, "before_cursor_execute", break_off, insert=True)
-    try:
+    with breaking(pair.standby.engine, pair.operator) as line:
+        line.statements_left = place
         page, _ = pair.pull(phone, None)
-    finally:
-        sa.event.remove(pair.standby.engine, "before_cursor_execute", break_off)
-        pair.standby._rests_until = 0.0
-    assert left[0] <= 0 and page["complete"] and home in _rows(page)
+    pair.standby._rests_until = 0.0
+    assert line.statements_left <= 0 and page["complete"] and home in _rows(page)
