@@ -6,23 +6,22 @@ from typing import Any
 from sync.conflicts import resolved_here
 from sync.edits import JOIN_OPS
 from sync.parking import OPEN_STATES
-from sync.replica_tables import Entry, Memory, Row
+from sync.replica_tables import Memory, Row
 
 SILENT_OPS = ("repair", "discard")
 
 
 def row(memory: Memory, kind: str, rec: str) -> Row | None:
     """Return one record as the worker should see it, None when there is none."""
-    own = memory.entries("kind = ? AND rec = ? AND contained = 0", kind, rec)
-    return _overlaid(kind, rec, memory.row(kind, rec), own)
+    return _overlaid(kind, rec, memory.row(kind, rec), memory.own(kind, rec))
 
 
 def rows(memory: Memory, kind: str) -> dict[str, Row]:
     """Return all records of a kind as the worker should see them, by id."""
     pulled = memory.rows(kind)
-    own: dict[str, list[Entry]] = {}
+    own: dict[str, list[Mapping[str, Any]]] = {}
     for entry in memory.entries("kind = ? AND contained = 0", kind):
-        own.setdefault(entry.edit["rec"], []).append(entry)
+        own.setdefault(entry.edit["rec"], []).append(entry.edit)
     shown = {rec: _overlaid(kind, rec, pulled.get(rec), own.get(rec, ()))
              for rec in [*pulled, *(rec for rec in own if rec not in pulled)]}  # fmt: skip
     return {rec: row for rec, row in shown.items() if row}
@@ -46,7 +45,7 @@ def conflicts(memory: Memory) -> list[Row]:
 
 
 def _overlaid(
-    kind: str, rec: str, pulled: tuple[int, dict[str, Any]] | None, own: Iterable[Entry]
+    kind: str, rec: str, pulled: tuple[int, dict[str, Any]] | None, own: Iterable[Mapping[str, Any]]
 ) -> Row | None:
     """Lay edits over a pulled row; without a row only a creation shows anything.
 
@@ -56,14 +55,14 @@ def _overlaid(
     rv, values = pulled or (0, {})
     there, touched = pulled is not None, False
     buried: dict[str, Any] | None = None
-    for entry in own:
-        op = entry.edit["op"]
+    for edit in own:
+        op = edit["op"]
         if op in SILENT_OPS or not (there or op == "create" or buried is not None):
             continue
         touched, there = True, op != "delete"
         before = values if buried is None else buried
         buried = None if there else before
-        values = _after(op, before, entry.edit["set"]) if there else {}
+        values = _after(op, before, edit["set"]) if there else {}
     return Row(kind, rec, rv, values, touched) if there else None
 
 

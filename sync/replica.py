@@ -309,9 +309,8 @@ class Replica:
 
     def _look_back(self, page: Mapping[str, Any]) -> None:
         """Notice that the server has gone back in time, until it has all that it once took."""
-        until = self.memory.recall("sends_until", 0)
-        lost = self.memory.entries("n > ? AND taken_ms IS NOT NULL", page["last_n"])
-        until = max([until, *(entry.n for entry in lost)])
+        lost = self.memory.last_taken(after=page["last_n"])
+        until = max(self.memory.recall("sends_until", 0), lost)
         self.memory.keep(sends_until=until if until > page["last_n"] else 0)
 
     def _set_clock(self, server_ms: int, anchor: str, *, sent: Instant, now: Instant) -> None:
@@ -349,7 +348,7 @@ class Replica:
         """
         self.memory.contain(page["last_n"])
         keep_stale = bool(self.memory.recall("sends_until", 0))
-        self.memory.sweep(set(page["digest"]), stale=0 if keep_stale else 1)
+        self.memory.sweep(set(page["digest"]), keep_stale=keep_stale)
         self.memory.prune(before_ms=server_ms - KEPT_MS, last_n=page["last_n"])
         self.memory.lose_copies()
         self.memory.keep(copies_given_up=[])

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sync.digest import BRIEF_LENGTH, brief_name
@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS replica_member (
     scope TEXT NOT NULL, kind TEXT NOT NULL, rec TEXT NOT NULL, stale INTEGER NOT NULL,
     PRIMARY KEY (scope, kind, rec)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS replica_member_rec ON replica_member (kind, rec);
+CREATE INDEX IF NOT EXISTS replica_member_stale ON replica_member (scope) WHERE stale = 1;
 CREATE TABLE IF NOT EXISTS replica_log (
     seq INTEGER PRIMARY KEY, n INTEGER UNIQUE, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
     rec TEXT NOT NULL, body TEXT NOT NULL, contained INTEGER NOT NULL DEFAULT 0,
@@ -63,9 +64,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The phone's database in the terms of the replica, without any decision."""
+    """The phone's database in the terms of the replica, without any decision.
+
+    Attributes:
+        state: the text of each named value as it lies in the database. It is asked twenty times
+            an exchange and seldom changes, so only what has changed is written. One memory is
+            the only one that writes to its database.
+    """
 
     connection: "sqlite3.Connection"
+    state: dict[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Make the tables that are missing; transactions are opened by hand from now on."""
@@ -73,6 +81,7 @@ class Memory:
         self.connection.execute("PRAGMA secure_delete=ON")
         for statement in TABLES.split(";"):
             self.connection.execute(statement)
+        self._read_state()
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -80,10 +89,12 @@ class Memory:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            self._read_state()
             raise
-        self.connection.execute("COMMIT")
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement and return its rows."""
@@ -93,20 +104,28 @@ class Memory:
 
     def recall(self, name: str, default: Any = None) -> Any:
         """Return a named value of the state."""
-        found = self.ask("SELECT value FROM replica_state WHERE name = ?", name)
-        return load(found[0][0]) if found else default
+        found = self.state.get(name)
+        return default if found is None else load(found)
 
     def keep(self, **values: Any) -> None:
-        """Write named values of the state."""
+        """Write those named values of the state that have changed."""
         for name, value in values.items():
-            self.ask("INSERT INTO replica_state VALUES (?, ?) "
-                     "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                     name, dump(value))  # fmt: skip
+            text = dump(value)
+            if self.state.get(name) != text:
+                self.ask("INSERT INTO replica_state VALUES (?, ?) "
+                         "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                         name, text)  # fmt: skip
+                self.state[name] = text
+
+    def _read_state(self) -> None:
+        self.state.clear()
+        self.state.update(self.ask("SELECT name, value FROM replica_state"))
 
     def wipe(self) -> None:
         """Erase everything."""
         for name in NAMES:
             self.ask(f"DELETE FROM {name}")
+        self.state.clear()
 
     # -- rows and who shows them --------------------------------------------------------------
 
@@ -140,6 +159,7 @@ class Memory:
         """Forget that a scope shows a row; the row itself stays until the pull is complete."""
         self.ask("DELETE FROM replica_member WHERE scope = ? AND kind = ? AND rec = ?",
                  scope, kind, rec)  # fmt: skip
+        self.keep(left=True)
 
     def leave_briefly(self, scope: str, names: str) -> None:
         """Forget that a scope shows the rows with these brief names, one after the other."""
@@ -202,21 +222,33 @@ class Memory:
         for scope in scopes or ():
             self.ask("UPDATE replica_member SET stale = 1 WHERE scope = ?", scope)
 
-    def sweep(self, scopes: set[str], *, stale: int = 1) -> None:
-        """Drop what is stale, what no granted scope shows, and what nothing shows.
+    def sweep(self, scopes: set[str], *, keep_stale: bool = False) -> None:
+        """Drop what is stale, what no granted scope shows, and what nothing shows any more.
 
         Args:
-            stale: 0 when stale rows are to wait for another time.
+            keep_stale: stale rows are to wait for another time.
         """
-        self.ask("DELETE FROM replica_member WHERE stale = 1 AND 1 = ?", stale)
+        if not keep_stale:
+            self._unshow("stale = 1")
         for scope in self.scopes() - scopes:
-            self.ask("DELETE FROM replica_member WHERE scope = ?", scope)
-        self.ask("DELETE FROM replica_row WHERE NOT EXISTS (SELECT 1 FROM replica_member m "
-                 "WHERE m.kind = replica_row.kind AND m.rec = replica_row.rec)")  # fmt: skip
+            self._unshow("scope = ?", scope)
+        if self.recall("left", True):
+            self.ask("DELETE FROM replica_row WHERE NOT EXISTS (SELECT 1 FROM replica_member m "
+                     "WHERE m.kind = replica_row.kind AND m.rec = replica_row.rec)")  # fmt: skip
+            self.keep(left=False)
+
+    def _unshow(self, where: str, *values: Any) -> None:
+        gone = self.connection.execute(f"DELETE FROM replica_member WHERE {where}", values)
+        if gone.rowcount:
+            self.keep(left=True)
 
     def scopes(self) -> set[str]:
-        """Return the scopes that show anything."""
-        return {row[0] for row in self.ask("SELECT DISTINCT scope FROM replica_member")}
+        """Return the scopes that show anything, going from one to the next by the index."""
+        return {row[0] for row in self.ask(
+            "WITH RECURSIVE shows (scope) AS (SELECT min(scope) FROM replica_member UNION ALL "
+            "SELECT (SELECT min(m.scope) FROM replica_member m WHERE m.scope > shows.scope) "
+            "FROM shows WHERE shows.scope IS NOT NULL) "
+            "SELECT scope FROM shows WHERE scope IS NOT NULL")}  # fmt: skip
 
     def shown(self, scope: str) -> list[tuple[str, str, int]]:
         """Return (kind, id, version) of all that a scope shows."""
@@ -272,6 +304,12 @@ class Memory:
             for n, name, body, contained, taken, receipt in found
         ]  # fmt: skip
 
+    def own(self, kind: str, rec: str) -> list[Mapping[str, Any]]:
+        """Return the edits of a record that lie over its row, in their order."""
+        found = self.ask("SELECT body FROM replica_log WHERE kind = ? AND rec = ? "
+                         "AND contained = 0 ORDER BY seq", kind, rec)  # fmt: skip
+        return [load(body) for (body,) in found]
+
     def answered(self, edit: str, receipt: Mapping[str, Any]) -> None:
         """Keep the receipt of an edit; the latest answer counts."""
         self.ask("UPDATE replica_log SET receipt = ? WHERE id = ?",
@@ -283,6 +321,12 @@ class Memory:
                  now_ms, last_n)  # fmt: skip
         self.ask("UPDATE replica_log SET taken_ms = NULL WHERE n > ? AND taken_ms IS NOT NULL",
                  last_n)  # fmt: skip
+
+    def last_taken(self, *, after: int) -> int:
+        """Return the number of the last edit beyond one that the server once had, 0 for none."""
+        found = self.ask("SELECT max(n) FROM replica_log WHERE n > ? AND taken_ms IS NOT NULL",
+                         after)  # fmt: skip
+        return found[0][0] or 0
 
     def renumber(self) -> int:
         """Number all that the log still holds from 1 and return the next number.

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.prove.country import Country, Plan, kinds_seen
 from tests.prove.engines import PostgresSim
-from tests.prove.plan import look_seldom_for_garbage, on_stderr, silent
+from tests.prove.plan import look_for_no_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation.demands import Violation
 from tests.simulation.run import DETAIL_MAX
@@ -70,7 +70,7 @@ def main() -> int:
     for name, default in (("phones", 1000), ("edits", 1_000_000), ("days", 365)):
         parser.add_argument(f"--{name}", type=int, default=default)
     told = parser.parse_args()
-    look_seldom_for_garbage()
+    look_for_no_garbage()
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
     found = prove(told.engine, told.seed, plan, told.sabotage, on_stderr)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))

@@ -26,7 +26,7 @@ from sync.push import Push, push
 from sync.store import FeedRow, Window
 from tests.prove.country import Country, Plan
 from tests.prove.engines import EngineSim, PlainEpochs, open_schema
-from tests.prove.plan import look_seldom_for_garbage, on_stderr, silent
+from tests.prove.plan import look_for_no_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation import upkeep
 from tests.simulation.gate import DatedGate
@@ -315,7 +315,7 @@ def main() -> int:
     parser.add_argument("--edits", type=int, default=200_000)
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="plant a known bug")
     told = vars(parser.parse_args())
-    look_seldom_for_garbage()
+    look_for_no_garbage()
     found = prove(**told, tell=on_stderr)
     print(json.dumps({**told, **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0

@@ -6,7 +6,7 @@ The rules are those of ``tests.simulation``: every class here finds the same thi
 import bisect
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
@@ -63,7 +63,7 @@ class WideStore(MemoryStore):
         parked = row.kind == PARKING.name
         held: Any = self.parked.get(row.record) if parked else self.rows.get(key)
         if row.op == PUT and (known := self.bodies.get(key)) and known[0] is held:
-            return row._replace(body=known[1], rv=held.rv)
+            return FeedRow(*row[:6], held.rv, known[1])
         full = super()._with_body(row)
         if row.op == PUT:
             self.bodies = self.bodies if len(self.bodies) < BODIES_MAX else {}
@@ -102,6 +102,9 @@ class WideStore(MemoryStore):
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
         """Go through the rows in the order of the answer, and no further than it goes."""
+        return Filled(self._bare_feed(windows, limit), self._with_body)
+
+    def _bare_feed(self, windows: Sequence[Window], limit: int) -> list[FeedRow]:
         found: list[FeedRow] = []
         for _, same in itertools.groupby(sorted(windows, key=_turn), key=lambda one: one.turn):
             group = [(window, self._lines(window.scope)) for window in same]
@@ -110,13 +113,32 @@ class WideStore(MemoryStore):
                     present = self.feeds.get(window.scope, {})
                     found += lines.within(window, rank, present, limit - len(found))
                 if len(found) == limit:
-                    return [self._with_body(row) for row in found]
-        return [self._with_body(row) for row in found]
+                    return found
+        return found
 
     def _lines(self, scope: str) -> "Lines":
         if scope not in self.lines:
             self.lines[scope] = Lines.of(self.feeds.get(scope, {}).values())
         return self.lines[scope]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Sequence[FeedRow]):
+    """Rows of a feed that get their bodies when they are looked at: a page seldom takes all."""
+
+    rows: Sequence[FeedRow]
+    fill: Callable[[FeedRow], FeedRow]
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return a row with its body."""
+        return self.fill(self.rows[place])
+
+    def __iter__(self) -> Iterator[FeedRow]:
+        """Yield the rows with their bodies."""
+        return map(self.fill, self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def _turn(window: Window) -> tuple[int, str]:
@@ -291,11 +313,6 @@ class Bag:
         if place < len(self.things):
             self.things[place] = last
             self.places[last] = place
-
-    def sort(self) -> None:
-        """Put the things in their natural order."""
-        self.things.sort()
-        self.places = dict(zip(self.things, range(len(self.things)), strict=True))
 
     def draw(self, rng: random.Random) -> Any:
         """Return one of the things, None when there is none."""

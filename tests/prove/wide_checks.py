@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 OWN_EDITS_EVERY = 5
 ANEW_EVERY = 10
 OWN = (
-    "SELECT kind, rec, id, body, filed, taken_ms, receipt FROM replica_log "
-    "WHERE contained = 0 ORDER BY seq"
+    "SELECT kind, rec, id, length(body), filed, taken_ms IS NULL, receipt IS NULL "
+    "FROM replica_log WHERE contained = 0 ORDER BY seq"
 )
 ROWS_OF_OWN = (
-    "SELECT kind, rec, rv, body FROM replica_row "
+    "SELECT kind, rec, rv, length(body) FROM replica_row "
     "WHERE (kind, rec) IN (SELECT kind, rec FROM replica_log WHERE contained = 0)"
 )
 

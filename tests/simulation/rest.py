@@ -145,8 +145,8 @@ class RestChecks(Demands):
         """
         scopes = self.world.grants.scopes(handset.user, self.world.now_ms)
         granted = set() if handset.wiped else set(scopes)
-        wanted = {key: (record.rv, dict(record.values)) for key, record in records.items()
-                  if granted & set(scopes_of(record))}  # fmt: skip
+        wanted = {key: (record.rv, record.values) for key, record in records.items()
+                  if not granted.isdisjoint(scopes_of(record))}  # fmt: skip
         kept = {(kind, rec): row for kind in ALL
                 for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
         differing = set() if wanted == kept else {

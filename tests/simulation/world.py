@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from sync.clock import Anchors
 from sync.edits import Draft, Edit
-from sync.encoding import load
+from sync.encoding import dump, load
 from sync.errors import Problem
 from sync.pull import Page, Pull, pull
 from sync.push import Push, push
@@ -211,7 +210,7 @@ class World:
         if handset.phone.needs_device:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=self.rng.choice((300, 1500, 65_536)))
-        text = json.dumps(request, ensure_ascii=False)
+        text = dump(request)
         for _ in range(self.rng.choice((1, 1, 1, 1, 2))):
             if self.rng.random() >= self.loss:
                 self._post(Parcel(self._later(), next(self.orders), handset, handset.life,
@@ -298,16 +297,16 @@ class World:
             self._demand_work(request, user)
             pushed = self._push(request["device"], read_drafts(request["edits"]), user, dies=dies)
             if user in self.leavers:
-                return json.dumps({"push": pushed, "pull": None})
+                return dump({"push": pushed, "pull": None})
             page = self._pull(request, user)
         except Problem as problem:
-            return json.dumps({"problem": {"code": problem.code, **problem.extra}})
+            return dump({"problem": {"code": problem.code, **problem.extra}})
         said = (moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
         text, lines = page.as_json(*said), self.first_copies.lines_of(page, *said)
         self.checks.page_made(text, self.grants.scopes(user, self.now_ms))
         if lines is None:
-            return f'{{"push":{json.dumps(pushed)},"pull":{text}}}'
-        return json.dumps({"push": pushed, "lines": lines})
+            return f'{{"push":{dump(pushed)},"pull":{text}}}'
+        return dump({"push": pushed, "lines": lines})
 
     def _demand_work(self, request: Mapping[str, Any], user: int) -> None:
         """Let the phone of somebody who left send what it holds, and do nothing else."""
@@ -381,7 +380,7 @@ class World:
         if renewed:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=4_000_000)
-        text = json.dumps(request, ensure_ascii=False)
+        text = dump(request)
         granted = tuple(self.grants.scopes(handset.user, self.now_ms))
         lingering = self._lingering(handset)
         reply = self.serve(text, handset.user)
