@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync import healing, overlay
 from sync.clock import AHEAD_MS_MAX
+from sync.encoding import dump
 from sync.first_copies import FirstCopies
 from sync.grounds import EMPTIED, barred_by
 from sync.replica_tables import Entry, Memory, Row
@@ -386,7 +387,7 @@ def _fitting(entries: Iterable[Entry]) -> list[Mapping[str, Any]]:
     fitting: list[Mapping[str, Any]] = []
     room = EDIT_BYTES_MAX
     for entry in entries:
-        room -= len(json.dumps(entry.edit, ensure_ascii=False).encode())
+        room -= len(dump(entry.edit).encode())
         if fitting and room < 0:
             break
         fitting.append(entry.edit)

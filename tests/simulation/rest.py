@@ -145,16 +145,12 @@ class RestChecks(Demands):
         """
         scopes = self.world.grants.scopes(handset.user, self.world.now_ms)
         granted = set() if handset.wiped else set(scopes)
-        wanted = {key: (record.rv, record.values) for key, record in records.items()
+        wanted = {key: record for key, record in records.items()
                   if not granted.isdisjoint(scopes_of(record))}  # fmt: skip
-        kept = {(kind, rec): row for kind in ALL
-                for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
-        differing = set() if wanted == kept else {
-            key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)
-        }  # fmt: skip
+        differing = self._differing(handset, wanted)
         self.demand("phones_equal_server", not differing, differing)
-        waiting = {rec for (kind, rec), (_, values) in wanted.items()
-                   if kind == PARKING.name and values["state"] in OPEN_STATES}  # fmt: skip
+        waiting = {rec for (kind, rec), one in wanted.items()
+                   if kind == PARKING.name and one.values["state"] in OPEN_STATES}  # fmt: skip
         offered = {row.rec for row in handset.phone.parked()}
         self.demand("parked_is_shown", offered == waiting, (offered, waiting))
         self.demand("no_alarm", handset.phone.alarms == [], handset.phone.alarms)
@@ -162,6 +158,13 @@ class RestChecks(Demands):
             state = self.world.stand.states().get(scope)
             own = as_hex(scope_digest(handset.phone.memory.shown(scope)))
             self.demand("phone_digest", state is None or own == as_hex(state.digest), scope)
+
+    def _differing(self, handset: Handset, wanted: Mapping[Key, Record]) -> set[Key]:
+        """Return the records that a phone holds otherwise than it should, or should not hold."""
+        right = {key: (record.rv, record.values) for key, record in wanted.items()}
+        kept = {(kind, rec): row for kind in ALL
+                for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
+        return {key for key in right.keys() | kept.keys() if right.get(key) != kept.get(key)}
 
     def _nothing_lost(self, handset: Handset, known: set[str]) -> None:
         """No edit is left behind: bad ones block nobody, restored servers get all again."""
