@@ -7,9 +7,10 @@ method is one local transaction, so a phone may die at any moment. Time and ids 
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sync import healing, overlay
@@ -149,8 +150,8 @@ class Replica:
             NotJson: the values could never be sent.
         """
         with self.memory.whole():
-            rv, _ = self.memory.row(kind, rec) or (0, {})
             shown = self.row(kind, rec)
+            rv = shown.rv if shown else (self.memory.row(kind, rec) or (0, {}))[0]
             known: Mapping[str, Any] = shown.values if shown else {}
             edit = {
                 "n": self.memory.recall("next_n", 1), "id": edit_id, "op": op, "kind": kind,
@@ -297,8 +298,12 @@ class Replica:
             self.memory.drop(scope)
         for scope, names in page.get("out", {}).items():
             self.memory.leave_briefly(scope, names)
-        for item in page["items"]:
-            self.take(item)
+        for puts, items in groupby(page["items"], _is_put):
+            if puts:
+                self._put(list(items))
+            else:
+                for item in items:
+                    self._lose(item)
         self.memory.keep(cursor=page["to"], upgrade=None)
         self._look_back(page)
         self.memory.taken(page["last_n"], server_ms)
@@ -327,13 +332,16 @@ class Replica:
             self.memory.keep(anchor={"text": anchor, "monotonic_ms": now.monotonic_ms,
                                      "boot": now.boot, "device": self.device})  # fmt: skip
 
-    def take(self, item: Mapping[str, Any]) -> None:
-        """Take one item of a page as it says."""
+    def _put(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Take the rows that a page shows, one after the other."""
+        self.memory.put_all([(one["s"], one["t"], one["id"], one["rv"], one["f"]) for one in items])
+        for one in items:
+            self.memory.unsay(one["f"].get(EMPTIED) or (), rec=one["id"])
+
+    def _lose(self, item: Mapping[str, Any]) -> None:
+        """Take an item of a page that shows nothing any more, as it says."""
         scope, kind, rec = item["s"], item["t"], item["id"]
-        if item["op"] == "put":
-            self.memory.put(scope, kind, rec, rv=item["rv"], values=item["f"])
-            self.memory.unsay(item["f"].get(EMPTIED) or (), rec=rec)
-        elif item["op"] == "out":
+        if item["op"] == "out":
             self.memory.leave(scope, kind, rec)
         elif item["op"] == "del":
             self.memory.leave(scope, kind, rec)
@@ -380,6 +388,10 @@ class Replica:
     def conflicts(self) -> list[Row]:
         """Return the conflicts that nobody has resolved yet."""
         return overlay.conflicts(self.memory)
+
+
+def _is_put(item: Mapping[str, Any]) -> bool:
+    return bool(item["op"] == "put")
 
 
 def _fitting(entries: Iterable[Entry]) -> list[Mapping[str, Any]]:

@@ -1,6 +1,6 @@
 """What a phone keeps in its own database: rows, who shows them, the log of edits, its state."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS replica_log (
     rec TEXT NOT NULL, body TEXT NOT NULL, contained INTEGER NOT NULL DEFAULT 0,
     filed INTEGER NOT NULL DEFAULT 0, taken_ms INTEGER, receipt TEXT);
 CREATE INDEX IF NOT EXISTS replica_log_rec ON replica_log (kind, rec);
+CREATE INDEX IF NOT EXISTS replica_log_unsent ON replica_log (n) WHERE taken_ms IS NULL;
 CREATE INDEX IF NOT EXISTS replica_log_own ON replica_log (kind, rec) WHERE contained = 0;
 CREATE TABLE IF NOT EXISTS replica_copy (
     scope TEXT PRIMARY KEY, tag TEXT NOT NULL, body BLOB NOT NULL);
@@ -131,10 +132,16 @@ class Memory:
 
     def put(self, scope: str, kind: str, rec: str, *, rv: int, values: Mapping[str, Any]) -> None:
         """Write a pulled row and that a scope shows it."""
-        self.ask("INSERT INTO replica_row VALUES (?, ?, ?, ?) ON CONFLICT (kind, rec) "
-                 "DO UPDATE SET rv = excluded.rv, body = excluded.body",
-                 kind, rec, rv, dump(values))  # fmt: skip
-        self._show(scope, kind, rec)
+        self.put_all([(scope, kind, rec, rv, values)])
+
+    def put_all(self, rows: Sequence[tuple[str, str, str, int, Mapping[str, Any]]]) -> None:
+        """Write pulled rows, each (scope, kind, id, version, values), and what shows them."""
+        self.connection.executemany(
+            "INSERT INTO replica_row VALUES (?, ?, ?, ?) ON CONFLICT (kind, rec) "
+            "DO UPDATE SET rv = excluded.rv, body = excluded.body",
+            [(kind, rec, rv, dump(values)) for _, kind, rec, rv, values in rows],
+        )
+        self._show([row[:3] for row in rows])
 
     def put_older(
         self, scope: str, kind: str, rec: str, *, rv: int, values: Mapping[str, Any]
@@ -146,14 +153,16 @@ class Memory:
             kind, rec, rv, scope,
         )  # fmt: skip
         if newer:
-            self._show(scope, kind, rec)
+            self._show([(scope, kind, rec)])
         else:
             self.put(scope, kind, rec, rv=rv, values=values)
 
-    def _show(self, scope: str, kind: str, rec: str) -> None:
-        self.ask("INSERT INTO replica_member VALUES (?, ?, ?, 0) "
-                 "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
-                 scope, kind, rec)  # fmt: skip
+    def _show(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        self.connection.executemany(
+            "INSERT INTO replica_member VALUES (?, ?, ?, 0) "
+            "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
+            rows,
+        )
 
     def leave(self, scope: str, kind: str, rec: str) -> None:
         """Forget that a scope shows a row; the row itself stays until the pull is complete."""
