@@ -108,8 +108,8 @@ class Recorded(Country):
         self.stand.trace.append(Line("push", self.now_ms, asked, _text(answer)))
         return answer
 
-    def _pull(self, request: Mapping[str, Any], user: int) -> Page:
-        page = super()._pull(request, user)
+    def _pull(self, request: Mapping[str, Any], user: int, marks: int) -> Page:
+        page = super()._pull(request, user, marks)
         asked = Pulled(request["device"], self.grants.scopes(user, self.now_ms),
                        request["cursor"], request["want_bytes"],
                        request.get("brief", False))  # fmt: skip

@@ -93,10 +93,12 @@ class Copies:
 
     # -- pulls in lines -----------------------------------------------------------------------
 
-    def lines_of(self, page: Page, now: str, anchor: str) -> str | None:
-        """Return a page in lines, as far as they get through; now and then only."""
-        if self.good_line or self.rng.random() > 0.3:
-            return None
+    def marks(self) -> int:
+        """Tell after how many rows the next page has a cursor: 0 unless it goes in lines."""
+        return 0 if self.good_line or self.rng.random() > 0.3 else MARK_EVERY
+
+    def lines_of(self, page: Page, now: str, anchor: str) -> str:
+        """Return a page in lines, as far as they get through."""
         raw = "\n".join([*page.as_lines(now, anchor), ""]).encode()
         cut = self.rng.choice((len(raw), self.rng.randrange(len(raw) + 1)))
         return "\n".join([*whole_lines(raw[:cut]), ""])

@@ -18,7 +18,7 @@ from sync.upkeep import Erasure
 from sync.wire import read_drafts
 from tests.simulation import upkeep
 from tests.simulation.checks import Checks
-from tests.simulation.copies import MARK_EVERY, Copies
+from tests.simulation.copies import Copies
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
 from tests.simulation.gate import DatedGate, Grant, Grants
 from tests.simulation.handset import Handset
@@ -298,15 +298,16 @@ class World:
             pushed = self._push(request["device"], read_drafts(request["edits"]), user, dies=dies)
             if user in self.leavers:
                 return dump({"push": pushed, "pull": None})
-            page = self._pull(request, user)
+            marks = self.first_copies.marks()
+            page = self._pull(request, user, marks)
         except Problem as problem:
             return dump({"problem": {"code": problem.code, **problem.extra}})
         said = (moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
-        text, lines = page.as_json(*said), self.first_copies.lines_of(page, *said)
+        text = page.as_json(*said)
         self.checks.page_made(text, self.grants.scopes(user, self.now_ms))
-        if lines is None:
+        if not marks:
             return f'{{"push":{dump(pushed)},"pull":{text}}}'
-        return dump({"push": pushed, "lines": lines})
+        return dump({"push": pushed, "lines": self.first_copies.lines_of(page, *said)})
 
     def _demand_work(self, request: Mapping[str, Any], user: int) -> None:
         """Let the phone of somebody who left send what it holds, and do nothing else."""
@@ -335,7 +336,7 @@ class World:
             self.figures["edits"] += len(store.batch.ledger)
             self.checks.committed(store.batch, user=user)
 
-    def _pull(self, request: Mapping[str, Any], user: int) -> Page:
+    def _pull(self, request: Mapping[str, Any], user: int, marks: int) -> Page:
         scopes = self.grants.scopes(user, self.now_ms)
         with self.stand.open() as store:
             device = store.device(request["device"])
@@ -343,7 +344,7 @@ class World:
                 raise Problem(404, "unknown_device")
             brief = request.get("brief", False) and user != 2
             asked = Pull(scopes, request["cursor"], device, request["want_bytes"],
-                         mark_every=MARK_EVERY, brief=brief,
+                         mark_every=marks, brief=brief,
                          linger=partial(self.regrid.lingering, user))  # fmt: skip
             page = pull(store, asked)
             if page.wiped:
