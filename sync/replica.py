@@ -7,17 +7,16 @@ method is one local transaction, so a phone may die at any moment. Time and ids 
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sync import healing, overlay
+from sync import healing, overlay, page_items
 from sync.clock import AHEAD_MS_MAX
 from sync.encoding import dump
 from sync.first_copies import FirstCopies
-from sync.grounds import EMPTIED, barred_by
+from sync.grounds import barred_by
 from sync.replica_tables import Entry, Memory, Row
 from sync.wire import read_json
 
@@ -298,12 +297,7 @@ class Replica:
             self.memory.drop(scope)
         for scope, names in page.get("out", {}).items():
             self.memory.leave_briefly(scope, names)
-        for puts, items in groupby(page["items"], _is_put):
-            if puts:
-                self._put(list(items))
-            else:
-                for item in items:
-                    self._lose(item)
+        page_items.take(self.memory, page["items"])
         self.memory.keep(cursor=page["to"], upgrade=None)
         self._look_back(page)
         self.memory.taken(page["last_n"], server_ms)
@@ -331,23 +325,6 @@ class Replica:
         if sent.boot == now.boot and 0 <= trip_ms <= ANCHOR_TRIP_MS_MAX:
             self.memory.keep(anchor={"text": anchor, "monotonic_ms": now.monotonic_ms,
                                      "boot": now.boot, "device": self.device})  # fmt: skip
-
-    def _put(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Take the rows that a page shows, one after the other."""
-        self.memory.put_all([(one["s"], one["t"], one["id"], one["rv"], one["f"]) for one in items])
-        for one in items:
-            self.memory.unsay(one["f"].get(EMPTIED) or (), rec=one["id"])
-
-    def _lose(self, item: Mapping[str, Any]) -> None:
-        """Take an item of a page that shows nothing any more, as it says."""
-        scope, kind, rec = item["s"], item["t"], item["id"]
-        if item["op"] == "out":
-            self.memory.leave(scope, kind, rec)
-        elif item["op"] == "del":
-            self.memory.leave(scope, kind, rec)
-            self.memory.erase_orphan(kind, rec)
-        else:
-            self.memory.erase(kind, rec)
 
     def _complete(self, page: Mapping[str, Any], server_ms: int) -> None:
         """Make the copy whole: nothing too much, nothing too old, and prove it.
@@ -388,10 +365,6 @@ class Replica:
     def conflicts(self) -> list[Row]:
         """Return the conflicts that nobody has resolved yet."""
         return overlay.conflicts(self.memory)
-
-
-def _is_put(item: Mapping[str, Any]) -> bool:
-    return bool(item["op"] == "put")
 
 
 def _fitting(entries: Iterable[Entry]) -> list[Mapping[str, Any]]:

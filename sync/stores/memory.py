@@ -62,6 +62,10 @@ class MemoryStore:
         """Return the next edit ids of the ledger, in their order."""
         return sorted(name for name in self.ledger if name > after)[:limit]
 
+    def ids_after(self, kind: str, after: str, limit: int) -> Sequence[str]:
+        """Return the next ids of a kind, in their order."""
+        return sorted(name for of, name in self.rows if of == kind and name > after)[:limit]
+
     def with_content(self, names: Sequence[str]) -> list[str]:
         """Return those of these edit ids of which the ledger holds more than what came of them."""
         return [name for name in names if _has_content(self.ledger[name])]

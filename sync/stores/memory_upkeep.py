@@ -67,7 +67,7 @@ class MemoryUpkeep:
 
     def ids_after(self, kind: str, after: str, limit: int) -> Sequence[str]:
         """Return the next ids of a kind."""
-        return sorted(name for of, name in self.store.rows if of == kind and name > after)[:limit]
+        return self.store.ids_after(kind, after, limit)
 
     def remove(self, kind: str, records: Collection[str]) -> None:
         """Delete the rows of records that no scope shows any more."""

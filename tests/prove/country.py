@@ -141,6 +141,7 @@ class Country(World):
 
     grants_class = WideGrants
     checks_class = WideChecks
+    portions = (1, 2, 1_000_000)
     worker_class = Walker
     office_class = Desk
     checks: WideChecks

@@ -16,13 +16,14 @@ from sync.edits import Parked
 from sync.parking import OPEN_STATES, PARKING
 from sync.store import PUT, Batch, FeedRow, Window
 from sync.stores.memory import MemoryStore
+from sync.upkeep import FIRST_ID
 from tests.simulation.gate import Grants
 from tests.simulation.stands import Crash, MemorySim, Watched
 
 Key = tuple[str, str]
 BODIES_MAX = 400_000
 SPARSE = 2
-DERIVED = ("in_order", "bare", "bodies", "lines")
+DERIVED = ("in_order", "passing", "bare", "bodies", "lines")
 
 
 @dataclass
@@ -42,6 +43,16 @@ class WideStore(MemoryStore):
             self.in_order = sorted([*self.in_order, *sorted(new)])
         first = bisect.bisect_right(self.in_order, after)
         return self.in_order[first : first + limit]
+
+    passing: tuple[str, list[str]] = field(default=("", []))
+    """A kind, and the ids that it had when somebody began to go through them."""
+
+    def ids_after(self, kind: str, after: str, limit: int) -> Sequence[str]:
+        """Sort the ids of a kind only for whoever begins to go through them."""
+        if after == FIRST_ID or self.passing[0] != kind:
+            self.passing = (kind, sorted(name for of, name in self.rows if of == kind))
+        first = bisect.bisect_right(self.passing[1], after)
+        return self.passing[1][first : first + limit]
 
     bare: set[str] = field(default_factory=set)
     """Ids of the ledger that were found without content."""

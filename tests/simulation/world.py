@@ -52,6 +52,8 @@ class World:
     users: Sequence[int] = (1, 1, 2, 3, 4)
     """Who carries each phone."""
     grids: Sequence[int] = GRIDS
+    portions: Sequence[int] = (1, 2, 99)
+    """After how many portions a compaction is stopped; the last is enough for all."""
     grants_class: type[Grants] = Grants
     checks_class: type[Checks] = Checks
     handset_class: type[Handset] = Handset
@@ -185,7 +187,7 @@ class World:
     def compact(self) -> None:
         """What is old is forgotten, unless the command is stopped on its way."""
         keeping = upkeep.keeping(self.rng)
-        upkeep.compact(self.stand, self.now_ms, keeping, portions=self.rng.choice((1, 2, 99)))
+        upkeep.compact(self.stand, self.now_ms, keeping, portions=self.rng.choice(self.portions))
         self.checks.replaced()
 
     def erase(self) -> None:
