@@ -5,12 +5,10 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, TypeGuard
 
 AHEAD_MS_MAX = 60_000
 SUSPECT_MS = 300_000
-ANCHOR_LENGTH = 20
 _MAC_BYTES = 9
 _TIME_BYTES = 6
 
@@ -24,29 +22,22 @@ class Anchors:
     def issue(self, now_ms: int, device: str) -> str:
         """Return an anchor for a device."""
         time = now_ms.to_bytes(_TIME_BYTES, "big")
-        return base64.urlsafe_b64encode(time + self.mac(time, device)).decode()
+        return base64.urlsafe_b64encode(time + self._mac(time, device)).decode()
 
     def read(self, anchor: Any, device: str) -> int | None:
         """Return the server time in ms of an anchor, or None when it is not ours."""
-        if not isinstance(anchor, str) or len(anchor) != ANCHOR_LENGTH:
+        if not isinstance(anchor, str) or len(anchor) != 20:
             return None
-        return _read(self, anchor, device)
+        try:
+            raw = base64.urlsafe_b64decode(anchor.encode("ascii"))
+        except ValueError:
+            return None
+        time, mac = raw[:_TIME_BYTES], raw[_TIME_BYTES:]
+        genuine = hmac.compare_digest(mac, self._mac(time, device))
+        return int.from_bytes(time, "big") if genuine else None
 
-    def mac(self, time: bytes, device: str) -> bytes:
-        """Return the code that makes a time and a device an anchor of ours."""
+    def _mac(self, time: bytes, device: str) -> bytes:
         return hmac.digest(self.key, time + device.encode(), hashlib.sha256)[:_MAC_BYTES]
-
-
-@lru_cache(maxsize=4096)
-def _read(anchors: Anchors, anchor: str, device: str) -> int | None:
-    """Read an anchor of the right length; all edits between two exchanges bear the same one."""
-    try:
-        raw = base64.urlsafe_b64decode(anchor.encode("ascii"))
-    except ValueError:
-        return None
-    time, mac = raw[:_TIME_BYTES], raw[_TIME_BYTES:]
-    genuine = hmac.compare_digest(mac, anchors.mac(time, device))
-    return int.from_bytes(time, "big") if genuine else None
 
 
 @dataclass(frozen=True, slots=True)

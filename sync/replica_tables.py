@@ -166,9 +166,7 @@ class Memory:
 
     def leave(self, scope: str, kind: str, rec: str) -> None:
         """Forget that a scope shows a row; the row itself stays until the pull is complete."""
-        self.ask("DELETE FROM replica_member WHERE scope = ? AND kind = ? AND rec = ?",
-                 scope, kind, rec)  # fmt: skip
-        self.keep(left=True)
+        self._unshow("scope = ? AND kind = ? AND rec = ?", scope, kind, rec)
 
     def leave_briefly(self, scope: str, names: str) -> None:
         """Forget that a scope shows the rows with these brief names, one after the other."""
@@ -231,7 +229,7 @@ class Memory:
         for scope in scopes or ():
             self.ask("UPDATE replica_member SET stale = 1 WHERE scope = ?", scope)
 
-    def sweep(self, scopes: set[str], *, keep_stale: bool = False) -> None:
+    def sweep(self, scopes: set[str], *, keep_stale: bool) -> None:
         """Drop what is stale, what no granted scope shows, and what nothing shows any more.
 
         Args:

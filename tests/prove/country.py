@@ -17,7 +17,6 @@ from sync.edits import Draft, Parked, Record
 from sync.encoding import dump, load
 from sync.parking import OPEN_STATES, PARKING, as_record
 from sync.replica_tables import Row
-from tests.prove.large_pages import ask_for_large_pages
 from tests.prove.plan import Plan, silent
 from tests.prove.wide import Bag, WideGrants, changed
 from tests.prove.wide_checks import WideChecks
@@ -141,7 +140,6 @@ class Country(World):
 
     grants_class = WideGrants
     checks_class = WideChecks
-    portions = (1, 2, 1_000_000)
     worker_class = Walker
     office_class = Desk
     checks: WideChecks
@@ -214,7 +212,6 @@ class Country(World):
             self.back_up_server()  # that of any other night would never be used
         self._some_rest(self.rng.choice(self.grids))
         if self.day % TELL_DAYS == 0:
-            ask_for_large_pages()
             self.tell(f"day {self.day}: {self.figures['edits']} edits")
         between = max(1, self.plan.days // self.plan.rests)
         if self.day % between == 0 and self.day // between < self.plan.rests:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.prove.country import Country, Plan, kinds_seen
 from tests.prove.engines import PostgresSim
+from tests.prove.large_pages import ask_for_large_pages
 from tests.prove.plan import look_for_no_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation.demands import Violation
@@ -61,6 +62,12 @@ def prove(
     }  # fmt: skip
 
 
+def _watched(word: str) -> None:
+    """Tell whoever waits how far a long run is; its memory has grown since the last word."""
+    on_stderr(word)
+    ask_for_large_pages()
+
+
 def main() -> int:
     """Run from the command line: print one line of JSON, fail on a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove.sim", description=__doc__)
@@ -72,7 +79,7 @@ def main() -> int:
     told = parser.parse_args()
     look_for_no_garbage()
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
-    found = prove(told.engine, told.seed, plan, told.sabotage, on_stderr)
+    found = prove(told.engine, told.seed, plan, told.sabotage, _watched)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0
 

@@ -44,7 +44,7 @@ class WideStore(MemoryStore):
         first = bisect.bisect_right(self.in_order, after)
         return self.in_order[first : first + limit]
 
-    passing: tuple[str, list[str]] = field(default=("", []))
+    passing: tuple[str, list[str]] = field(default_factory=lambda: ("", []))
     """A kind, and the ids that it had when somebody began to go through them."""
 
     def ids_after(self, kind: str, after: str, limit: int) -> Sequence[str]:
@@ -74,7 +74,7 @@ class WideStore(MemoryStore):
         parked = row.kind == PARKING.name
         held: Any = self.parked.get(row.record) if parked else self.rows.get(key)
         if row.op == PUT and (known := self.bodies.get(key)) and known[0] is held:
-            return FeedRow(*row[:6], held.rv, known[1])
+            return row._replace(body=known[1], rv=held.rv)
         full = super()._with_body(row)
         if row.op == PUT:
             self.bodies = self.bodies if len(self.bodies) < BODIES_MAX else {}

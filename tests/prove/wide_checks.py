@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 OWN_EDITS_EVERY = 5
 ANEW_EVERY = 10
 OWN = (
-    "SELECT kind, rec, id, length(body), filed, taken_ms IS NULL, receipt IS NULL "
-    "FROM replica_log WHERE contained = 0 ORDER BY seq"
+    "SELECT kind, rec, id, body, filed, taken_ms, receipt FROM replica_log "
+    "WHERE contained = 0 ORDER BY seq"
 )
 ROWS_OF_OWN = (
-    "SELECT kind, rec, rv, length(body) FROM replica_row "
+    "SELECT kind, rec, rv, body FROM replica_row "
     "WHERE (kind, rec) IN (SELECT kind, rec FROM replica_log WHERE contained = 0)"
 )
 HELD = "SELECT kind, rec, rv, body FROM replica_row"
@@ -36,8 +36,6 @@ class WideChecks(Checks):
         super().__init__(world)
         self.followers: dict[str, dict[Key, None]] = {}
         """For each record, those that follow it, or did once."""
-        self.texts: dict[Key, tuple[Record, list[Any]]] = {}
-        """The text of each record, with the record that it is of."""
         self.looked: dict[int, dict[Key, int]] = {}
         """For each phone, what its own edits were shown from when last looked at."""
 
@@ -103,16 +101,9 @@ class WideChecks(Checks):
         """Look into the values only of what is not the same to the letter."""
         held = {(kind, rec): row for kind, rec, *row in handset.phone.memory.ask(HELD)}
         same = held.keys() == wanted.keys() and all(
-            held[key] == self._written(key, one) for key, one in wanted.items()
+            held[key] == [one.rv, dump(one.values)] for key, one in wanted.items()
         )
         return set() if same else super()._differing(handset, wanted)
-
-    def _written(self, key: Key, record: Record) -> list[Any]:
-        """Return version and text of a record, as a phone keeps them."""
-        known = self.texts.get(key)
-        if known is None or known[0] is not record:
-            known = self.texts[key] = (record, [record.rv, dump(record.values)])
-        return known[1]
 
     def phone_equals_server(self, handset: Handset) -> None:
         """A phone holds what the server holds in its scopes, and nothing else."""

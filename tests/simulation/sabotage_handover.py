@@ -100,7 +100,7 @@ def dropped_never(world: "World") -> Iterator[None]:
     def wrong(given: Any, left: Any, request: Any, *, complete: bool) -> Any:
         return right(given, left, request, complete=False)
 
-    def sweep(self: Any, scopes: set[str], *, keep_stale: bool = False) -> None:
+    def sweep(self: Any, scopes: set[str], *, keep_stale: bool) -> None:
         self.ask("DELETE FROM replica_member WHERE stale = ?", -1 if keep_stale else 1)
 
     with _instead((pull, "_kept", wrong), (replica_tables.Memory, "sweep", sweep)):

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -39,6 +40,8 @@ WORLD_EVENTS = {
     "erase": 1,
     "cover": 2, "merge": 2, "split": 2, "dismiss": 2,
 }  # fmt: skip
+PORTIONS = (1, 2, sys.maxsize)
+"""After how many portions a compaction is stopped, if it is."""
 DRAIN_MS = 72 * 3_600_000
 SKEWS_MS = (0, 0, 40_000, -90_000, 30 * 86_400_000, -30 * 86_400_000, 50 * 365 * 86_400_000)
 
@@ -52,8 +55,6 @@ class World:
     users: Sequence[int] = (1, 1, 2, 3, 4)
     """Who carries each phone."""
     grids: Sequence[int] = GRIDS
-    portions: Sequence[int] = (1, 2, 99)
-    """After how many portions a compaction is stopped; the last is enough for all."""
     grants_class: type[Grants] = Grants
     checks_class: type[Checks] = Checks
     handset_class: type[Handset] = Handset
@@ -187,7 +188,7 @@ class World:
     def compact(self) -> None:
         """What is old is forgotten, unless the command is stopped on its way."""
         keeping = upkeep.keeping(self.rng)
-        upkeep.compact(self.stand, self.now_ms, keeping, portions=self.rng.choice(self.portions))
+        upkeep.compact(self.stand, self.now_ms, keeping, portions=self.rng.choice(PORTIONS))
         self.checks.replaced()
 
     def erase(self) -> None:

@@ -355,3 +355,12 @@ def test_a_phone_that_dies_in_the_middle_of_a_page_has_taken_nothing(ann: Worker
     assert ann.phone.receipts() == []
     ann.sync()
     assert len(ann.phone.rows("plot")) == 1
+
+
+def test_an_edit_that_fails_leaves_the_phone_as_it_was_also_after_a_restart(ann: Worker) -> None:
+    ann.edit("create", "plot", name_of(1), grid=7, name="a")
+    before = dict(ann.phone.memory.state)
+    with pytest.raises(NotJson):
+        ann.edit("create", "plot", name_of(2), grid=7, name=float("nan"))
+    assert before == ann.phone.memory.state
+    assert before == dict(ann.phone.memory.ask("SELECT name, value FROM replica_state"))
