@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 AHEAD_MS_MAX = 60_000
@@ -41,6 +41,21 @@ class Anchors:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorsOfBatch(Anchors):
+    """Anchors that are read once for all edits of a batch: most of it names the same one."""
+
+    known: dict[tuple[Any, str], int | None] = field(default_factory=dict)
+
+    def read(self, anchor: Any, device: str) -> int | None:
+        """Return the server time in ms of an anchor, or None when it is not ours."""
+        if not isinstance(anchor, str):
+            return None
+        if (anchor, device) not in self.known:
+            self.known[anchor, device] = Anchors.read(self, anchor, device)
+        return self.known[anchor, device]
+
+
+@dataclass(frozen=True, slots=True)
 class ActTime:
     """When an edit was made.
 
@@ -60,7 +75,9 @@ class ActTime:
         Args:
             seen_ms: the latest stamp that the author cannot have been unaware of.
         """
-        return replace(self, suspect=self.suspect or self.ms + SUSPECT_MS < seen_ms)
+        if self.suspect or self.ms + SUSPECT_MS >= seen_ms:
+            return self
+        return replace(self, suspect=True)
 
 
 def act_time(at: Mapping[str, Any], *, received_ms: int, device: str, anchors: Anchors) -> ActTime:

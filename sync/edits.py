@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import operator
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -29,6 +30,9 @@ class Mark(NamedTuple):
     def order(self) -> tuple[int, str, str]:
         """Return what decides between concurrent writers."""
         return (self.ms, self.device, self.edit)
+
+
+_RV = operator.attrgetter("rv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,9 @@ class Record:
     @property
     def mere_moves(self) -> frozenset[int]:
         """Return the versions that only moved the record: nobody's work stands in them."""
-        moves = (unit[1:].partition(" ")[0] for unit in self.marks if unit.startswith(TRAIL))
-        return frozenset(int(move[:-1]) for move in moves if move.endswith(MERE))
+        trails = [unit for unit in self.marks if unit[0] == TRAIL]
+        moves = [unit[1:].partition(" ")[0] for unit in trails]
+        return frozenset([int(move[:-1]) for move in moves if move.endswith(MERE)])
 
     def written_since(self, base: int, device: str) -> dict[str, Mark]:
         """Return the marks of what others have written since a version, mere moves left out."""
@@ -110,8 +115,7 @@ class Record:
     def written(self, values: Mapping[str, Any], units: Mapping[str, Mark], rv: int) -> "Record":
         """Return the next version of the record; all units are written by one edit."""
         moves = self.mere_moves
-        latest = max((mark for mark in self.marks.values() if mark.rv not in moves),
-                     key=lambda mark: mark.rv)  # fmt: skip
+        latest = max([mark for mark in self.marks.values() if mark.rv not in moves], key=_RV)
         marks = {**self.marks, **units}
         if any(mark.device != latest.device for mark in units.values() if mark.rv == rv):
             marks[OTHER] = latest
@@ -148,8 +152,11 @@ class Receipt:
 
     def as_json(self) -> dict[str, Any]:
         """Return the wire shape, without what is empty."""
-        shape = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in shape.items() if value not in (None, ())}
+        return {
+            name: value
+            for name in self.__slots__
+            if (value := getattr(self, name)) is not None and value != ()
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,6 @@ def is_erased(records: Iterable[Record | None], parked: Parked | None) -> bool:
 
 def keys_of(edit: Edit, kind: Kind) -> list[Key]:
     """Return the records without which an edit makes no sense."""
-    required = [(one.refers, str(edit.set.get(one.name))) for one in kind.fields
-                if one.refers and one.required]  # fmt: skip
+    required = [(other, str(edit.set.get(name))) for name, other in kind.references.items()
+                if kind.by_name[name].required]  # fmt: skip
     return [(kind.name, edit.rec), *required]

@@ -12,7 +12,7 @@ from typing import Any
 
 from sync import acts, grounds, handover, merge, parking, telling
 from sync.barring import Barring
-from sync.clock import ActTime, Anchors, act_time, effective_stamp
+from sync.clock import ActTime, Anchors, AnchorsOfBatch, act_time, effective_stamp
 from sync.closing import Closing
 from sync.edits import (
     OPS,
@@ -126,6 +126,7 @@ class Run:
     def __init__(self, store: Store, context: Push, device: Device) -> None:
         self.context = context
         self.batch = Batch(device=device, device_before=device)
+        self.anchors = AnchorsOfBatch(context.anchors.key)
         self.reading = Reading(store, context.kinds, self.batch)
         self.results: dict[str, Mapping[str, Any]] = {}
         self.clashes: list[tuple[merge.Clash, Key, Edit, Mark]] = []
@@ -133,6 +134,7 @@ class Run:
         self.sent: dict[str, Edit] = {}
         self.barred: dict[str, tuple[str, ...]] = {}
         self.parked_before: dict[str, Parked | None] = {}
+        self.barring = Barring(self)
 
     def take(self, drafts: Sequence[Draft], known: Mapping[str, Known]) -> None:
         """Decide every edit, in order, and fill the batch."""
@@ -169,12 +171,12 @@ class Run:
 
     def _is_open(self, edit: Edit) -> bool:
         """Tell whether an edit is of a known kind, about nothing that has been erased."""
-        return self.reading.kind(edit) is not None and not Barring(self).concerns(edit)
+        return self.reading.kind(edit) is not None and not self.barring.concerns(edit)
 
     def _work(self, edit: Edit) -> Work:
         context = self.context
         work = self.reading.work(edit, received_ms=context.received_ms, device=context.device,
-                                 anchors=context.anchors)  # fmt: skip
+                                 anchors=self.anchors)  # fmt: skip
         sent = self.sent.get(edit.id)
         return replace(work, spoken=sent.schema) if sent else work
 
@@ -197,9 +199,8 @@ class Run:
 
     def _decide(self, draft: Draft) -> None:
         edit = draft.edit
-        barring = Barring(self)
-        if barring.concerns(edit):
-            barring.answer(edit)
+        if self.barring.concerns(edit):
+            self.barring.answer(edit)
             return
         try:
             if draft.code:
@@ -333,7 +334,7 @@ class Run:
 
     def _plain_act(self, edit: Edit) -> ActTime:
         act = act_time(edit.at, received_ms=self.context.received_ms, device=self.context.device,
-                       anchors=self.context.anchors)  # fmt: skip
+                       anchors=self.anchors)  # fmt: skip
         return act.after(self.batch.device.last_ms)
 
     def scope_of(self, edit: Edit) -> str | None:

@@ -136,7 +136,7 @@ class Release:
         if edit.op not in REPLAYED_OPS:
             raise Refusal("malformed_edit" if edit.op in DECISIONS else "unknown_op")
         work = run.reading.work(edit, received_ms=parked.parked_ms, device=parked.device,
-                                anchors=run.context.anchors)  # fmt: skip
+                                anchors=run.anchors)  # fmt: skip
         creating = edit.op == "create"
         values = work.kind.check(edit.set, creating=creating, op=edit.op)
         if (work.record is None) != (edit.op == "create"):

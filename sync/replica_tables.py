@@ -135,10 +135,14 @@ class Memory:
         self.put_all([(scope, kind, rec, rv, values)])
 
     def put_all(self, rows: Sequence[tuple[str, str, str, int, Mapping[str, Any]]]) -> None:
-        """Write pulled rows, each (scope, kind, id, version, values), and what shows them."""
+        """Write pulled rows, each (scope, kind, id, version, values), and what shows them.
+
+        A scope that is sent anew brings mostly what is there: flash memory is not worn by it.
+        """
         self.connection.executemany(
             "INSERT INTO replica_row VALUES (?, ?, ?, ?) ON CONFLICT (kind, rec) "
-            "DO UPDATE SET rv = excluded.rv, body = excluded.body",
+            "DO UPDATE SET rv = excluded.rv, body = excluded.body "
+            "WHERE rv != excluded.rv OR body != excluded.body",
             [(kind, rec, rv, dump(values)) for _, kind, rec, rv, values in rows],
         )
         self._show([row[:3] for row in rows])
@@ -160,7 +164,7 @@ class Memory:
     def _show(self, rows: Sequence[tuple[str, str, str]]) -> None:
         self.connection.executemany(
             "INSERT INTO replica_member VALUES (?, ?, ?, 0) "
-            "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0",
+            "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0 WHERE stale = 1",
             rows,
         )
 
@@ -225,9 +229,9 @@ class Memory:
     def doubt(self, scopes: list[str] | None = None) -> None:
         """Mark all that these scopes show as stale: it goes unless it is sent again."""
         if scopes is None:
-            self.ask("UPDATE replica_member SET stale = 1")
+            self.ask("UPDATE replica_member SET stale = 1 WHERE stale = 0")
         for scope in scopes or ():
-            self.ask("UPDATE replica_member SET stale = 1 WHERE scope = ?", scope)
+            self.ask("UPDATE replica_member SET stale = 1 WHERE scope = ? AND stale = 0", scope)
 
     def sweep(self, scopes: set[str], *, keep_stale: bool) -> None:
         """Drop what is stale, what no granted scope shows, and what nothing shows any more.

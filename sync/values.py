@@ -128,6 +128,8 @@ class Identity:
 
 def as_identity(value: Any) -> str | None:
     """Return an id normalised, or None when the value is none."""
+    if value is None:
+        return None
     try:
         return Identity().check(value)
     except Invalid:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sync.edits import OPS, Draft, Edit
@@ -137,15 +136,13 @@ def _draft(index: int, shape: Any) -> Draft:
     except Invalid:
         raise Problem(400, "malformed_edit", pointer=f"/edits/{index}/id") from None
     faults = _faults(shape)
-    edit = Edit(
-        n=n, id=edit_id, op=_text(shape.get("op")), kind=_text(shape.get("kind")),
-        rec=as_identity(shape.get("rec")) or edit_id, base=_base(shape.get("base")),
-        set=_mapping(shape.get("set")), was=_mapping(shape.get("was")),
-        schema=_base(shape.get("schema")) or 1, at=_mapping(shape.get("at")),
-    )  # fmt: skip
     if faults:
-        edit = _whole_body(edit, shape)
-        return Draft(edit, MALFORMED, tuple(faults))
+        return Draft(_as_far_as_readable(n, edit_id, shape), MALFORMED, tuple(faults))
+    edit = Edit(
+        n, edit_id, shape["op"], shape["kind"], as_identity(shape["rec"]) or edit_id,
+        shape.get("base", 0), shape.get("set", {}), shape.get("was", {}),
+        shape.get("schema", 1) or 1, shape.get("at", {}),
+    )  # fmt: skip
     return Draft(edit, None if edit.op in OPS else UNKNOWN_OP)
 
 
@@ -165,9 +162,14 @@ def _faults(shape: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"field": name, "code": code} for name, good, code in checks if not good]
 
 
-def _whole_body(edit: Edit, shape: Mapping[str, Any]) -> Edit:
-    """Keep the whole malformed body: somebody's work may be in it."""
-    return replace(edit, was={"raw": dict(shape)})
+def _as_far_as_readable(n: int, name: str, shape: Mapping[str, Any]) -> Edit:
+    """Return a malformed edit with its whole body: somebody's work may be in it."""
+    return Edit(
+        n=n, id=name, op=_text(shape.get("op")), kind=_text(shape.get("kind")),
+        rec=as_identity(shape.get("rec")) or name, base=_base(shape.get("base")),
+        set=_mapping(shape.get("set")), was={"raw": dict(shape)},
+        schema=_base(shape.get("schema")) or 1, at=_mapping(shape.get("at")),
+    )  # fmt: skip
 
 
 def _is_whole(value: Any) -> bool:

@@ -7,6 +7,7 @@ the server is checked for a few grids on every simulated day, and for all phones
 
 import functools
 import hashlib
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,14 +17,13 @@ from sync import digest
 from sync.edits import Draft, Parked, Record
 from sync.encoding import dump, load
 from sync.parking import OPEN_STATES, PARKING, as_record
-from sync.replica_tables import Row
+from tests.prove.beside import AtOnce
 from tests.prove.plan import Plan, silent
+from tests.prove.staff import Desk, Walker
 from tests.prove.wide import Bag, WideGrants, changed
 from tests.prove.wide_checks import WideChecks
 from tests.simulation.checks import Key
-from tests.simulation.deeds import Office, Worker, new_id
 from tests.simulation.handset import Handset, Made
-from tests.simulation.joining import FEW
 from tests.simulation.rest import scopes_of
 from tests.simulation.stands import Stand, Watched
 from tests.simulation.world import START_MS, World
@@ -33,7 +33,6 @@ PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
 COPIES_MAX = 2
 COMPACT_EVERY = 3
-TRIES = 6
 TELL_DAYS = 10
 ROUNDS_LIVE = 5
 """When faults stop, all phones are equal after so many rounds."""
@@ -41,98 +40,11 @@ EVENTS = {
     "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
     "back_up_phone": 0.6, "restore_phone": 0.3,
 }  # fmt: skip
+EVENT_NAMES, EVENT_ODDS = tuple(EVENTS), tuple(itertools.accumulate(EVENTS.values()))
 SESSIONS = (1, 2, 4, 8, 12, 20)
 DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
 # A hash of a version never changes; phones ask for those of all their rows at each pull.
 remembered_digest = functools.lru_cache(maxsize=1 << 19)(digest.record_digest)
-
-
-class Walker(Worker):
-    """A worker who finds a record without reading all that his phone holds."""
-
-    world: "Country"
-
-    def _edit(self, op: str, kind: str, rec: str, values: Mapping[str, Any]) -> None:
-        super()._edit(op, kind, rec, values)
-        name = next(reversed(self.handset.made))
-        self.world.made[name] = self.handset.made[name]
-
-    def _some(self, kind: str) -> Row | None:
-        own = [m.rec for m in self.handset.pending.values() if (m.op, m.kind) == ("create", kind)]
-        if own and self.rng.random() < 0.3:
-            return self.handset.phone.row(kind, self.rng.choice(own))
-        rec = self._pulled(kind)
-        return self.handset.phone.row(kind, rec) if rec else None
-
-    def _pulled(self, kind: str) -> str | None:
-        """Return the record that stands next to a random place."""
-        find = "SELECT rec FROM replica_row WHERE kind = ? AND rec >= ? ORDER BY rec LIMIT 1"
-        ask = self.handset.phone.memory.ask
-        found = ask(find, kind, new_id(self.rng)) or ask(find, kind, "")
-        return str(found[0][0]) if found else None
-
-    def move(self) -> None:
-        """Correct a position, to the last figure of a measured one."""
-        lon = self.rng.uniform(-60, 60)
-        self._update("plot", {"lon": lon, "lat": lon + 10})
-
-    def resolve(self) -> None:
-        """Choose in a conflict."""
-        for _ in range(TRIES):
-            one = self._some("conflict")
-            if one and one.values["state"] != "resolved":
-                choice = self.rng.choice(("keep", "swap"))
-                self._edit("resolve", "conflict", one.rec, {"choice": choice})
-                return
-
-    def undo(self) -> None:
-        """Take back a choice."""
-        one = self._some("conflict")
-        if one and one.values["state"] == "resolved":
-            self._edit("resolve", "conflict", one.rec, {"choice": "undo"})
-
-    def mend(self) -> None:
-        """Correct or discard one's own parked edit; now and then somebody else's."""
-        one = self._some("parked")
-        mine = one and one.values["user"] == self.handset.user
-        if one and one.values["state"] in OPEN_STATES and (mine or self.rng.random() < 0.1):
-            op = self.rng.choice(("repair", "repair", "repair", "discard"))
-            self._edit(op, "parked", one.rec, {"name": "mended"} if op == "repair" else {})
-
-    def _plot(self) -> Row | None:
-        """Return one of the few plots on which people meet."""
-        find = "SELECT rec FROM replica_row WHERE kind = 'plot' ORDER BY rec LIMIT ?"
-        found = self.handset.phone.memory.ask(find, FEW)
-        return self.handset.phone.row("plot", self.rng.choice(found)[0]) if found else None
-
-
-class Desk(Office):
-    """An office that finds a record without reading all of them."""
-
-    world: "Country"
-
-    def _some(self, kind: str, **wanted: Any) -> Any:
-        for _ in range(TRIES):
-            name = self.world.living[kind].draw(self.rng) if kind in self.world.living else None
-            record = self.world.checks.shadow.get((kind, name))
-            if record and all(record.values.get(k) in value for k, value in wanted.items()):
-                return record
-        return None
-
-    def _plot(self, values: Mapping[str, Any], op: str = "update") -> None:
-        record = self._some("plot")
-        if record and not record.deleted:
-            base = max(0, record.rv - self.rng.choice((0, 0, 1)))
-            self.world.as_office(op, "plot", record.id, values, base=base)
-
-    def release(self) -> None:
-        """Repair a parked edit, or lay it aside."""
-        waiting = self.world.waiting.draw(self.rng)
-        if waiting is None:
-            return
-        op = self.rng.choice(("repair", "repair", "repair", "discard"))
-        mend = op == "repair" and self.rng.random() < 0.7
-        self.world.as_office(op, "parked", waiting, {"name": "mended"} if mend else {})
 
 
 class Country(World):
@@ -142,12 +54,16 @@ class Country(World):
     checks_class = WideChecks
     worker_class = Walker
     office_class = Desk
+    tombstones_ms = (0, *9 * (30 * DAY_MS,))
+    """At 0, about once a month, nearly every phone must begin again."""
     checks: WideChecks
 
     def __init__(
-        self, seed: int, stand: Stand, plan: Plan, tell: Callable[[str], None] = silent
-    ) -> None:
+        self, seed: int, stand: Stand, plan: Plan, tell: Callable[[str], None] = silent,
+        judge: AtOnce | None = None,
+    ) -> None:  # fmt: skip
         self.tell = tell
+        self.judge = judge or AtOnce()
         self.plan = plan
         self.users = [1000 + number * 7 // 10 for number in range(plan.phones)]
         self.grids = range(1, max(2, plan.phones // PHONES_PER_GRID) + 1)
@@ -180,6 +96,7 @@ class Country(World):
             while self.figures["edits"] < self.plan.edits:
                 self._step()
             self._all_rest()
+            self.judge.hear(self.checks, wait=True)
         finally:
             digest.record_digest = right
 
@@ -187,7 +104,7 @@ class Country(World):
         self.figures["steps"] = self.steps = self.steps + 1
         self.now_ms += int(self.rng.random() * 2 * self._pace_ms())
         self._deliver()
-        name = self.rng.choices(list(EVENTS), list(EVENTS.values()))[0]
+        name = self.rng.choices(EVENT_NAMES, cum_weights=EVENT_ODDS)[0]
         self.trace.update(f"{self.now_ms} {name}\n".encode())
         getattr(self, name)()
         if self.now_ms >= START_MS + (self.day + 1) * DAY_MS:
@@ -204,6 +121,7 @@ class Country(World):
     def _night(self) -> None:
         """Forget what is old, back the server up or lose it; look at a grid or at everything."""
         self.nights += 1
+        self.judge.hear(self.checks)
         if self.nights % COMPACT_EVERY == 0:
             self.compact()
         if self.nights in self.lost and self.copies:
@@ -229,7 +147,7 @@ class Country(World):
         """Bring everything to rest and check everything."""
         self.parcels.clear()
         self._settle(self.handsets)
-        self.checks.at_rest()
+        self.judge.judge(self.checks)
 
     def _settle(self, handsets: Sequence[Handset]) -> None:
         self.first_copies.good_line = True

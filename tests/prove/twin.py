@@ -90,7 +90,10 @@ class Recorded(Country):
 
     def compact(self) -> None:
         """What is old is forgotten; how much of it belongs to the trace."""
-        keeping, portions = upkeep.keeping(self.rng), self.rng.choice((1, 2, 99))
+        keeping, portions = (
+            upkeep.keeping(self.rng, self.tombstones_ms),
+            self.rng.choice((1, 2, 99)),
+        )
         upkeep.compact(self.stand, self.now_ms, keeping, portions=portions)
         self.stand.trace.append(Line("compact", self.now_ms, (keeping, portions)))
         self.checks.replaced()

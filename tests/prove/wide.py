@@ -5,6 +5,7 @@ The rules are those of ``tests.simulation``: every class here finds the same thi
 
 import bisect
 import itertools
+import operator
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from tests.simulation.stands import Crash, MemorySim, Watched
 Key = tuple[str, str]
 BODIES_MAX = 400_000
 SPARSE = 2
-DERIVED = ("in_order", "passing", "bare", "bodies", "lines")
+DERIVED = ("full", "in_order", "passing", "bodies", "lines")
 
 
 @dataclass
@@ -33,16 +34,26 @@ class WideStore(MemoryStore):
     about: dict[str, dict[str, None]] = field(default_factory=dict)
     """For a record, the parked edits that are about it or wait for it."""
 
+    full: set[str] | None = None
+    """Ids of the ledger that may still have content; None until somebody asks."""
     in_order: list[str] = field(default_factory=list)
-    """The ids of the ledger in their order, as far as they have been asked for."""
+    """They, in their order, as they were when somebody began to go through them."""
 
     def ledger_after(self, after: str, limit: int) -> Sequence[str]:
-        """Sort what is new to the ledger; nothing ever leaves it."""
-        if len(self.ledger) > len(self.in_order):
-            new = itertools.islice(self.ledger, len(self.in_order), None)
-            self.in_order = sorted([*self.in_order, *sorted(new)])
+        """Go only through what was not found without content before."""
+        if self.full is None:
+            self.full = set(self.ledger)
+        if after == FIRST_ID:
+            self.in_order = sorted(self.full)
         first = bisect.bisect_right(self.in_order, after)
         return self.in_order[first : first + limit]
+
+    def with_content(self, names: Sequence[str]) -> list[str]:
+        """Remember what was found without content."""
+        found = super().with_content(names)
+        if self.full is not None:
+            self.full.difference_update(set(names).difference(found))
+        return found
 
     passing: tuple[str, list[str]] = field(default_factory=lambda: ("", []))
     """A kind, and the ids that it had when somebody began to go through them."""
@@ -54,19 +65,10 @@ class WideStore(MemoryStore):
         first = bisect.bisect_right(self.passing[1], after)
         return self.passing[1][first : first + limit]
 
-    bare: set[str] = field(default_factory=set)
-    """Ids of the ledger that were found without content."""
     bodies: dict[Key, tuple[object, str | None]] = field(default_factory=dict)
     """The bodies sent last, each with the record or parked edit that it is of."""
     lines: dict[str, "Lines"] = field(default_factory=dict)
     """The rows of each feed in the order in which they are sent."""
-
-    def with_content(self, names: Sequence[str]) -> list[str]:
-        """Look only at what was not found bare before."""
-        left = [name for name in names if name not in self.bare]
-        found = super().with_content(left)
-        self.bare.update(set(left).difference(found))
-        return found
 
     def _with_body(self, row: FeedRow) -> FeedRow:
         """Write each version of a record only once."""
@@ -74,7 +76,7 @@ class WideStore(MemoryStore):
         parked = row.kind == PARKING.name
         held: Any = self.parked.get(row.record) if parked else self.rows.get(key)
         if row.op == PUT and (known := self.bodies.get(key)) and known[0] is held:
-            return row._replace(body=known[1], rv=held.rv)
+            return FeedRow(row.scope, row.ver, row.rank, PUT, *key, held.rv, known[1])
         full = super()._with_body(row)
         if row.op == PUT:
             self.bodies = self.bodies if len(self.bodies) < BODIES_MAX else {}
@@ -92,7 +94,8 @@ class WideStore(MemoryStore):
     def write(self, batch: Batch) -> None:
         """Write, and keep the index."""
         super().write(batch)
-        self.bare.difference_update(one.edit.id for one in batch.amended)
+        if self.full is not None:
+            self.full.update(one.edit.id for one in (*batch.ledger, *batch.amended))
         for name, one in batch.parked.items():
             for record in {one.waits_for, one.edit.rec}:
                 if one.state in OPEN_STATES:
@@ -113,19 +116,14 @@ class WideStore(MemoryStore):
 
     def feed(self, windows: Sequence[Window], limit: int) -> Sequence[FeedRow]:
         """Go through the rows in the order of the answer, and no further than it goes."""
-        return Filled(self._bare_feed(windows, limit), self._with_body)
+        return Found(itertools.islice(self._bare_feed(windows), limit), self._with_body)
 
-    def _bare_feed(self, windows: Sequence[Window], limit: int) -> list[FeedRow]:
-        found: list[FeedRow] = []
+    def _bare_feed(self, windows: Sequence[Window]) -> Iterator[FeedRow]:
         for _, same in itertools.groupby(sorted(windows, key=_turn), key=lambda one: one.turn):
             group = [(window, self._lines(window.scope)) for window in same]
             for rank in sorted({rank for _, lines in group for rank in lines.ranks}):
                 for window, lines in group:
-                    present = self.feeds.get(window.scope, {})
-                    found += lines.within(window, rank, present, limit - len(found))
-                if len(found) == limit:
-                    return found
-        return found
+                    yield from lines.within(window, rank, self.feeds.get(window.scope, {}))
 
     def _lines(self, scope: str) -> "Lines":
         if scope not in self.lines:
@@ -133,23 +131,30 @@ class WideStore(MemoryStore):
         return self.lines[scope]
 
 
-@dataclass(frozen=True, slots=True)
-class Filled(Sequence[FeedRow]):
-    """Rows of a feed that get their bodies when they are looked at: a page seldom takes all."""
+@dataclass
+class Found(Sequence[FeedRow]):
+    """Rows of a feed, found and filled when they are looked at: a page seldom takes all."""
 
-    rows: Sequence[FeedRow]
+    left: Iterator[FeedRow]
     fill: Callable[[FeedRow], FeedRow]
-
-    def __getitem__(self, place: Any) -> Any:
-        """Return a row with its body."""
-        return self.fill(self.rows[place])
+    rows: list[FeedRow] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[FeedRow]:
-        """Yield the rows with their bodies."""
-        return map(self.fill, self.rows)
+        """Yield the rows that were looked at before, then those that are left."""
+        yield from self.rows
+        for row in self.left:
+            self.rows.append(self.fill(row))
+            yield self.rows[-1]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return sum(1 for _ in self)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return a row."""
+        return list(self)[place]
+
+
+_version = operator.attrgetter("ver")
 
 
 def _turn(window: Window) -> tuple[int, str]:
@@ -184,9 +189,9 @@ class Lines:
             line.sort(key=_version)
 
     def within(
-        self, window: Window, rank: int, present: Mapping[Key, FeedRow], limit: int
+        self, window: Window, rank: int, present: Mapping[Key, FeedRow]
     ) -> Iterable[FeedRow]:
-        """Return the first rows of one rank that a window still wants, up to a limit."""
+        """Return the rows of one rank that a window still wants."""
         line = self.ranks.get(rank, ())
         if rank < window.rank or not line:
             return ()
@@ -194,12 +199,7 @@ class Lines:
         start = bisect.bisect_right(line, after, key=_version)
         rest = itertools.islice(line, start, None)
         newer = itertools.takewhile(lambda row: row.ver <= window.until, rest)
-        there = (row for row in newer if present.get((row.kind, row.record)) is row)
-        return itertools.islice(there, limit)
-
-
-def _version(row: FeedRow) -> int:
-    return row.ver
+        return (row for row in newer if present.get((row.kind, row.record)) is row)
 
 
 def _copied(store: WideStore) -> WideStore:

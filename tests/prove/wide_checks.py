@@ -17,8 +17,9 @@ OWN_EDITS_EVERY = 5
 ANEW_EVERY = 10
 OWN = (
     "SELECT kind, rec, id, body, filed, taken_ms, receipt FROM replica_log "
-    "WHERE contained = 0 ORDER BY seq"
+    "WHERE contained = 0 ORDER BY +seq"
 )
+"""In the order of the log, but found by the index of what is one's own: that is little."""
 ROWS_OF_OWN = (
     "SELECT kind, rec, rv, body FROM replica_row "
     "WHERE (kind, rec) IN (SELECT kind, rec FROM replica_log WHERE contained = 0)"

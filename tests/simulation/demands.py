@@ -8,7 +8,7 @@ class Violation(AssertionError):
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}")
-        self.name = name
+        self.name, self.detail = name, detail
 
 
 class Demands:

@@ -1,6 +1,7 @@
 """The operator of the simulated server: compaction with short times, and erasure by law."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from sync import erasure
@@ -19,9 +20,9 @@ def of(store: Any) -> Upkeep:
     return upkeep_of(store.store)
 
 
-def keeping(rng: random.Random) -> Keeping:
-    """Return how long things are kept: hours, since a history lasts for half a day."""
-    return Keeping(tombstones_ms=rng.choice((0, 0, HOUR_MS)), history_ms=4 * HOUR_MS,
+def keeping(rng: random.Random, tombstones_ms: Sequence[int]) -> Keeping:
+    """Return how long things are kept this time; of tombstones one of several times is drawn."""
+    return Keeping(tombstones_ms=rng.choice(tombstones_ms), history_ms=4 * HOUR_MS,
                    conflicts_ms=4 * HOUR_MS)  # fmt: skip
 
 

@@ -60,6 +60,7 @@ class World:
     handset_class: type[Handset] = Handset
     worker_class: type[Worker] = Worker
     office_class: type[Office] = Office
+    tombstones_ms: Sequence[int] = (0, 0, upkeep.HOUR_MS)
 
     def __init__(self, seed: int, stand: Stand) -> None:
         self.rng = random.Random(seed)
@@ -187,7 +188,7 @@ class World:
 
     def compact(self) -> None:
         """What is old is forgotten, unless the command is stopped on its way."""
-        keeping = upkeep.keeping(self.rng)
+        keeping = upkeep.keeping(self.rng, self.tombstones_ms)
         upkeep.compact(self.stand, self.now_ms, keeping, portions=self.rng.choice(PORTIONS))
         self.checks.replaced()
 
