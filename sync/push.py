@@ -134,7 +134,6 @@ class Run:
         self.sent: dict[str, Edit] = {}
         self.barred: dict[str, tuple[str, ...]] = {}
         self.parked_before: dict[str, Parked | None] = {}
-        self.barring = Barring(self)
 
     def take(self, drafts: Sequence[Draft], known: Mapping[str, Known]) -> None:
         """Decide every edit, in order, and fill the batch."""
@@ -171,7 +170,7 @@ class Run:
 
     def _is_open(self, edit: Edit) -> bool:
         """Tell whether an edit is of a known kind, about nothing that has been erased."""
-        return self.reading.kind(edit) is not None and not self.barring.concerns(edit)
+        return self.reading.kind(edit) is not None and not Barring(self).concerns(edit)
 
     def _work(self, edit: Edit) -> Work:
         context = self.context
@@ -199,8 +198,9 @@ class Run:
 
     def _decide(self, draft: Draft) -> None:
         edit = draft.edit
-        if self.barring.concerns(edit):
-            self.barring.answer(edit)
+        barring = Barring(self)
+        if barring.concerns(edit):
+            barring.answer(edit)
             return
         try:
             if draft.code:
