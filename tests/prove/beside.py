@@ -6,11 +6,12 @@ does afterwards it never sees. Nothing is looked at less closely there.
 
 import multiprocessing
 from collections import Counter
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from tests.prove.wide_checks import WideChecks
 from tests.simulation.demands import Violation
-from tests.simulation.rest import RestChecks
 
 Verdict = tuple[Counter[str], tuple[str, str] | None]
 """How often what was demanded, and the name and the detail of what did not hold."""
@@ -19,7 +20,7 @@ Verdict = tuple[Counter[str], tuple[str, str] | None]
 class AtOnce:
     """Judge in the same process: the way for stores that lie in a database."""
 
-    def judge(self, checks: RestChecks) -> None:
+    def judge(self, checks: WideChecks) -> None:
         """Check what must hold at rest.
 
         Raises:
@@ -27,8 +28,12 @@ class AtOnce:
         """
         checks.at_rest()
 
-    def hear(self, checks: RestChecks, *, wait: bool = False) -> None:
-        """Take in the verdict: here it was given at once."""
+    def judge_last(self, checks: WideChecks) -> None:
+        """Check what must hold at rest when the world does not go on."""
+        checks.at_rest()
+
+    def hear(self, checks: WideChecks) -> None:
+        """Take in the verdict, if it has been given meanwhile: here it was given at once."""
 
 
 class Beside(AtOnce):
@@ -37,28 +42,46 @@ class Beside(AtOnce):
     def __init__(self) -> None:
         self._child: tuple[BaseProcess, Connection[None, Verdict]] | None = None
 
-    def judge(self, checks: RestChecks) -> None:
+    def judge(self, checks: WideChecks) -> None:
         """Begin to check what must hold at rest, once the last verdict has come.
 
         Raises:
             Violation: something did not hold the last time.
         """
-        self.hear(checks, wait=True)
+        self._wait(checks)
+        self._begin(checks, checks.at_rest)
+
+    def judge_last(self, checks: WideChecks) -> None:
+        """Check phones here and the server in a child: nothing else is left to do.
+
+        Raises:
+            Violation: something does not hold, or did not the last time.
+        """
+        self._wait(checks)
+        self._begin(checks, checks.server_at_rest)
+        checks.phones_at_rest()
+        self._wait(checks)
+
+    def hear(self, checks: WideChecks) -> None:
+        """Take in the verdict, if it has been given meanwhile.
+
+        Raises:
+            Violation: something does not hold.
+        """
+        if self._child and self._child[1].poll():
+            self._wait(checks)
+
+    def _begin(self, checks: WideChecks, look: Callable[[], None]) -> None:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe(duplex=False)
-        child = context.Process(target=_give, args=(checks, theirs))
+        child = context.Process(target=_give, args=(checks, look, theirs))
         child.start()
         theirs.close()
         self._child = (child, ours)
 
-    def hear(self, checks: RestChecks, *, wait: bool = False) -> None:
-        """Take in the verdict if it has been given, or wait for it.
-
-        Raises:
-            Violation: something does not hold.
-            EOFError: the child has died without a verdict.
-        """
-        if self._child is None or not (wait or self._child[1].poll()):
+    def _wait(self, checks: WideChecks) -> None:
+        """Wait for the verdict, if one is still to come; a child that dies gives none: EOFError."""
+        if self._child is None:
             return
         (child, ours), self._child = self._child, None
         done, violation = ours.recv()
@@ -68,12 +91,14 @@ class Beside(AtOnce):
             raise Violation(*violation)
 
 
-def _give(checks: RestChecks, answer: "Connection[Verdict, None]") -> None:
+def _give(
+    checks: WideChecks, look: Callable[[], None], answer: "Connection[Verdict, None]"
+) -> None:
     """Check, and send the verdict."""
     checks.done.clear()
     violation = None
     try:
-        checks.at_rest()
+        look()
     except Violation as found:
         violation = (found.name, found.detail)
     answer.send((checks.done, violation))

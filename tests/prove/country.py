@@ -95,8 +95,7 @@ class Country(World):
         try:
             while self.figures["edits"] < self.plan.edits:
                 self._step()
-            self._all_rest()
-            self.judge.hear(self.checks, wait=True)
+            self._all_rest(self.judge.judge_last)
         finally:
             digest.record_digest = right
 
@@ -133,7 +132,7 @@ class Country(World):
             self.tell(f"day {self.day}: {self.figures['edits']} edits")
         between = max(1, self.plan.days // self.plan.rests)
         if self.day % between == 0 and self.day // between < self.plan.rests:
-            self._all_rest()  # the last one comes when all is done
+            self._all_rest(self.judge.judge)  # the last one comes when all is done
 
     def _some_rest(self, grid: int) -> None:
         """Bring the phones of one grid to rest and compare them with the server."""
@@ -143,11 +142,11 @@ class Country(World):
         for handset in handsets:
             self.checks.phone_equals_server(handset)
 
-    def _all_rest(self) -> None:
+    def _all_rest(self, judge: Callable[[WideChecks], None]) -> None:
         """Bring everything to rest and check everything."""
         self.parcels.clear()
         self._settle(self.handsets)
-        self.judge.judge(self.checks)
+        judge(self.checks)
 
     def _settle(self, handsets: Sequence[Handset]) -> None:
         self.first_copies.good_line = True

@@ -1,6 +1,8 @@
 """What is on its way between a simulated phone and the server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sync.replica import Instant
 from tests.simulation.handset import Handset
@@ -16,6 +18,8 @@ class Parcel:
     life: int = field(compare=False)
     sent: Instant = field(compare=False)
     request: str = field(compare=False)
+    asked: Mapping[str, Any] = field(compare=False)
+    """The same, as its phone keeps it."""
     reply: str | None = field(compare=False, default=None)
     granted: tuple[str, ...] = field(compare=False, default=())
     lingering: frozenset[str] = field(compare=False, default=frozenset())

@@ -218,7 +218,7 @@ class World:
         for _ in range(self.rng.choice((1, 1, 1, 1, 2))):
             if self.rng.random() >= self.loss:
                 self._post(Parcel(self._later(), next(self.orders), handset, handset.life,
-                                  handset.instant(self.now_ms), text))  # fmt: skip
+                                  handset.instant(self.now_ms), text, request))  # fmt: skip
 
     def _enrol(self, handset: Handset) -> None:
         device = new_id(self.rng)
@@ -264,7 +264,7 @@ class World:
     def take_in(self, parcel: Parcel) -> bool:
         """Let a phone receive an answer; tell whether it was a page that moved it."""
         handset = parcel.handset
-        request, reply = load(parcel.request), load(parcel.reply or "")
+        request, reply = parcel.asked, load(parcel.reply or "")
         if "problem" in reply:
             self.figures["problems"] += 1
             handset.phone.problem(request, reply["problem"])
@@ -385,12 +385,12 @@ class World:
         if renewed:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=4_000_000)
-        text = dump(request)
+        text, sent = dump(request), handset.instant(self.now_ms)
         granted = tuple(self.grants.scopes(handset.user, self.now_ms))
         lingering = self._lingering(handset)
         reply = self.serve(text, handset.user)
-        sent = handset.instant(self.now_ms)
-        parcel = Parcel(0, 0, handset, handset.life, sent, text, reply, granted, lingering)
+        parcel = Parcel(0, 0, handset, handset.life, sent, text, request, reply, granted,
+                        lingering)  # fmt: skip
         return self.take_in(parcel) or renewed or bool(request["edits"])
 
     def close(self) -> None:
