@@ -32,7 +32,8 @@ DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
 COPIES_MAX = 2
-COMPACT_EVERY = 3
+COMPACT_EVERY = 7
+"""Nights, as many as lie between two ages of a scope (``sync.compaction``)."""
 TELL_DAYS = 10
 ROUNDS_LIVE = 5
 """When faults stop, all phones are equal after so many rounds."""
@@ -44,7 +45,7 @@ EVENT_NAMES, EVENT_ODDS = tuple(EVENTS), tuple(itertools.accumulate(EVENTS.value
 SESSIONS = (1, 2, 4, 8, 12, 20)
 DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
 # A hash of a version never changes; phones ask for those of all their rows at each pull.
-remembered_digest = functools.lru_cache(maxsize=1 << 19)(digest.record_digest)
+remembered_digest = functools.cache(digest.record_digest)
 
 
 class Country(World):
@@ -54,7 +55,7 @@ class Country(World):
     checks_class = WideChecks
     worker_class = Walker
     office_class = Desk
-    tombstones_ms = (0, *9 * (30 * DAY_MS,))
+    tombstones_ms = (0, *3 * (30 * DAY_MS,))
     """At 0, about once a month, nearly every phone must begin again."""
     checks: WideChecks
 

@@ -30,7 +30,7 @@ from tests.prove.plan import look_for_no_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation import upkeep
 from tests.simulation.gate import DatedGate
-from tests.simulation.world import ANCHORS, OFFICE_USER
+from tests.simulation.world import ANCHORS, OFFICE_USER, World
 from tests.sync.conftest import sqlite_engine
 from tests.sync.house import KINDS, Envelope
 from tests.sync.server import moment
@@ -83,6 +83,7 @@ class Recorded(Country):
     """A country of which every request to the server is written down."""
 
     stand: RecordedSim
+    tombstones_ms = World.tombstones_ms
 
     def _night(self) -> None:
         super()._night()

@@ -1,6 +1,6 @@
 """The checks of the simulation for a world so large that nothing may be looked for everywhere."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync.edits import LedgerEntry, Record
@@ -91,7 +91,7 @@ class WideChecks(Checks):
     def at_rest(self) -> None:
         """Check what must hold when nothing moves any more, for all phones."""
         self.server_at_rest()
-        self.phones_at_rest()
+        self.phones_at_rest(self.world.handsets)
 
     def server_at_rest(self) -> None:
         """Check what must hold of the server alone."""
@@ -102,10 +102,10 @@ class WideChecks(Checks):
         self._digests_agree(records)
         self._latest_stands(records, lines)
 
-    def phones_at_rest(self) -> None:
-        """Compare every phone with the server."""
+    def phones_at_rest(self, handsets: Sequence[Handset]) -> None:
+        """Compare phones with the server."""
         self.texts = {key: dump(one.values) for key, one in self.shadow.items()}
-        for handset in self.world.handsets:
+        for handset in handsets:
             self.phone_equals_server(handset)
             self._nothing_lost(handset, self.effects)
         self.texts = {}

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.clock import AHEAD_MS_MAX, SUSPECT_MS, ActTime, act_time, effective_stamp
+from sync.clock import (
+    AHEAD_MS_MAX,
+    SUSPECT_MS,
+    ActTime,
+    AnchorsOfBatch,
+    act_time,
+    effective_stamp,
+)
 from tests.sync.house import ANCHORS, NOW_MS, Phone, name_of
 
 DAY_MS = 86_400_000
@@ -61,6 +68,13 @@ def test_a_forged_anchor_proves_nothing() -> None:
         forged = genuine[:position] + other + genuine[position + 1 :]
         act = _act(anchor=forged, elapsed_ms=1000, claimed=NOW_MS - 5)
         assert act == ActTime(NOW_MS - 5, False, False), position
+
+
+@given(st.lists(st.tuples(ANYTHING, st.sampled_from((ME, EARLIER))), max_size=6))
+def test_the_anchors_of_a_batch_say_what_each_of_them_says(asked: list[tuple[Any, str]]) -> None:
+    asked = [*asked, *((ANCHORS.issue(NOW_MS, ME), device) for device in (ME, EARLIER, ME))]
+    batch = AnchorsOfBatch(ANCHORS.key)
+    assert [batch.read(*one) for one in asked] == [ANCHORS.read(*one) for one in asked]
 
 
 def test_more_time_than_can_have_passed_is_not_believed() -> None:

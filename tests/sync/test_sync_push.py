@@ -1,11 +1,13 @@
 """A push: numbers without gaps, ids that count once, receipts for every edit."""
 
+import gc
+
 import pytest
 
 from sync.cursor import read_cursor
 from sync.edits import Edit
 from sync.errors import Problem
-from tests.sync.house import NOW_MS, Phone, Stand, name_of
+from tests.sync.house import NOW_MS, MemoryStand, Phone, Stand, name_of
 
 PLOT = name_of(1)
 
@@ -163,3 +165,16 @@ def test_a_deleted_record_is_told_to_all_who_saw_it(ann: Phone) -> None:
     assert '"op":"del"' in ann.pull(["grid:7"], seen).items[0]
     reply = ann.push(ann.edit("update", "plot", PLOT, base=2, set={"name": "x"}))
     assert reply.results[0]["code"] == "record_deleted"
+
+
+def test_a_batch_hangs_in_no_circle_and_goes_when_it_is_written() -> None:
+    """The simulated year looks for no garbage: what hung in circles would fill its memory."""
+    phone = Phone(MemoryStand(), "ann", user=1)
+    phone.push(_new(phone))
+    gc.collect()
+    gc.disable()
+    try:
+        phone.push(phone.edit("update", "plot", PLOT, base=1, set={"name": "b"}))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from sync.cursor import begun_again
 from sync.errors import Problem
 from sync.replica import KEPT_MS, Instant
 from sync.wire import NotJson
@@ -182,6 +183,21 @@ def test_a_spoilt_copy_is_noticed_and_sent_anew(ann: Worker) -> None:
     ann.sync()
     assert len(ann.phone.rows("plot")) == 2
     assert ann.phone.alarms == []
+
+
+def test_a_scope_sent_anew_rewrites_no_row_that_is_the_same(ann: Worker) -> None:
+    for number in range(40):
+        ann.edit("create", "plot", name_of(number), grid=7, name=f"n{number}")
+    ann.sync()
+    memory = ann.phone.memory
+    with memory.whole():
+        memory.doubt([GRID])
+        memory.keep(cursor=begun_again(memory.recall("cursor")))
+    before, written = memory.rows("plot"), ann.connection.total_changes
+    ann.sync()
+    assert memory.rows("plot") == before
+    # Each row is known again to be shown; not one is written.
+    assert 40 <= ann.connection.total_changes - written < 2 * 40
 
 
 def test_a_value_that_could_never_be_sent_is_refused_at_once(ann: Worker) -> None:
