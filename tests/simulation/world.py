@@ -387,11 +387,11 @@ class World:
         request = handset.phone.request(want_bytes=4_000_000)
         text, sent = dump(request), handset.instant(self.now_ms)
         granted = tuple(self.grants.scopes(handset.user, self.now_ms))
-        lingering = self._lingering(handset)
         reply = self.serve(text, handset.user)
         parcel = Parcel(0, 0, handset, handset.life, sent, text, request, reply, granted,
-                        lingering)  # fmt: skip
-        return self.take_in(parcel) or renewed or bool(request["edits"])
+                        self._lingering(handset))  # fmt: skip
+        moved = self.take_in(parcel) or renewed or bool(request["edits"])
+        return moved or bool(handset.phone.needs_device)
 
     def close(self) -> None:
         """Let everything go."""
