@@ -45,7 +45,7 @@ EVENT_NAMES, EVENT_ODDS = tuple(EVENTS), tuple(itertools.accumulate(EVENTS.value
 SESSIONS = (1, 2, 4, 8, 12, 20)
 DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
 # A hash of a version never changes; phones ask for those of all their rows at each pull.
-remembered_digest = functools.cache(digest.record_digest)
+remembered_digest = functools.lru_cache(maxsize=1 << 19)(digest.record_digest)
 
 
 class Country(World):

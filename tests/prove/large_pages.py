@@ -6,37 +6,42 @@ faster with pages of 2 MiB than with those of 4 KiB; elsewhere nothing happens.
 
 import ctypes
 import mmap
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 LARGE = 2 << 20
-MAPS, SUMS = Path("/proc/self/maps"), Path("/proc/self/smaps_rollup")
-SMALL_SHARE_MAX = 1 / 8
-"""Asking takes a second for gigabytes: it is worth that when so much lies in small pages."""
+MAPS, HELD = Path("/proc/self/maps"), Path("/proc/self/statm")
 COLLAPSE = 25
 """``MADV_COLLAPSE`` of Linux 6.1: bring what is there already into large pages, at once."""
+GROWTH = 1.25
 
 
-def ask_for_large_pages() -> None:
-    """Ask the kernel to bring all private memory of this process into large pages, if it pays."""
-    if not SUMS.exists() or _small_share() < SMALL_SHARE_MAX:
-        return
-    advise = ctypes.CDLL(None).madvise
-    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for first, last in _private():
-        start, end = -(-first // LARGE) * LARGE, last // LARGE * LARGE
-        if start < end:
-            # A kernel that cannot, says so; then the pages stay as they are.
-            advise(start, end - start, mmap.MADV_HUGEPAGE)
-            advise(start, end - start, COLLAPSE)
+@dataclass
+class LargePages:
+    """Asks the kernel for large pages whenever memory has grown by a quarter.
 
+    Asking takes seconds for gigabytes, the more so when a child has just been born of them.
+    """
 
-def _small_share() -> float:
-    """Return which share of the memory of this process lies in small pages."""
-    sums = dict(re.findall(r"^(\w+): +(\d+) kB", SUMS.read_text(), re.MULTILINE))
-    large, whole = int(sums.get("AnonHugePages", 0)), int(sums.get("Anonymous", 0))
-    return 1 - large / whole if whole else 0.0
+    asked_at: int = 0
+
+    def ask(self) -> None:
+        """Ask for all private memory of this process, unless it has hardly grown since."""
+        if not MAPS.exists():
+            return
+        held = int(HELD.read_text().split()[1])
+        if held < self.asked_at * GROWTH:
+            return
+        self.asked_at = held
+        advise = ctypes.CDLL(None).madvise
+        advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        for first, last in _private():
+            start, end = -(-first // LARGE) * LARGE, last // LARGE * LARGE
+            if start < end:
+                # A kernel that cannot, says so; then the pages stay as they are.
+                advise(start, end - start, mmap.MADV_HUGEPAGE)
+                advise(start, end - start, COLLAPSE)
 
 
 def _private() -> Iterator[tuple[int, int]]:

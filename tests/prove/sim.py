@@ -19,7 +19,7 @@ from typing import Any
 from tests.prove.beside import AtOnce, Beside
 from tests.prove.country import Country, Plan, kinds_seen
 from tests.prove.engines import PostgresSim
-from tests.prove.large_pages import ask_for_large_pages
+from tests.prove.large_pages import LargePages
 from tests.prove.plan import look_for_no_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation.demands import Violation
@@ -71,12 +71,6 @@ def _cpu_s() -> float:
     return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
-def _watched(word: str) -> None:
-    """Tell whoever waits how far a long run is; its memory has grown since the last word."""
-    on_stderr(word)
-    ask_for_large_pages()
-
-
 def main() -> int:
     """Run from the command line: print one line of JSON, fail on a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove.sim", description=__doc__)
@@ -87,9 +81,15 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     told = parser.parse_args()
     look_for_no_garbage()
+    pages = LargePages()
+
+    def tell(word: str) -> None:
+        on_stderr(word)
+        pages.ask()
+
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
     judge = Beside() if told.engine == "memory" else AtOnce()
-    found = prove(told.engine, told.seed, plan, told.sabotage, _watched, judge)
+    found = prove(told.engine, told.seed, plan, told.sabotage, tell, judge)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0
 
