@@ -39,9 +39,14 @@ class AtOnce:
 
 
 class Beside(AtOnce):
-    """Judge in a child; only a world that lies in memory alone can be copied so."""
+    """Judge in a child; only a world that lies in memory alone can be copied so.
 
-    def __init__(self) -> None:
+    Attributes:
+        afterwards: what is to be done whenever a child has ended.
+    """
+
+    def __init__(self, afterwards: Callable[[], None] = lambda: None) -> None:
+        self._afterwards = afterwards
         self._child: tuple[BaseProcess, Connection[None, Verdict]] | None = None
 
     def judge(self, checks: WideChecks) -> None:
@@ -95,6 +100,7 @@ class Beside(AtOnce):
         (child, ours), self._child = self._child, None
         done, violation = ours.recv()
         child.join()
+        self._afterwards()
         checks.done += done
         if violation:
             raise Violation(*violation)

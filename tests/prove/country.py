@@ -32,8 +32,7 @@ DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
 COPIES_MAX = 2
-COMPACT_EVERY = 7
-"""Nights, as many as lie between two ages of a scope (``sync.compaction``)."""
+COMPACT_EVERY = 3
 TELL_DAYS = 10
 ROUNDS_LIVE = 5
 """When faults stop, all phones are equal after so many rounds."""
@@ -55,7 +54,7 @@ class Country(World):
     checks_class = WideChecks
     worker_class = Walker
     office_class = Desk
-    tombstones_ms = (0, *3 * (30 * DAY_MS,))
+    tombstones_ms = (0, *9 * (30 * DAY_MS,))
     """At 0, about once a month, nearly every phone must begin again."""
     checks: WideChecks
 

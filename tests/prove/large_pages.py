@@ -26,6 +26,11 @@ class LargePages:
 
     asked_at: int = 0
 
+    def ask_anew(self) -> None:
+        """Ask though memory has not grown: a child that has ended leaves it in small pages."""
+        self.asked_at = 0
+        self.ask()
+
     def ask(self) -> None:
         """Ask for all private memory of this process, unless it has hardly grown since."""
         if not MAPS.exists():

@@ -88,7 +88,7 @@ def main() -> int:
         pages.ask()
 
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
-    judge = Beside() if told.engine == "memory" else AtOnce()
+    judge = Beside(pages.ask_anew) if told.engine == "memory" else AtOnce()
     found = prove(told.engine, told.seed, plan, told.sabotage, tell, judge)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0
