@@ -44,7 +44,7 @@ class Anchors:
 class AnchorsOfBatch(Anchors):
     """Anchors that are read once for all edits of a batch: most of it names the same one."""
 
-    known: dict[tuple[Any, str], int | None] = field(default_factory=dict)
+    known: dict[tuple[str, str], int | None] = field(default_factory=dict)
 
     def read(self, anchor: Any, device: str) -> int | None:
         """Return the server time in ms of an anchor, or None when it is not ours."""

@@ -95,7 +95,7 @@ class Record:
     @property
     def mere_moves(self) -> frozenset[int]:
         """Return the versions that only moved the record: nobody's work stands in them."""
-        trails = [unit for unit in self.marks if unit[0] == TRAIL]
+        trails = [unit for unit in self.marks if unit.startswith(TRAIL)]
         moves = [unit[1:].partition(" ")[0] for unit in trails]
         return frozenset([int(move[:-1]) for move in moves if move.endswith(MERE)])
 

@@ -32,7 +32,7 @@ class AtOnce:
 
     def judge_last(self, checks: WideChecks) -> None:
         """Check what must hold at rest when the world does not go on."""
-        checks.at_rest()
+        self.judge(checks)
 
     def hear(self, checks: WideChecks) -> None:
         """Take in the verdict, if it has been given meanwhile: here it was given at once."""

@@ -38,6 +38,12 @@ class WideStore(MemoryStore):
     """Ids of the ledger that may still have content; None until somebody asks."""
     in_order: list[str] = field(default_factory=list)
     """They, in their order, as they were when somebody began to go through them."""
+    passing: tuple[str, list[str]] = field(default_factory=lambda: ("", []))
+    """A kind, and the ids that it had when somebody began to go through them."""
+    bodies: dict[Key, tuple[object, str | None]] = field(default_factory=dict)
+    """The bodies sent last, each with the record or parked edit that it is of."""
+    lines: dict[str, "Lines"] = field(default_factory=dict)
+    """The rows of each feed in the order in which they are sent."""
 
     def ledger_after(self, after: str, limit: int) -> Sequence[str]:
         """Go only through what was not found without content before."""
@@ -55,20 +61,12 @@ class WideStore(MemoryStore):
             self.full.difference_update(set(names).difference(found))
         return found
 
-    passing: tuple[str, list[str]] = field(default_factory=lambda: ("", []))
-    """A kind, and the ids that it had when somebody began to go through them."""
-
     def ids_after(self, kind: str, after: str, limit: int) -> Sequence[str]:
         """Sort the ids of a kind only for whoever begins to go through them."""
         if after == FIRST_ID or self.passing[0] != kind:
             self.passing = (kind, sorted(name for of, name in self.rows if of == kind))
         first = bisect.bisect_right(self.passing[1], after)
         return self.passing[1][first : first + limit]
-
-    bodies: dict[Key, tuple[object, str | None]] = field(default_factory=dict)
-    """The bodies sent last, each with the record or parked edit that it is of."""
-    lines: dict[str, "Lines"] = field(default_factory=dict)
-    """The rows of each feed in the order in which they are sent."""
 
     def _with_body(self, row: FeedRow) -> FeedRow:
         """Write each version of a record only once."""

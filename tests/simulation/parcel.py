@@ -17,9 +17,7 @@ class Parcel:
     handset: Handset = field(compare=False)
     life: int = field(compare=False)
     sent: Instant = field(compare=False)
-    request: str = field(compare=False)
-    asked: Mapping[str, Any] = field(compare=False)
-    """The same, as its phone keeps it."""
+    request: Mapping[str, Any] = field(compare=False)
     reply: str | None = field(compare=False, default=None)
     granted: tuple[str, ...] = field(compare=False, default=())
     lingering: frozenset[str] = field(compare=False, default=frozenset())

@@ -214,11 +214,10 @@ class World:
         if handset.phone.needs_device:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=self.rng.choice((300, 1500, 65_536)))
-        text = dump(request)
         for _ in range(self.rng.choice((1, 1, 1, 1, 2))):
             if self.rng.random() >= self.loss:
                 self._post(Parcel(self._later(), next(self.orders), handset, handset.life,
-                                  handset.instant(self.now_ms), text, request))  # fmt: skip
+                                  handset.instant(self.now_ms), request))  # fmt: skip
 
     def _enrol(self, handset: Handset) -> None:
         device = new_id(self.rng)
@@ -252,7 +251,7 @@ class World:
         parcel.granted = tuple(self.grants.scopes(parcel.handset.user, self.now_ms))
         parcel.lingering = self._lingering(parcel.handset)
         try:
-            parcel.reply = self.serve(parcel.request, parcel.handset.user,
+            parcel.reply = self.serve(dump(parcel.request), parcel.handset.user,
                                       dies=self.rng.random() < 0.04)  # fmt: skip
         except Crash:
             return
@@ -264,7 +263,7 @@ class World:
     def take_in(self, parcel: Parcel) -> bool:
         """Let a phone receive an answer; tell whether it was a page that moved it."""
         handset = parcel.handset
-        request, reply = parcel.asked, load(parcel.reply or "")
+        request, reply = parcel.request, load(parcel.reply or "")
         if "problem" in reply:
             self.figures["problems"] += 1
             handset.phone.problem(request, reply["problem"])
@@ -385,10 +384,10 @@ class World:
         if renewed:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=4_000_000)
-        text, sent = dump(request), handset.instant(self.now_ms)
+        sent = handset.instant(self.now_ms)
         granted = tuple(self.grants.scopes(handset.user, self.now_ms))
-        reply = self.serve(text, handset.user)
-        parcel = Parcel(0, 0, handset, handset.life, sent, text, request, reply, granted,
+        reply = self.serve(dump(request), handset.user)
+        parcel = Parcel(0, 0, handset, handset.life, sent, request, reply, granted,
                         self._lingering(handset))  # fmt: skip
         moved = self.take_in(parcel) or renewed or bool(request["edits"])
         return moved or bool(handset.phone.needs_device)
