@@ -1,7 +1,10 @@
 """The digest of a scope: the XOR of a short hash of every record that it shows."""
 
 import base64
+import functools
 import hashlib
+import itertools
+import operator
 from collections.abc import Iterable
 
 BUCKETS = 64
@@ -25,10 +28,7 @@ def brief_name(kind: str, record: str) -> str:
 
 def scope_digest(rows: Iterable[tuple[str, str, int]]) -> int:
     """Return the digest of a set of (kind, id, version)."""
-    total = 0
-    for kind, record, rv in rows:
-        total ^= record_digest(kind, record, rv)
-    return total
+    return functools.reduce(operator.xor, itertools.starmap(record_digest, rows), 0)
 
 
 def as_hex(digest: int) -> str:

@@ -25,7 +25,6 @@ CREATE TABLE IF NOT EXISTS replica_log (
     seq INTEGER PRIMARY KEY, n INTEGER UNIQUE, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
     rec TEXT NOT NULL, body TEXT NOT NULL, contained INTEGER NOT NULL DEFAULT 0,
     filed INTEGER NOT NULL DEFAULT 0, taken_ms INTEGER, receipt TEXT);
-CREATE INDEX IF NOT EXISTS replica_log_rec ON replica_log (kind, rec);
 CREATE INDEX IF NOT EXISTS replica_log_unsent ON replica_log (n) WHERE taken_ms IS NULL;
 CREATE INDEX IF NOT EXISTS replica_log_own ON replica_log (kind, rec) WHERE contained = 0;
 CREATE TABLE IF NOT EXISTS replica_copy (

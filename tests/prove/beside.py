@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from tests.prove.wide_checks import WideChecks
 from tests.simulation.demands import Violation
 
-FOR_CHILD = 4
+FOR_CHILD = 3
 """One in so many phones is the child's at the end of a year; with the server that is a half."""
 Verdict = tuple[Counter[str], tuple[str, str] | None]
 """How often what was demanded, and the name and the detail of what did not hold."""
@@ -42,7 +42,7 @@ class Beside(AtOnce):
     """Judge in a child; only a world that lies in memory alone can be copied so.
 
     Attributes:
-        afterwards: what is to be done whenever a child has ended.
+        afterwards: what is to be done when a child has ended and the world goes on.
     """
 
     def __init__(self, afterwards: Callable[[], None] = lambda: None) -> None:
@@ -74,7 +74,7 @@ class Beside(AtOnce):
 
         self._begin(checks, look)
         checks.phones_at_rest(here)
-        self._wait(checks)
+        self._take_in(checks)
 
     def hear(self, checks: WideChecks) -> None:
         """Take in the verdict, if it has been given meanwhile.
@@ -94,13 +94,17 @@ class Beside(AtOnce):
         self._child = (child, ours)
 
     def _wait(self, checks: WideChecks) -> None:
-        """Wait for the verdict, if one is still to come; a child that dies gives none: EOFError."""
-        if self._child is None:
-            return
+        """Wait for the verdict, if one is still to come, and be ready to go on."""
+        if self._child:
+            self._take_in(checks)
+            self._afterwards()
+
+    def _take_in(self, checks: WideChecks) -> None:
+        """Wait for the verdict that is to come; a child that dies gives none: EOFError."""
+        assert self._child, "somebody was asked"
         (child, ours), self._child = self._child, None
         done, violation = ours.recv()
         child.join()
-        self._afterwards()
         checks.done += done
         if violation:
             raise Violation(*violation)

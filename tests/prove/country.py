@@ -5,7 +5,6 @@ each commit, each page and each phone's own edits are checked as they come; whet
 the server is checked for a few grids on every simulated day, and for all phones several times.
 """
 
-import functools
 import hashlib
 import itertools
 import random
@@ -13,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sync import digest
 from sync.edits import Draft, Parked, Record
 from sync.encoding import dump, load
 from sync.parking import OPEN_STATES, PARKING, as_record
 from tests.prove.beside import AtOnce
 from tests.prove.plan import Plan, silent
+from tests.prove.remembered import forget_hashes, hashes
 from tests.prove.staff import Desk, Walker
 from tests.prove.wide import Bag, WideGrants, changed
 from tests.prove.wide_checks import WideChecks
@@ -31,7 +30,6 @@ from tests.simulation.world import START_MS, World
 DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
-COPIES_MAX = 2
 COMPACT_EVERY = 3
 TELL_DAYS = 10
 ROUNDS_LIVE = 5
@@ -43,8 +41,6 @@ EVENTS = {
 EVENT_NAMES, EVENT_ODDS = tuple(EVENTS), tuple(itertools.accumulate(EVENTS.values()))
 SESSIONS = (1, 2, 4, 8, 12, 20)
 DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
-# A hash of a version never changes; phones ask for those of all their rows at each pull.
-remembered_digest = functools.lru_cache(maxsize=1 << 19)(digest.record_digest)
 
 
 class Country(World):
@@ -90,14 +86,10 @@ class Country(World):
 
     def run(self) -> None:
         """Live through the year, coming to rest several times."""
-        right = digest.record_digest
-        digest.record_digest = remembered_digest
-        try:
+        with hashes():
             while self.figures["edits"] < self.plan.edits:
                 self._step()
             self._all_rest(self.judge.judge_last)
-        finally:
-            digest.record_digest = right
 
     def _step(self) -> None:
         self.figures["steps"] = self.steps = self.steps + 1
@@ -123,6 +115,7 @@ class Country(World):
         self.judge.hear(self.checks)
         if self.nights % COMPACT_EVERY == 0:
             self.compact()
+            forget_hashes()
         if self.nights in self.lost and self.copies:
             self.restore_server()
         elif self.nights + 1 in self.lost:
@@ -206,19 +199,21 @@ class Country(World):
         super().restore_phone()
 
     def back_up_server(self) -> None:
-        """The server is backed up; few backups are kept."""
+        """The server is backed up; nobody would ever go back to an older copy."""
+        self.copies.clear()
         super().back_up_server()
-        del self.copies[:-COPIES_MAX]
 
     def restore_server(self) -> None:
         """The server goes back to its last backup."""
         super().restore_server()
         self._index_anew()
 
-    def compact(self) -> None:
+    def compact(self) -> bool:
         """What is old is forgotten."""
-        super().compact()
-        self._index_anew()
+        reached = super().compact()
+        if reached:
+            self._index_changed(self.checks.shadow)
+        return reached
 
     def _later(self) -> int:
         return self.now_ms + self.rng.choice(DELAYS_MS)

@@ -40,8 +40,8 @@ class WideStore(MemoryStore):
     """They, in their order, as they were when somebody began to go through them."""
     passing: tuple[str, list[str]] = field(default_factory=lambda: ("", []))
     """A kind, and the ids that it had when somebody began to go through them."""
-    bodies: dict[Key, tuple[object, str | None]] = field(default_factory=dict)
-    """The bodies sent last, each with the record or parked edit that it is of."""
+    bodies: dict[Key, tuple[object, FeedRow, FeedRow]] = field(default_factory=dict)
+    """What was sent last: the record or parked edit, its row of the feed, and that with a body."""
     lines: dict[str, "Lines"] = field(default_factory=dict)
     """The rows of each feed in the order in which they are sent."""
 
@@ -69,16 +69,18 @@ class WideStore(MemoryStore):
         return self.passing[1][first : first + limit]
 
     def _with_body(self, row: FeedRow) -> FeedRow:
-        """Write each version of a record only once."""
+        """Write each version of a record only once for a scope."""
+        if row.op != PUT:
+            return super()._with_body(row)
         key = (row.kind, row.record)
         parked = row.kind == PARKING.name
         held: Any = self.parked.get(row.record) if parked else self.rows.get(key)
-        if row.op == PUT and (known := self.bodies.get(key)) and known[0] is held:
-            return FeedRow(row.scope, row.ver, row.rank, PUT, *key, held.rv, known[1])
+        known = self.bodies.get(key)
+        if known and known[0] is held and known[1] is row:
+            return known[2]
         full = super()._with_body(row)
-        if row.op == PUT:
-            self.bodies = self.bodies if len(self.bodies) < BODIES_MAX else {}
-            self.bodies[key] = (held, full.body)
+        self.bodies = self.bodies if len(self.bodies) < BODIES_MAX else {}
+        self.bodies[key] = (held, row, full)
         return full
 
     def parked_for(self, records: Iterable[str], edits: Iterable[str]) -> Mapping[str, Parked]:

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 OWN_EDITS_EVERY = 5
 ANEW_EVERY = 10
-OWN = (
-    "SELECT kind, rec, id, body, filed, taken_ms, receipt FROM replica_log "
-    "WHERE contained = 0 ORDER BY +seq"
-)
+OWN = "SELECT kind, rec, id, body FROM replica_log WHERE contained = 0 ORDER BY +seq"
 """In the order of the log, but found by the index of what is one's own: that is little."""
 ROWS_OF_OWN = (
     "SELECT kind, rec, rv, body FROM replica_row "
@@ -39,8 +36,8 @@ class WideChecks(Checks):
         """For each record, those that follow it, or did once."""
         self.looked: dict[int, dict[Key, int]] = {}
         """For each phone, what its own edits were shown from when last looked at."""
-        self.texts: dict[Key, str] = {}
-        """The values of all records as text, while all phones are compared with them."""
+        self.texts: dict[Key, tuple[Record, str]] = {}
+        """The values of records as text, when a phone was last compared with them."""
 
     def committed(self, batch: Batch, *, user: int) -> None:
         """Check what one push has written."""
@@ -104,20 +101,24 @@ class WideChecks(Checks):
 
     def phones_at_rest(self, handsets: Sequence[Handset]) -> None:
         """Compare phones with the server."""
-        self.texts = {key: dump(one.values) for key, one in self.shadow.items()}
         for handset in handsets:
             self.phone_equals_server(handset)
             self._nothing_lost(handset, self.effects)
-        self.texts = {}
 
     def _differing(self, handset: Handset, wanted: Mapping[Key, Record]) -> set[Key]:
         """Look into the values only of what is not the same to the letter."""
         held = {(kind, rec): row for kind, rec, *row in handset.phone.memory.ask(HELD)}
         same = held.keys() == wanted.keys() and all(
-            held[key] == [one.rv, self.texts.get(key) or dump(one.values)]
-            for key, one in wanted.items()
+            held[key] == [one.rv, self._text(key, one)] for key, one in wanted.items()
         )
         return set() if same else super()._differing(handset, wanted)
+
+    def _text(self, key: Key, record: Record) -> str:
+        """Return the values of a record as text, written once for all phones that hold it."""
+        known = self.texts.get(key)
+        if known is None or known[0] is not record:
+            known = self.texts[key] = (record, dump(record.values))
+        return known[1]
 
     def phone_equals_server(self, handset: Handset) -> None:
         """A phone holds what the server holds in its scopes, and nothing else."""

@@ -39,6 +39,7 @@ class Oracles:
     def restored(self, records: Mapping[Key, Record]) -> None:
         """Leave out, after a restore, every plot there ever was: phones still name old versions."""
         self.lost |= self.plots.keys() | {name for kind, name in records if kind == "plot"}
+        self.plots.clear()
 
     def committed(self, batch: Batch, shadow: Mapping[Key, Record]) -> None:
         """Reckon one push, and compare."""
@@ -95,6 +96,8 @@ class Oracles:
         self, entry: LedgerEntry, batch: Batch, shadow: Mapping[Key, Record], *, alone: bool
     ) -> None:
         edit, device, said = entry.edit, entry.device, entry.edit.set
+        if edit.rec in self.lost:
+            return
         plot = self.plots.setdefault(edit.rec, Plot())
         if "tags" in said:
             self._tagged(plot, entry)
@@ -105,13 +108,8 @@ class Oracles:
             plot.withdrawals.append((entry.receipt.rv, device))
         if said.get("consent") == "given" and "agreement" not in entry.receipt.lost:
             unseen = [one for one in plot.withdrawals if one[0] > edit.base and one[1] != device]
-            self.checks.demand("withdrawal_stands", not unseen or edit.rec in self.lost, edit)
-        if (
-            edit.op == "update"
-            and said.get("story") is not None
-            and alone
-            and edit.rec not in self.lost
-        ):
+            self.checks.demand("withdrawal_stands", not unseen, edit)
+        if edit.op == "update" and said.get("story") is not None and alone:
             self._told(entry, batch, shadow)
 
     def _tagged(self, plot: Plot, entry: LedgerEntry) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sync import erasure
-from sync.compaction import STEPS, Keeping
+from sync.compaction import CONFLICTS, STEPS, Keeping
 from sync.edits import Record
 from sync.store import ERASED
 from sync.upkeep import Erasure, Upkeep
@@ -26,14 +26,20 @@ def keeping(rng: random.Random, tombstones_ms: Sequence[int]) -> Keeping:
                    conflicts_ms=4 * HOUR_MS)  # fmt: skip
 
 
-def compact(stand: Any, now_ms: int, keeping: Keeping, *, portions: int) -> None:
-    """Run the steps of a compaction, until it is stopped."""
+def compact(stand: Any, now_ms: int, keeping: Keeping, *, portions: int) -> bool:
+    """Run the steps of a compaction until it is stopped; tell whether it came to the records.
+
+    Only the last step changes records, and deletes some; it never touches what is parked.
+    """
     for step in STEPS.values():
         last: str | None = ""
-        while last is not None and portions:
+        while last is not None:
+            if not portions:
+                return step is STEPS[CONFLICTS] and last != ""
             portions -= 1
             with stand.open() as store:
                 last = step(of(store), last, now_ms, keeping).last
+    return True
 
 
 def some_record(stand: Any, rng: random.Random) -> Record | None:

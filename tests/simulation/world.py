@@ -186,11 +186,14 @@ class World:
                 handset.late = handset.late or handset.wiped
             self.checks.restored()
 
-    def compact(self) -> None:
-        """What is old is forgotten, unless the command is stopped on its way."""
+    def compact(self) -> bool:
+        """What is old is forgotten, unless the command is stopped before it comes to records."""
         keeping = upkeep.keeping(self.rng, self.tombstones_ms)
-        upkeep.compact(self.stand, self.now_ms, keeping, portions=self.rng.choice(PORTIONS))
+        portions = self.rng.choice(PORTIONS)
+        if not upkeep.compact(self.stand, self.now_ms, keeping, portions=portions):
+            return False
         self.checks.replaced()
+        return True
 
     def erase(self) -> None:
         """A record is erased by law, with the persons who live there."""
