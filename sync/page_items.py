@@ -25,7 +25,8 @@ def _is_put(item: Mapping[str, Any]) -> bool:
 def _put(memory: Memory, items: Sequence[Mapping[str, Any]]) -> None:
     memory.put_all([(one["s"], one["t"], one["id"], one["rv"], one["f"]) for one in items])
     for one in items:
-        memory.unsay(one["f"].get(EMPTIED) or (), rec=one["id"])
+        if emptied := one["f"].get(EMPTIED):
+            memory.unsay(emptied, rec=one["id"])
 
 
 def _lose(memory: Memory, item: Mapping[str, Any]) -> None:

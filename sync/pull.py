@@ -289,7 +289,8 @@ def _cost(row: FeedRow, request: Pull) -> int:
     """Return about how many bytes a row takes."""
     if _is_brief(row, request):
         return BRIEF_LENGTH
-    return FRAME_BYTES + len((row.body or "").encode())
+    body = row.body or ""
+    return FRAME_BYTES + (len(body) if body.isascii() else len(body.encode()))
 
 
 def item_of(row: FeedRow, project: Project) -> str:
@@ -313,6 +314,6 @@ def _moved(
         until = place.as_of if place.between else (states[scope].ver if scope in states else 0)
         moved[scope] = Place(until, until) if exhausted else place._replace(as_of=until)
     if not exhausted:
-        for row in rows:
-            moved[row.scope] = moved[row.scope]._replace(rank=row.rank, position=row.ver)
+        for scope, row in {row.scope: row for row in rows}.items():
+            moved[scope] = moved[scope]._replace(rank=row.rank, position=row.ver)
     return moved

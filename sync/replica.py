@@ -5,9 +5,10 @@ until a complete pull contains them, and believes the server about what has been
 method is one local transaction, so a phone may die at any moment. Time and ids are arguments.
 """
 
+import itertools
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ EDIT_BYTES_MAX = 1024 * 1024
 WANT_BYTES = 64 * 1024
 KEPT_MS = 14 * 86_400_000
 ANCHOR_TRIP_MS_MAX = 60_000
+AS_SENT = json.JSONEncoder(ensure_ascii=False)
+"""Writes also what JSON does not know, so that it is found before it is sent."""
 FORKED, UNKNOWN, TOO_OLD = "device_forked", "unknown_device", "upgrade_required"
 ERASED = "erased"
 PARKING = "parked"
@@ -159,9 +162,9 @@ class Replica:
                 "schema": self.schemas.get(known.get("kind", kind) if kind == PARKING else kind, 1),
                 "at": self._at(now),
             }  # fmt: skip
-            read_json(json.dumps(edit, ensure_ascii=False))
+            read_json(AS_SENT.encode(edit))
             self.memory.append(edit)
-            self.memory.keep(next_n=edit["n"] + 1)
+            self.memory.keep(next_n=edit["n"] + 1, last_ms=edit["at"]["claimed"])
         return edit
 
     def _at(self, now: Instant) -> dict[str, Any]:
@@ -170,7 +173,6 @@ class Replica:
         After a restart nobody knows how long ago the anchor was; that it was before still counts.
         """
         claimed = max(now.wall_ms, self.memory.recall("last_ms", 0) + 1)
-        self.memory.keep(last_ms=claimed)
         at: dict[str, Any] = {"claimed": claimed, "boot": now.boot}
         anchor = self.memory.recall("anchor")
         if anchor:
@@ -198,8 +200,8 @@ class Replica:
         """Take in the reply to a request, however late; tell whether a page was applied."""
         pushed, page = reply.get("push"), reply.get("pull")
         with self.memory.whole():
-            for receipt in pushed["results"] if pushed else ():
-                self._answered(receipt)
+            if pushed:
+                self._answered(pushed["results"])
             if request["device"] != self.device or self.needs_device:
                 return False
             if pushed:
@@ -208,13 +210,15 @@ class Replica:
                 self._only_push(pushed, reply["problem"], sent, now)
             return page is not None and self._apply(page, sent, now)
 
-    def _answered(self, receipt: Mapping[str, Any]) -> None:
-        """Keep a receipt; what has been erased by law goes from this phone too."""
-        self.memory.answered(receipt["id"], receipt)
-        self.memory.unsay(barred_by(receipt), edit=receipt["id"])
-        if receipt.get("code") == ERASED:
-            for entry in self.memory.entries("id = ?", receipt["id"]):
-                self.memory.erase(entry.edit["kind"], entry.edit["rec"])
+    def _answered(self, receipts: Sequence[Mapping[str, Any]]) -> None:
+        """Keep receipts; what has been erased by law goes from this phone too."""
+        self.memory.answered(receipts)
+        for receipt in receipts:
+            if barred := barred_by(receipt):
+                self.memory.unsay(barred, edit=receipt["id"])
+            if receipt.get("code") == ERASED:
+                for entry in self.memory.entries("id = ?", receipt["id"]):
+                    self.memory.erase(entry.edit["kind"], entry.edit["rec"])
 
     def problem(self, request: Mapping[str, Any], problem: Mapping[str, Any]) -> None:
         """Take in the refusal of a whole request; what is not named here is tried again."""
@@ -255,7 +259,7 @@ class Replica:
         next_n = self.memory.recall("next_n", 1)
         if expected > next_n:
             self.memory.keep(needs_device=FORKED)
-        elif expected < next_n and not self.memory.entries("n = ?", expected):
+        elif expected < next_n and self.memory.id_of(expected) is None:
             self.memory.keep(needs_device=UNKNOWN)
         else:
             self.memory.keep(expected=expected)
@@ -264,10 +268,10 @@ class Replica:
         """Tell whether the last edit under this device id is one that this phone has made."""
         if last_n == 0:
             return True
-        found = self.memory.entries("n = ?", last_n)
-        if found:
-            return found[0].id == last_id
-        return last_n < int(self.memory.recall("next_n", 1))
+        mine = self.memory.id_of(last_n)
+        if mine is None:
+            return last_n < int(self.memory.recall("next_n", 1))
+        return mine == last_id
 
     def _only_push(
         self, pushed: Mapping[str, Any], problem: Mapping[str, Any], sent: Instant, now: Instant
@@ -369,14 +373,11 @@ class Replica:
 
 def _fitting(entries: Iterable[Entry]) -> list[Mapping[str, Any]]:
     """Return as many edits as one request may carry, at least one."""
-    fitting: list[Mapping[str, Any]] = []
-    room = EDIT_BYTES_MAX
-    for entry in entries:
-        room -= len(dump(entry.edit).encode())
-        if fitting and room < 0:
-            break
-        fitting.append(entry.edit)
-    return fitting
+    edits = [entry.edit for entry in entries]
+    if len(dump(edits).encode()) <= EDIT_BYTES_MAX:
+        return edits
+    sizes = itertools.accumulate(len(dump(edit).encode()) for edit in edits)
+    return edits[: max(1, sum(size <= EDIT_BYTES_MAX for size in sizes))]
 
 
 def _milliseconds(moment: str) -> int:

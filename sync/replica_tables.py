@@ -109,13 +109,15 @@ class Memory:
 
     def keep(self, **values: Any) -> None:
         """Write those named values of the state that have changed."""
-        for name, value in values.items():
-            text = dump(value)
-            if self.state.get(name) != text:
-                self.ask("INSERT INTO replica_state VALUES (?, ?) "
-                         "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                         name, text)  # fmt: skip
-                self.state[name] = text
+        texts = {name: dump(value) for name, value in values.items()}
+        changed = [(name, text) for name, text in texts.items() if self.state.get(name) != text]
+        if changed:
+            self.connection.executemany(
+                "INSERT INTO replica_state VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                changed,
+            )
+            self.state.update(changed)
 
     def _read_state(self) -> None:
         self.state.clear()
@@ -320,10 +322,17 @@ class Memory:
                          "AND contained = 0 ORDER BY seq", kind, rec)  # fmt: skip
         return [load(body) for (body,) in found]
 
-    def answered(self, edit: str, receipt: Mapping[str, Any]) -> None:
-        """Keep the receipt of an edit; the latest answer counts."""
-        self.ask("UPDATE replica_log SET receipt = ? WHERE id = ?",
-                 dump(receipt), edit)  # fmt: skip
+    def id_of(self, n: int) -> str | None:
+        """Return the id of the edit with a number, None when the log does not hold it."""
+        found = self.ask("SELECT id FROM replica_log WHERE n = ?", n)
+        return found[0][0] if found else None
+
+    def answered(self, receipts: Iterable[Mapping[str, Any]]) -> None:
+        """Keep the receipts of edits; the latest answer counts."""
+        self.connection.executemany(
+            "UPDATE replica_log SET receipt = ? WHERE id = ?",
+            [(dump(receipt), receipt["id"]) for receipt in receipts],
+        )
 
     def taken(self, last_n: int, now_ms: int) -> None:
         """Believe which edits the server has, in both directions."""

@@ -324,10 +324,12 @@ class Phone:
     def _learn_fates(self) -> None:
         """Note on the receipts what has become of the parked edits: the rows have told."""
         rows = self.replica.rows("parked")
-        for entry in self.replica.receipts():
-            fate = rows[entry.id].values["state"] if entry.id in rows else None
-            if entry.receipt and entry.receipt["status"] in UNDECIDED and fate in DECIDED:
-                self.replica.memory.answered(entry.id, {**entry.receipt, "status": fate})
+        fates = {name: row.values["state"] for name, row in rows.items()}
+        self.replica.memory.answered(
+            {**one.receipt, "id": one.id, "status": fates[one.id]}
+            for one in self.replica.receipts()
+            if one.receipt and one.receipt["status"] in UNDECIDED and fates.get(one.id) in DECIDED
+        )
 
     def photo_rule(self, task_kind: str) -> str:
         """Return what a kind of task says of photos, and why; empty when not known yet."""

@@ -147,11 +147,18 @@ class Country(World):
         self.first_copies.good_line = False
 
     def _exchange_until_rest(self, handsets: Sequence[Handset]) -> None:
+        """Let phones exchange in turn until all are quiet.
+
+        Who has been quiet is asked again only after somebody has pushed: nothing else is news.
+        """
+        asked: Sequence[Handset] = handsets
         for number in range(ROUNDS_LIVE + 1):
-            moved = [self._turn(handset) for handset in handsets]
-            if not any(moved):
+            edits = self.figures["edits"]
+            moved = [handset for handset in asked if self._turn(handset)]
+            if not moved:
                 self.figures["rounds_max"] = max(self.figures["rounds_max"], number)
                 return
+            asked = handsets if self.figures["edits"] > edits else moved
         self.checks.fail("comes_to_rest", f"still moving after {ROUNDS_LIVE} rounds")
 
     def _turn(self, handset: Handset) -> bool:

@@ -24,7 +24,7 @@ from tests.simulation.stands import Crash, MemorySim, Watched
 Key = tuple[str, str]
 BODIES_MAX = 400_000
 SPARSE = 2
-DERIVED = ("full", "in_order", "passing", "bodies", "lines")
+DERIVED = ("in_order", "passing", "bodies", "lines")
 
 
 @dataclass

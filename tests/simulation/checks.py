@@ -10,6 +10,7 @@ from sync.handover import former_scopes
 from sync.kinds import Kind
 from sync.merge import DELETION
 from sync.parking import OPEN_STATES
+from sync.replica_tables import Row
 from sync.store import ERASED, Batch
 from tests.simulation.deeds import PLACE_STEP
 from tests.simulation.handset import Handset, Made
@@ -273,13 +274,18 @@ class Checks(RestChecks):
             row = handset.phone.row(kind, rec)
             if made.op == "delete":
                 self.demand("own_edit_shown", row is None, made)
-            elif (kind, rec) in created or handset.phone.memory.row(kind, rec):
+            elif (kind, rec) in created or _is_pulled(handset, kind, rec, row):
                 shown = row is not None and _shows(row.values, made)
                 self.demand("own_edit_shown", shown, (made, row))
 
     def _latest(self, handset: Handset, _created: set[Key]) -> dict[Key, Made]:
         """Return the last edit of each record that the phone must show."""
         return {(made.kind, made.rec): made for made in handset.pending.values()}
+
+
+def _is_pulled(handset: Handset, kind: str, rec: str, shown: Row | None) -> bool:
+    """Tell whether a phone holds a row of the server's, whatever it shows of it."""
+    return bool(shown and shown.rv) or handset.phone.memory.row(kind, rec) is not None
 
 
 def _woven_in(edit: Edit, pair: tuple[str, Any], story: Sequence[str]) -> bool:

@@ -1,6 +1,6 @@
 """Planted bugs: the mistakes that others made, each of which the simulation must catch."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -279,9 +279,10 @@ def overlay_dropped_at_the_reply(world: "World") -> Iterator[None]:
     """Stop showing an own edit as soon as it has been answered."""
     right = replica_tables.Memory.answered
 
-    def wrong(self: Any, edit: str, receipt: Any) -> None:
-        right(self, edit, receipt)
-        self.ask("UPDATE replica_log SET contained = 1 WHERE id = ?", edit)
+    def wrong(self: Any, receipts: Sequence[Any]) -> None:
+        right(self, receipts)
+        for one in receipts:
+            self.ask("UPDATE replica_log SET contained = 1 WHERE id = ?", one["id"])
 
     with _instead((replica_tables.Memory, "answered", wrong)):
         yield

@@ -1,7 +1,7 @@
 """More planted bugs out of the list of mistakes that others made."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -133,9 +133,10 @@ def log_forgotten_at_the_reply(world: "World") -> Iterator[None]:
     """Throw an edit away on the phone as soon as a reply has come."""
     right = replica_tables.Memory.answered
 
-    def wrong(self: Any, edit: str, receipt: Mapping[str, Any]) -> None:
-        right(self, edit, receipt)
-        self.ask("DELETE FROM replica_log WHERE id = ?", edit)
+    def wrong(self: Any, receipts: Sequence[Mapping[str, Any]]) -> None:
+        right(self, receipts)
+        for one in receipts:
+            self.ask("DELETE FROM replica_log WHERE id = ?", one["id"])
 
     with _instead((replica_tables.Memory, "answered", wrong)):
         yield
