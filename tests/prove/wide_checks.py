@@ -1,7 +1,7 @@
 """The checks of the simulation for a world so large that nothing may be looked for everywhere."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sync.edits import LedgerEntry, Record
 from sync.encoding import dump
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 OWN_EDITS_EVERY = 5
 ANEW_EVERY = 10
-OWN = "SELECT kind, rec, id, body FROM replica_log WHERE contained = 0 ORDER BY +seq"
-"""In the order of the log, but found by the index of what is one's own: that is little."""
+OWN = "SELECT kind, rec, id || body FROM replica_log WHERE contained = 0 ORDER BY kind, rec, seq"
+"""Of each record in the order of the log, as the index of what is one's own has them."""
 ROWS_OF_OWN = (
     "SELECT kind, rec, rv, body FROM replica_row "
     "WHERE (kind, rec) IN (SELECT kind, rec FROM replica_log WHERE contained = 0)"
@@ -135,11 +135,11 @@ def shown_from(
 ) -> dict[Key, int]:
     """Return a fingerprint of all that decides how a phone shows the records of its own edits."""
     ask = handset.phone.memory.ask
-    rows = {(kind, rec): row for kind, rec, *row in ask(ROWS_OF_OWN)}
-    logged: dict[Key, list[Any]] = {}
-    for kind, rec, *entry in ask(OWN):
+    rows = {(kind, rec): (rv, body) for kind, rec, rv, body in ask(ROWS_OF_OWN)}
+    logged: dict[Key, list[str]] = {}
+    for kind, rec, entry in ask(OWN):
         logged.setdefault((kind, rec), []).append(entry)
     return {
-        key: hash((made.id, key in created, *rows.get(key, ()), *map(tuple, logged.get(key, ()))))
+        key: hash((made.id, key in created, rows.get(key), *logged.get(key, ())))
         for key, made in latest.items()
     }

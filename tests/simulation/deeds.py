@@ -1,5 +1,6 @@
 """What people do: workers on their phones, and the office at its desk."""
 
+import itertools
 import random
 import uuid
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ OFFICE_DEEDS = {
     "own": 4, "new_job": 3, "regrid": 3, "delete": 1, "cancel": 3, "give_back": 3, "release": 6,
     "resolve": 3, "errand": 6, **JOINING_DESK,
 }  # fmt: skip
+WORKER_NAMES, WORKER_ODDS = tuple(WORKER_DEEDS), tuple(itertools.accumulate(WORKER_DEEDS.values()))
+OFFICE_NAMES, OFFICE_ODDS = tuple(OFFICE_DEEDS), tuple(itertools.accumulate(OFFICE_DEEDS.values()))
 
 
 def new_id(rng: random.Random) -> str:
@@ -54,7 +57,7 @@ class Worker(JoiningWorker):
 
     def act(self) -> None:
         """Do something."""
-        name = self.rng.choices(list(WORKER_DEEDS), list(WORKER_DEEDS.values()))[0]
+        name = self.rng.choices(WORKER_NAMES, cum_weights=WORKER_ODDS)[0]
         getattr(self, name)()
 
     def _edit(self, op: str, kind: str, rec: str, values: Mapping[str, Any]) -> None:
@@ -183,7 +186,7 @@ class Office(JoiningOffice):
 
     def act(self) -> None:
         """Do something."""
-        name = self.rng.choices(list(OFFICE_DEEDS), list(OFFICE_DEEDS.values()))[0]
+        name = self.rng.choices(OFFICE_NAMES, cum_weights=OFFICE_ODDS)[0]
         getattr(self, name)()
 
     def _some(self, kind: str, **wanted: Any) -> Any:
