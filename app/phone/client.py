@@ -323,8 +323,7 @@ class Phone:
 
     def _learn_fates(self) -> None:
         """Note on the receipts what has become of the parked edits: the rows have told."""
-        rows = self.replica.rows("parked")
-        fates = {name: row.values["state"] for name, row in rows.items()}
+        fates = {row.rec: row.values["state"] for row in self.replica.rows("parked").values()}
         self.replica.memory.answered(
             {**one.receipt, "id": one.id, "status": fates[one.id]}
             for one in self.replica.receipts()

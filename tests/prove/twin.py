@@ -95,7 +95,7 @@ class Recorded(Country):
             upkeep.keeping(self.rng, self.tombstones_ms),
             self.rng.choice((1, 2, 99)),
         )
-        reached = upkeep.compact(self.stand, self.now_ms, keeping, portions=portions)
+        reached = upkeep.compact(self.stand, self.now_ms, keeping, portions)
         self.stand.trace.append(Line("compact", self.now_ms, (keeping, portions)))
         if reached:
             self.checks.replaced()
@@ -220,7 +220,7 @@ class Replay:
     def compact(self, line: Line) -> str:
         """Forget what is old."""
         keeping, portions = line.asked
-        upkeep.compact(self.stand, line.at_ms, keeping, portions=portions)
+        upkeep.compact(self.stand, line.at_ms, keeping, portions)
         return ""
 
     def push(self, line: Line) -> str:

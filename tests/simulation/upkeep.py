@@ -26,7 +26,7 @@ def keeping(rng: random.Random, tombstones_ms: Sequence[int]) -> Keeping:
                    conflicts_ms=4 * HOUR_MS)  # fmt: skip
 
 
-def compact(stand: Any, now_ms: int, keeping: Keeping, *, portions: int) -> bool:
+def compact(stand: Any, now_ms: int, keeping: Keeping, portions: int) -> bool:
     """Run the steps of a compaction until it is stopped; tell whether it came to the records.
 
     Only the last step changes records, and deletes some; it never touches what is parked.

@@ -189,11 +189,10 @@ class World:
     def compact(self) -> bool:
         """What is old is forgotten, unless the command is stopped before it comes to records."""
         keeping = upkeep.keeping(self.rng, self.tombstones_ms)
-        portions = self.rng.choice(PORTIONS)
-        if not upkeep.compact(self.stand, self.now_ms, keeping, portions=portions):
-            return False
-        self.checks.replaced()
-        return True
+        reached = upkeep.compact(self.stand, self.now_ms, keeping, self.rng.choice(PORTIONS))
+        if reached:
+            self.checks.replaced()
+        return reached
 
     def erase(self) -> None:
         """A record is erased by law, with the persons who live there."""
@@ -229,8 +228,7 @@ class World:
         handset.devices.add(device)
 
     def _lingering(self, handset: Handset) -> frozenset[str]:
-        scopes = (f"grid:{grid}" for grid in self.grids)
-        return frozenset(self.regrid.lingering(handset.user, scopes))
+        return frozenset(self.regrid.lingering(handset.user, map("grid:{}".format, self.grids)))
 
     def _later(self) -> int:
         return self.now_ms + self.rng.choice((20, 100, 900, 15_000, 50_000, 400_000))
