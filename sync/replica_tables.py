@@ -70,10 +70,15 @@ class Memory:
         state: the text of each named value as it lies in the database. It is asked twenty times
             an exchange and seldom changes, so only what has changed is written. One memory is
             the only one that writes to its database.
+        cursor: the one by which everything is asked; each answer is read to its end at once.
     """
 
     connection: "sqlite3.Connection"
     state: dict[str, str] = field(default_factory=dict)
+    cursor: "sqlite3.Cursor" = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cursor", self.connection.cursor())
 
     def prepare(self) -> None:
         """Make the tables that are missing; transactions are opened by hand from now on."""
@@ -86,19 +91,19 @@ class Memory:
     @contextmanager
     def whole(self) -> Iterator[None]:
         """Do everything or nothing."""
-        self.connection.execute("BEGIN IMMEDIATE")
+        self.cursor.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self.connection.execute("COMMIT")
+            self.cursor.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
+                self.cursor.execute("ROLLBACK")
             self._read_state()
             raise
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
         """Run one statement and return its rows."""
-        return self.connection.execute(statement, values).fetchall()
+        return self.cursor.execute(statement, values).fetchall()
 
     # -- state --------------------------------------------------------------------------------
 
@@ -112,7 +117,7 @@ class Memory:
         texts = {name: dump(value) for name, value in values.items()}
         changed = [(name, text) for name, text in texts.items() if self.state.get(name) != text]
         if changed:
-            self.connection.executemany(
+            self.cursor.executemany(
                 "INSERT INTO replica_state VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 changed,
@@ -140,7 +145,7 @@ class Memory:
 
         A scope that is sent anew brings mostly what is there: flash memory is not worn by it.
         """
-        self.connection.executemany(
+        self.cursor.executemany(
             "INSERT INTO replica_row VALUES (?, ?, ?, ?) ON CONFLICT (kind, rec) "
             "DO UPDATE SET rv = excluded.rv, body = excluded.body "
             "WHERE rv != excluded.rv OR body != excluded.body",
@@ -163,7 +168,7 @@ class Memory:
             self.put(scope, kind, rec, rv=rv, values=values)
 
     def _show(self, rows: Sequence[tuple[str, str, str]]) -> None:
-        self.connection.executemany(
+        self.cursor.executemany(
             "INSERT INTO replica_member VALUES (?, ?, ?, 0) "
             "ON CONFLICT (scope, kind, rec) DO UPDATE SET stale = 0 WHERE stale = 1",
             rows,
@@ -250,7 +255,7 @@ class Memory:
             self.keep(left=False)
 
     def _unshow(self, where: str, *values: Any) -> None:
-        gone = self.connection.execute(f"DELETE FROM replica_member WHERE {where}", values)
+        gone = self.cursor.execute(f"DELETE FROM replica_member WHERE {where}", values)
         if gone.rowcount:
             self.keep(left=True)
 
@@ -329,7 +334,7 @@ class Memory:
 
     def answered(self, receipts: Iterable[Mapping[str, Any]]) -> None:
         """Keep the receipts of edits; the latest answer counts."""
-        self.connection.executemany(
+        self.cursor.executemany(
             "UPDATE replica_log SET receipt = ? WHERE id = ?",
             [(dump(receipt), receipt["id"]) for receipt in receipts],
         )
