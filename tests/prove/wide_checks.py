@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 OWN_EDITS_EVERY = 5
 ANEW_EVERY = 10
-OWN = "SELECT kind, rec, id || body FROM replica_log WHERE contained = 0 ORDER BY kind, rec, seq"
+OWN = (
+    "SELECT kind, rec, id || body || filed || ifnull(taken_ms, '') || ifnull(receipt, '') "
+    "FROM replica_log WHERE contained = 0 ORDER BY kind, rec, seq"
+)
 """Of each record in the order of the log, as the index of what is one's own has them."""
 ROWS_OF_OWN = (
     "SELECT kind, rec, rv, body FROM replica_row "
