@@ -8,47 +8,48 @@ the server is checked for a few grids on every simulated day, and for all phones
 import hashlib
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from sync.compaction import Keeping
 from sync.edits import Draft, Parked, Record
 from sync.encoding import dump, load
 from sync.parking import OPEN_STATES, PARKING, as_record
-from tests.prove.beside import AtOnce
+from tests.prove.apart import Aside
+from tests.prove.phones import Phones, together
 from tests.prove.plan import Plan, silent
 from tests.prove.remembered import forget_hashes, hashes
-from tests.prove.staff import Desk, Walker
+from tests.prove.staff import Desk
+from tests.prove.traffic import Traffic
 from tests.prove.wide import Bag, WideGrants, changed
 from tests.prove.wide_checks import WideChecks
 from tests.simulation.checks import Key
-from tests.simulation.handset import Handset, Made
+from tests.simulation.phone_checks import Wanted
 from tests.simulation.rest import scopes_of
 from tests.simulation.stands import Stand, Watched
-from tests.simulation.world import START_MS, World
+from tests.simulation.world import START_MS
 
 DAY_MS = 86_400_000
 PHONES_PER_GRID = 3
 GRIDS_PER_USER_MAX = 3
 COMPACT_EVERY = 3
 TELL_DAYS = 10
-ROUNDS_LIVE = 5
-"""When faults stop, all phones are equal after so many rounds."""
 EVENTS = {
     "work": 40, "send": 44, "desk": 30, "grant": 0.6, "reboot": 2, "set_clock": 0.5,
     "back_up_phone": 0.6, "restore_phone": 0.3,
 }  # fmt: skip
+ALONE = Aside()
 EVENT_NAMES, EVENT_ODDS = tuple(EVENTS), tuple(itertools.accumulate(EVENTS.values()))
-SESSIONS = (1, 2, 4, 8, 12, 20)
-DELAYS_MS = (20, 100, 900, 15_000, 50_000, 400_000, 20_000_000)
 
 
-class Country(World):
+class Country(Traffic):
     """Everything that happens in a country in a year, decided by one seed."""
 
     grants_class = WideGrants
     checks_class = WideChecks
-    worker_class = Walker
     office_class = Desk
     tombstones_ms = (0, *9 * (30 * DAY_MS,))
     """At 0, about once a month, nearly every phone must begin again."""
@@ -56,14 +57,13 @@ class Country(World):
 
     def __init__(
         self, seed: int, stand: Stand, plan: Plan, tell: Callable[[str], None] = silent,
-        judge: AtOnce | None = None,
+        aside: Aside = ALONE,
     ) -> None:  # fmt: skip
         self.tell = tell
-        self.judge = judge or AtOnce()
+        self.judge = aside.judge()
         self.plan = plan
         self.users = [1000 + number * 7 // 10 for number in range(plan.phones)]
         self.grids = range(1, max(2, plan.phones // PHONES_PER_GRID) + 1)
-        self.made: dict[str, Made] = {}
         self.living: dict[str, Bag] = {}
         self.by_scope: dict[str, dict[Key, None]] = {}
         self.parked: dict[Key, Record] = {}
@@ -72,13 +72,14 @@ class Country(World):
         self.indexed_parked: dict[str, Parked] = {}
         """What the indexes were made from."""
         self.waiting = Bag()
-        self.busy = Bag()
         self.trace = hashlib.blake2b(digest_size=16)
         self.day = self.steps = self.nights = 0
         nights = range(2, max(2, plan.days))
         chance = random.Random(f"{seed}: nights on which the server is lost")
         self.lost = set(chance.sample(nights, min(plan.restores, len(nights))))
         super().__init__(seed, stand)
+        phones = Phones(self.handsets, self.grids, aside.judge(), aside.grown)
+        self._bring_there = partial(aside.line, phones)
         self.loss = 0.15
         self.figures |= {"steps": 0, "crashes": 0, "phones_restored": 0, "rounds_max": 0}
 
@@ -86,10 +87,10 @@ class Country(World):
 
     def run(self) -> None:
         """Live through the year, coming to rest several times."""
-        with hashes():
+        with hashes(), closing(self._bring_there()) as self.line:
             while self.figures["edits"] < self.plan.edits:
                 self._step()
-            self._all_rest(self.judge.judge_last)
+            self._end()
 
     def _step(self) -> None:
         self.figures["steps"] = self.steps = self.steps + 1
@@ -112,8 +113,10 @@ class Country(World):
     def _night(self) -> None:
         """Forget what is old, back the server up or lose it; look at a grid or at everything."""
         self.nights += 1
+        forget, tell = self.nights % COMPACT_EVERY == 0, self.day % TELL_DAYS == 0
+        self.line.tell("night", None, forget, tell)
         self.judge.hear(self.checks)
-        if self.nights % COMPACT_EVERY == 0:
+        if forget:
             self.compact()
             forget_hashes()
         if self.nights in self.lost and self.copies:
@@ -121,77 +124,48 @@ class Country(World):
         elif self.nights + 1 in self.lost:
             self.back_up_server()  # that of any other night would never be used
         self._some_rest(self.rng.choice(self.grids))
-        if self.day % TELL_DAYS == 0:
+        if tell:
             self.tell(f"day {self.day}: {self.figures['edits']} edits")
         between = max(1, self.plan.days // self.plan.rests)
         if self.day % between == 0 and self.day // between < self.plan.rests:
-            self._all_rest(self.judge.judge)  # the last one comes when all is done
+            self._all_rest()  # the last one comes when all is done
 
     def _some_rest(self, grid: int) -> None:
         """Bring the phones of one grid to rest and compare them with the server."""
-        handsets = [one for one in self.handsets
-                    if self.grants.in_charge(one.user, grid, self.now_ms)]  # fmt: skip
-        self._settle(handsets)
-        for handset in handsets:
-            self.checks.phone_equals_server(handset)
+        phones = [one for one in self.phones
+                  if self.grants.in_charge(one.user, grid, self.now_ms)]  # fmt: skip
+        self._settle(phones)
+        for phone in phones:
+            wanted = self.checks.wanted(self.granted(phone.user))
+            self.line.tell("compare", phone.number, together(wanted.values()))
 
-    def _all_rest(self, judge: Callable[[WideChecks], None]) -> None:
+    def _all_rest(self) -> None:
         """Bring everything to rest and check everything."""
+        self.line.tell("at_rest", None, *self._what_should_be())
+        self.judge.judge(self.checks, self.checks.at_rest)
+
+    def _end(self) -> None:
+        """Bring everything to rest a last time, when nothing goes on meanwhile."""
+        found = self.line.ask("at_the_end", None, *self._what_should_be())
+        self.judge.wait(self.checks)
+        self.checks.at_rest()
+        demanded, self.figures["problems"] = found.get()
+        self.checks.done.update(demanded)
+
+    def _what_should_be(self) -> tuple[dict[str, Wanted], list[list[str]], set[str]]:
+        """Bring everything to rest; return what each scope holds, what phones see, all edits."""
         self.parcels.clear()
-        self._settle(self.handsets)
-        judge(self.checks)
+        self._settle(self.phones)
+        granted = [self.granted(phone.user) for phone in self.phones]
+        scopes = dict.fromkeys(scope for some in granted for scope in some)
+        return self.checks.wanted(scopes), granted, self.checks.effects
 
-    def _settle(self, handsets: Sequence[Handset]) -> None:
-        self.first_copies.good_line = True
-        self._exchange_until_rest(handsets)
-        self.first_copies.good_line = False
-
-    def _exchange_until_rest(self, handsets: Sequence[Handset]) -> None:
-        """Let phones exchange in turn until all are quiet.
-
-        Who has been quiet is asked again only after somebody has pushed: nothing else is news.
-        """
-        asked: Sequence[Handset] = handsets
-        for number in range(ROUNDS_LIVE + 1):
-            edits = self.figures["edits"]
-            moved = [handset for handset in asked if self._turn(handset)]
-            if not moved:
-                self.figures["rounds_max"] = max(self.figures["rounds_max"], number)
-                return
-            asked = handsets if self.figures["edits"] > edits else moved
-        self.checks.fail("comes_to_rest", f"still moving after {ROUNDS_LIVE} rounds")
-
-    def _turn(self, handset: Handset) -> bool:
-        """Exchange until all is sent: how many edits wait is not what must come to rest."""
-        moved, before = self._round(handset), len(handset.phone.outbox()) + 1
-        while 0 < (left := len(handset.phone.outbox())) < before:
-            moved, before = self._round(handset) or moved, left
-        return moved
-
-    # -- events that are rarer or more even than in the small world ------------------------------
-
-    def work(self) -> None:
-        """Somebody works for a while."""
-        number = self.rng.randrange(len(self.handsets))
-        handset = self.handsets[number]
-        for _ in range(self.rng.choice(SESSIONS)):
-            self.now_ms += self.rng.randrange(1, 2000)
-            Walker(self, handset).act()
-        self.busy.put(number)
-        self.checks.own_edits_shown(handset)
-
-    def send(self) -> None:
-        """A phone tries to exchange, most likely one that has something to send."""
-        number = self.busy.draw(self.rng) if self.rng.random() < 0.8 else None
-        number = self.rng.randrange(len(self.handsets)) if number is None else number
-        if not self.handsets[number].pending:
-            self.busy.take(number)
-        self.send_from(self.handsets[number])
+    # -- events that are rarer or more even than in a small world ------------------------------
 
     def grant(self) -> None:
         """Charge of a grid changes hands."""
         user, grid = self.rng.choice(self.users), self.rng.choice(self.grids)
-        scopes = self.grants.scopes(user, self.now_ms)
+        scopes = self.granted(user)
         held = [scope for scope in scopes if scope.startswith("grid:")]
         if len(held) >= GRIDS_PER_USER_MAX or (len(held) > 1 and self.rng.random() < 0.3):
             self.grants.end(user, int(self.rng.choice(held).split(":")[1]), self.now_ms)
@@ -199,11 +173,6 @@ class Country(World):
             self.grants.give(user, grid, self.now_ms)
             if held and self.rng.random() < 0.7:
                 self.grants.end(user, int(self.rng.choice(held).split(":")[1]), self.now_ms)
-
-    def restore_phone(self) -> None:
-        """A phone goes back to its backup."""
-        self.figures["phones_restored"] += any(one.copy for one in self.handsets)
-        super().restore_phone()
 
     def back_up_server(self) -> None:
         """The server is backed up; nobody would ever go back to an older copy."""
@@ -215,15 +184,11 @@ class Country(World):
         super().restore_server()
         self._index_anew()
 
-    def compact(self) -> bool:
-        """What is old is forgotten."""
-        reached = super().compact()
+    def _forget(self, keeping: Keeping, portions: int) -> bool:
+        reached = super()._forget(keeping, portions)
         if reached:
             self._index_changed(self.checks.shadow)
         return reached
-
-    def _later(self) -> int:
-        return self.now_ms + self.rng.choice(DELAYS_MS)
 
     # -- what is written down ------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.prove.beside import AtOnce, Beside
-from tests.prove.country import Country, Plan, kinds_seen
+from tests.prove.apart import Apart, Aside
+from tests.prove.beside import Beside
+from tests.prove.country import ALONE, Country, Plan, kinds_seen
 from tests.prove.engines import PostgresSim
 from tests.prove.large_pages import LargePages
 from tests.prove.plan import look_for_no_garbage, on_stderr, silent
@@ -38,10 +39,10 @@ def prove(
     plan: Plan,
     sabotage: str | None = None,
     tell: Callable[[str], None] = silent,
-    judge: AtOnce | None = None,
+    aside: Aside = ALONE,
 ) -> dict[str, Any]:
     """Live through a plan and tell what was violated."""
-    world = Country(seed, ENGINES[engine](), plan, tell, judge)
+    world = Country(seed, ENGINES[engine](), plan, tell, aside)
     began, spent = time.monotonic(), _cpu_s()
     planted = SABOTAGES[sabotage](world) if sabotage else contextlib.nullcontext()
     violations: list[str] = []
@@ -88,8 +89,10 @@ def main() -> int:
         pages.ask()
 
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
-    judge = Beside(pages.ask_anew) if told.engine == "memory" else AtOnce()
-    found = prove(told.engine, told.seed, plan, told.sabotage, tell, judge)
+    # Only a store in memory shares nothing with the phones that a process could spoil.
+    beside = Aside(lambda: Beside(pages.ask_anew), Apart, lambda _: pages.ask())
+    aside = beside if told.engine == "memory" else ALONE
+    found = prove(told.engine, told.seed, plan, told.sabotage, tell, aside)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))
     return 1 if found["violations"] else 0
 

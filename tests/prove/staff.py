@@ -17,13 +17,6 @@ TRIES = 6
 class Walker(Worker):
     """A worker who finds a record without reading all that his phone holds."""
 
-    world: "Country"
-
-    def _edit(self, op: str, kind: str, rec: str, values: Mapping[str, Any]) -> None:
-        super()._edit(op, kind, rec, values)
-        name = next(reversed(self.handset.made))
-        self.world.made[name] = self.handset.made[name]
-
     def _some(self, kind: str) -> Row | None:
         own = (m.rec for m in self.handset.pending.values() if (m.op, m.kind) == ("create", kind))
         first = next(own, None)

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from tests.prove import sim
+from tests.prove.apart import Apart, Aside
 from tests.prove.beside import Beside
 from tests.prove.country import Plan
 from tests.prove.server import ROOT
@@ -33,7 +34,7 @@ def test_all_stores_live_the_same_month_without_a_violation() -> None:
 
 def test_a_world_judged_beside_itself_is_judged_like_any_other() -> None:
     at_once = sim.prove("memory", 3, MONTH)
-    beside = sim.prove("memory", 3, MONTH, judge=Beside())
+    beside = sim.prove("memory", 3, MONTH, aside=Aside(Beside, Apart))
     assert (beside["trace"], beside["checks"]) == (at_once["trace"], at_once["checks"])
     assert at_once["violations"] == beside["violations"] == []
 

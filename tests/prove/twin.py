@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from sync.compaction import Keeping
 from sync.edits import Draft
 from sync.errors import Problem
 from sync.pull import Page, Pull, pull
@@ -30,7 +31,8 @@ from tests.prove.plan import look_for_no_garbage, on_stderr, silent
 from tests.prove.wide import WideSim
 from tests.simulation import upkeep
 from tests.simulation.gate import DatedGate
-from tests.simulation.world import ANCHORS, OFFICE_USER, World
+from tests.simulation.serving import ANCHORS, OFFICE_USER
+from tests.simulation.world import World
 from tests.sync.conftest import sqlite_engine
 from tests.sync.house import KINDS, Envelope
 from tests.sync.server import moment
@@ -84,23 +86,15 @@ class Recorded(Country):
 
     stand: RecordedSim
     tombstones_ms = World.tombstones_ms
+    portions = (1, 2, 99)
 
     def _night(self) -> None:
         super()._night()
         self.compact()
 
-    def compact(self) -> bool:
-        """What is old is forgotten; how much of it belongs to the trace."""
-        keeping, portions = (
-            upkeep.keeping(self.rng, self.tombstones_ms),
-            self.rng.choice((1, 2, 99)),
-        )
-        reached = upkeep.compact(self.stand, self.now_ms, keeping, portions)
+    def _forget(self, keeping: Keeping, portions: int) -> bool:
         self.stand.trace.append(Line("compact", self.now_ms, (keeping, portions)))
-        if reached:
-            self.checks.replaced()
-            self._index_changed(self.checks.shadow)
-        return reached
+        return super()._forget(keeping, portions)
 
     def _push(
         self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
@@ -116,7 +110,7 @@ class Recorded(Country):
 
     def _pull(self, request: Mapping[str, Any], user: int, marks: int) -> Page:
         page = super()._pull(request, user, marks)
-        asked = Pulled(request["device"], self.grants.scopes(user, self.now_ms),
+        asked = Pulled(request["device"], self.granted(user),
                        request["cursor"], request["want_bytes"],
                        request.get("brief", False))  # fmt: skip
         told = page.as_json(moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))

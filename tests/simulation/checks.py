@@ -1,19 +1,18 @@
 """The invariants of the protocol, each under its name, checked while the world turns."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync.clock import AHEAD_MS_MAX
-from sync.edits import JOIN_OPS, Edit, LedgerEntry, Record
+from sync.edits import Edit, LedgerEntry, Record
 from sync.handover import former_scopes
 from sync.kinds import Kind
 from sync.merge import DELETION
 from sync.parking import OPEN_STATES
-from sync.replica_tables import Row
 from sync.store import ERASED, Batch
 from tests.simulation.deeds import PLACE_STEP
-from tests.simulation.handset import Handset, Made
+from tests.simulation.handset import Made
 from tests.simulation.oracles import Oracles
 from tests.simulation.rest import (
     JOINED,
@@ -250,43 +249,6 @@ class Checks(RestChecks):
         scopes = set(ITEM.findall(page))
         self.demand("nothing_outside_sent", scopes <= set(granted), scopes)
 
-    def page_applied(
-        self, handset: Handset, page: Mapping[str, Any], before: str | None,
-        granted: Sequence[str], lingering: Collection[str],
-    ) -> None:  # fmt: skip
-        """A page follows the cursor, and leaves the phone with what is granted, all of it."""
-        self.demand("page_follows_cursor", page["from"] == before, (page["from"], before))
-        healed = handset.phone.memory.recall("healed", 0)
-        self.demand("digest_never_wrong", healed == 0 or handset.spoiled, page["digest"])
-        kept = handset.phone.memory.scopes()
-        kept -= set() if page["complete"] else set(lingering)
-        self.demand("nothing_outside_kept", kept <= set(granted), (kept, granted))
-        if page["complete"]:
-            handset.contained(page["last_n"])
-
-    def own_edits_shown(self, handset: Handset) -> None:
-        """A phone shows its own edit until a complete pull contains it."""
-        created = {(m.kind, m.rec) for m in handset.pending.values() if m.op == "create"}
-        gone = self.gone
-        for (kind, rec), made in self._latest(handset, created).items():
-            if rec in gone:
-                continue
-            row = handset.phone.row(kind, rec)
-            if made.op == "delete":
-                self.demand("own_edit_shown", row is None, made)
-            elif (kind, rec) in created or _is_pulled(handset, kind, rec, row):
-                shown = row is not None and _shows(row.values, made)
-                self.demand("own_edit_shown", shown, (made, row))
-
-    def _latest(self, handset: Handset, _created: set[Key]) -> dict[Key, Made]:
-        """Return the last edit of each record that the phone must show."""
-        return {(made.kind, made.rec): made for made in handset.pending.values()}
-
-
-def _is_pulled(handset: Handset, kind: str, rec: str, shown: Row | None) -> bool:
-    """Tell whether a phone holds a row of the server's, whatever it shows of it."""
-    return bool(shown and shown.rv) or handset.phone.memory.row(kind, rec) is not None
-
 
 def _woven_in(edit: Edit, pair: tuple[str, Any], story: Sequence[str]) -> bool:
     """Tell whether the lines that an edit brought stand in a text that was merged."""
@@ -294,14 +256,6 @@ def _woven_in(edit: Edit, pair: tuple[str, Any], story: Sequence[str]) -> bool:
         return False
     was = str(edit.was.get("story") or "").split("\n")
     return all(line in story or line in was for line in str(pair[1]).split("\n"))
-
-
-def _shows(values: Mapping[str, Any], made: Made) -> bool:
-    """Tell whether a row shows what was done to it last."""
-    if made.op not in JOIN_OPS:
-        return made.values.items() <= values.items()
-    held, said = set(values.get("tags") or ()), set(made.values.get("tags", ()))
-    return said <= held if made.op == "add" else not said & held
 
 
 def _grids(kind: Kind, record: Record | None, values: Mapping[str, Any]) -> set[int]:

@@ -47,7 +47,7 @@ class Copies:
 
     def offer(self, handset: Handset) -> None:
         """Tell a phone that it may have a scope as a copy, whatever it has of it already."""
-        scopes = self.world.grants.scopes(handset.user, self.world.now_ms)
+        scopes = self.world.granted(handset.user)
         if scopes:
             handset.phone.memory.keep(offered=[self.rng.choice(scopes)])
 
@@ -88,7 +88,7 @@ class Copies:
 
     def _may_see(self, user: int, scope: str) -> bool:
         """Tell whether somebody is still with us and sees a scope."""
-        granted = self.world.grants.scopes(user, self.world.now_ms)
+        granted = self.world.granted(user)
         return user not in self.world.leavers and scope in granted
 
     # -- pulls in lines -----------------------------------------------------------------------
@@ -102,15 +102,6 @@ class Copies:
         raw = "\n".join([*page.as_lines(now, anchor), ""]).encode()
         cut = self.rng.choice((len(raw), self.rng.randrange(len(raw) + 1)))
         return "\n".join([*whole_lines(raw[:cut]), ""])
-
-    def parts(self, reply: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        """Yield the parts in which a phone takes in a reply."""
-        if "lines" not in reply:
-            yield reply
-            return
-        yield {"push": reply["push"]}
-        for page in pages(whole_lines(reply["lines"].encode())):
-            yield {"pull": page}
 
     # -- accidents and their mending ----------------------------------------------------------
 
@@ -161,3 +152,13 @@ class Copies:
         shape = json.dumps({"ver": found.ver, "buckets": found.buckets, "items": items})
         answer: Mapping[str, Any] = json.loads(shape)
         return answer
+
+
+def parts(reply: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the parts in which a phone takes in a reply."""
+    if "lines" not in reply:
+        yield reply
+        return
+    yield {"push": reply["push"]}
+    for page in pages(whole_lines(reply["lines"].encode())):
+        yield {"pull": page}

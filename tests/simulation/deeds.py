@@ -3,8 +3,8 @@
 import itertools
 import random
 import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sync.replica_tables import Row
 from tests.simulation.handset import Handset
@@ -49,11 +49,22 @@ def _plot(rng: random.Random, grid: int) -> dict[str, Any]:
     return {"grid": grid, "name": _word(rng), "owner": _word(rng), **_place(rng)}
 
 
+class Surroundings(Protocol):
+    """What a worker sees of the world besides his phone."""
+
+    rng: random.Random
+    now_ms: int
+    grids: Sequence[int]
+
+    def granted(self, user: int) -> Sequence[str]:
+        """Return the scopes that somebody sees now."""
+
+
 class Worker(JoiningWorker):
     """One deed of a worker, from what his phone shows."""
 
-    def __init__(self, world: "World", handset: Handset) -> None:
-        self.world, self.handset, self.rng = world, handset, world.rng
+    def __init__(self, around: Surroundings, handset: Handset) -> None:
+        self.around, self.handset, self.rng = around, handset, around.rng
 
     def act(self) -> None:
         """Do something."""
@@ -61,7 +72,7 @@ class Worker(JoiningWorker):
         getattr(self, name)()
 
     def _edit(self, op: str, kind: str, rec: str, values: Mapping[str, Any]) -> None:
-        self.handset.edit(op, kind, rec, values, self.world.now_ms)
+        self.handset.edit(op, kind, rec, values, self.around.now_ms)
 
     def _some(self, kind: str) -> Row | None:
         rows = self.handset.phone.rows(kind)
@@ -70,9 +81,9 @@ class Worker(JoiningWorker):
     def _grid(self) -> int:
         """Return a grid the worker thinks is his, or now and then one that is not."""
         if self.rng.random() < 0.05:
-            return self.rng.choice(self.world.grids)
+            return self.rng.choice(self.around.grids)
         scopes = self.handset.phone.memory.scopes()
-        scopes = scopes or set(self.world.grants.scopes(self.handset.user, self.world.now_ms))
+        scopes = scopes or set(self.around.granted(self.handset.user))
         granted = sorted(scope for scope in scopes if scope.startswith("grid:"))
         return int(self.rng.choice(granted).split(":")[1]) if granted else 1
 
@@ -113,7 +124,7 @@ class Worker(JoiningWorker):
         """Write a story, or propose another grid."""
         story: dict[str, Any] = {"story": _word(self.rng)}
         if self.rng.random() < 0.2:
-            story["grid"] = self.rng.choice(self.world.grids)
+            story["grid"] = self.rng.choice(self.around.grids)
         self._update("plot", story)
 
     def advance(self) -> None:

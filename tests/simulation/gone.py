@@ -57,8 +57,7 @@ class Gone:
                 self.checks.demand(NAME, entry.edit["set"].keys() <= {"plot"}, entry)
 
     def _granted(self, handset: Any) -> list[str]:
-        world = self.checks.world
-        return list(world.grants.scopes(handset.user, world.now_ms))
+        return self.checks.world.granted(handset.user)
 
     def _witnessed(self) -> None:
         """Every phone that may see a scope has confirmed what was erased in it."""

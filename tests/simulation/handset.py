@@ -4,7 +4,7 @@ import random
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.driver import driver
 from sync.replica import Instant, Replica
@@ -12,8 +12,7 @@ from sync.replica import Instant, Replica
 SHOWN_OPS = ("create", "update", "delete", "event", "add", "remove")
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """An edit as it was really made, whatever the phone's clock said."""
 
     id: str

@@ -1,11 +1,12 @@
 """What is on its way between a simulated phone and the server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sync.replica import Instant
 from tests.simulation.handset import Handset
+from tests.simulation.phone_checks import PhoneChecks
 
 
 @dataclass(order=True)
@@ -21,3 +22,19 @@ class Parcel:
     reply: str | None = field(compare=False, default=None)
     granted: tuple[str, ...] = field(compare=False, default=())
     lingering: frozenset[str] = field(compare=False, default=frozenset())
+
+
+def unpacked(
+    parcel: Parcel, parts: Iterable[Mapping[str, Any]], now_ms: int, checks: PhoneChecks
+) -> bool:
+    """Let a phone take in the parts of a reply; tell whether one was a page that moved it."""
+    handset, moved = parcel.handset, False
+    for part in parts:
+        before = handset.phone.cursor
+        if handset.phone.receive(parcel.request, part, sent=parcel.sent,
+                                 now=handset.instant(now_ms)):  # fmt: skip
+            page = part["pull"]
+            checks.page_applied(handset, page, before, parcel.granted, parcel.lingering)
+            moved = moved or bool(page["items"] or not page["complete"])
+        checks.own_edits_shown(handset)
+    return moved

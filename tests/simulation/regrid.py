@@ -70,7 +70,7 @@ class Regrid:
         """Return the scopes that stay with a phone until their heirs have come."""
         if not self.heirs:
             return ()
-        granted = self.world.grants.scopes(user, self.world.now_ms)
+        granted = self.world.granted(user)
         return {scope for scope in left
                 if scope != f"grid:{self.present(_grid(scope))}"
                 and f"grid:{self.present(_grid(scope))}" in granted}  # fmt: skip

@@ -2,24 +2,23 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import Record
+from sync.encoding import dump
 from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
 from sync.store import ERASED
-from tests.simulation.demands import Demands
 from tests.simulation.gone import Gone
-from tests.simulation.handset import Handset
+from tests.simulation.phone_checks import PhoneChecks, Wanted
 from tests.simulation.stands import Line
 from tests.sync.house import KINDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-ALL = ("plot", "person", "job", "conflict", "parked")
 WRITING_OPS = ("create", "update", "event")
 JOINED = ("tags", "calls")
 """What is joined has no loser; the oracles reckon it."""
@@ -27,11 +26,10 @@ CLEAN = {"applied", "merged", "conflict", "noop"}
 Key = tuple[str, str]
 
 
-class RestChecks(Demands):
+class RestChecks(PhoneChecks):
     """What is checked at rest."""
 
     world: "World"
-    gone: set[str]
 
     # -- at rest ------------------------------------------------------------------------------
 
@@ -46,8 +44,10 @@ class RestChecks(Demands):
         Gone(self).at_rest(records, lines)
         self._lie_together(records)
         for handset in self.world.handsets:
-            self._converged(handset, seen)
-            self._nothing_lost(handset, {line.edit for line in lines})
+            # The phone of somebody who has left holds nothing, not even what was parked of his.
+            scopes = () if handset.wiped else self.world.granted(handset.user)
+            self.phone_equals(handset, self._wanted(scopes, seen))
+            self.nothing_lost(handset, {line.edit for line in lines})
 
     def _parked(self) -> dict[Key, Record]:
         """Return the parked edits as the records that phones see, as JSON brings them."""
@@ -138,43 +138,21 @@ class RestChecks(Demands):
             stands = record.values["owner"] == last.values["owner"]
             self.demand("order_does_not_matter", stands, (record, last))
 
-    def _converged(self, handset: Handset, records: Mapping[Key, Record]) -> None:
-        """A phone holds what the server holds in its scopes, and nothing else.
+    def _wanted(self, scopes: Collection[str], records: Mapping[Key, Record]) -> Wanted:
+        """Return what a phone with some scopes ought to hold of all there is."""
+        here = {key: one for key, one in records.items()
+                if not set(scopes).isdisjoint(scopes_of(one))}  # fmt: skip
+        states = self.world.stand.states()
+        return Wanted(
+            {key: (one.rv, dump(one.values)) for key, one in here.items()},
+            {name for (_, name), one in here.items() if waits(one)},
+            {s: as_hex(states[s].digest) if s in states else None for s in scopes},
+        )
 
-        The phone of somebody who has left holds nothing, not even what was parked of his.
-        """
-        scopes = self.world.grants.scopes(handset.user, self.world.now_ms)
-        granted = set() if handset.wiped else set(scopes)
-        wanted = {key: record for key, record in records.items()
-                  if not granted.isdisjoint(scopes_of(record))}  # fmt: skip
-        differing = self._differing(handset, wanted)
-        self.demand("phones_equal_server", not differing, differing)
-        waiting = {rec for (kind, rec), one in wanted.items()
-                   if kind == PARKING.name and one.values["state"] in OPEN_STATES}  # fmt: skip
-        offered = {row.rec for row in handset.phone.parked()}
-        self.demand("parked_is_shown", offered == waiting, (offered, waiting))
-        self.demand("no_alarm", handset.phone.alarms == [], handset.phone.alarms)
-        for scope in granted:
-            state = self.world.stand.states().get(scope)
-            own = as_hex(scope_digest(handset.phone.memory.shown(scope)))
-            self.demand("phone_digest", state is None or own == as_hex(state.digest), scope)
 
-    def _differing(self, handset: Handset, wanted: Mapping[Key, Record]) -> set[Key]:
-        """Return the records that a phone holds otherwise than it should, or should not hold."""
-        right = {key: (record.rv, record.values) for key, record in wanted.items()}
-        kept = {(kind, rec): row for kind in ALL
-                for rec, row in handset.phone.memory.rows(kind).items()}  # fmt: skip
-        return {key for key in right.keys() | kept.keys() if right.get(key) != kept.get(key)}
-
-    def _nothing_lost(self, handset: Handset, known: set[str]) -> None:
-        """No edit is left behind: bad ones block nobody, restored servers get all again."""
-        self.demand("bad_edit_blocks_nobody", not handset.phone.outbox(), handset.phone.outbox())
-        logged = {entry.id for entry in handset.phone.memory.entries("1 = 1")}
-        self.demand("acknowledged_survives", logged <= known, logged - known)
-        if not (handset.restored or handset.late):
-            gone = self.gone
-            lost = {name for name, one in handset.made.items() if one.rec not in gone} - known
-            self.demand("no_edit_lost", not lost, lost)
+def waits(record: Record) -> bool:
+    """Tell whether a record is a parked edit that a human has still to look at."""
+    return record.kind == PARKING.name and record.values["state"] in OPEN_STATES
 
 
 def scopes_of(record: Record) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def drop_not_told(world: "World") -> Iterator[None]:
     def wrong(store: Any, request: Any) -> Any:
         return replace(right(store, request), drop=[])
 
-    from tests.simulation import world as here
+    from tests.simulation import serving as here
 
     with _instead((here, "pull", wrong)):
         yield

@@ -67,7 +67,7 @@ def drain_grant_that_reads(world: "World") -> Iterator[None]:
             with world.stand.open() as store:
                 asked = pull.Pull(scopes, request["cursor"], store.device(request["device"]))
                 page = pull.pull(store, asked).as_json(moment(world.now_ms), "")
-            world.checks.page_made(page, world.grants.scopes(user, world.now_ms))
+            world.checks.page_made(page, world.granted(user))
             reply["pull"] = json.loads(page)
         return json.dumps(reply)
 

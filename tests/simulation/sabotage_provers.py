@@ -9,7 +9,7 @@ from sync import pull, push, replica_tables
 from sync.edits import Draft
 from sync.errors import Problem
 from sync.pull import Place
-from tests.simulation import world as here
+from tests.simulation import serving as here
 from tests.simulation.sabotage import _instead, planted
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pytest
 from sync import conflicts
 from sync.edits import Draft, Edit
 from tests.simulation.demands import Violation
+from tests.simulation.serving import OFFICE_USER
 from tests.simulation.stands import STANDS
-from tests.simulation.world import OFFICE_USER, World
+from tests.simulation.world import World
 from tests.sync.house import name_of
 
 JOB = name_of("job")

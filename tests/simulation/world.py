@@ -6,47 +6,36 @@ import random
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from sync.clock import Anchors
-from sync.edits import Draft, Edit
+from sync.compaction import Keeping
 from sync.encoding import dump, load
-from sync.errors import Problem
-from sync.pull import Page, Pull, pull
-from sync.push import Push, push
 from sync.upkeep import Erasure
-from sync.wire import read_drafts
 from tests.simulation import upkeep
 from tests.simulation.checks import Checks
-from tests.simulation.copies import Copies
+from tests.simulation.copies import Copies, parts
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
-from tests.simulation.gate import DatedGate, Grant, Grants
+from tests.simulation.gate import Grant, Grants
 from tests.simulation.handset import Handset
-from tests.simulation.parcel import Parcel
+from tests.simulation.parcel import Parcel, unpacked
 from tests.simulation.regrid import Regrid
-from tests.simulation.stands import Crash, Stand, Watched
-from tests.sync.house import KINDS
-from tests.sync.server import moment
+from tests.simulation.serving import OFFICE_USER, Serving
+from tests.simulation.stands import Crash, Stand
 
 START_MS = 1_800_000_000_000
-OFFICE_USER = 100
 STEPS = 140
 ROUNDS_MAX = 15
-ANCHORS = Anchors(b"the key of the simulated server")
 WORLD_EVENTS = {
     "work": 40, "send": 34, "desk": 10, "wait": 8, "grant": 3, "reboot": 2, "set_clock": 2,
     "back_up_phone": 2, "restore_phone": 1, "back_up_server": 1, "restore_server": 1, "compact": 1,
     "erase": 1,
     "cover": 2, "merge": 2, "split": 2, "dismiss": 2,
 }  # fmt: skip
-PORTIONS = (1, 2, sys.maxsize)
-"""After how many portions a compaction is stopped, if it is."""
 DRAIN_MS = 72 * 3_600_000
 SKEWS_MS = (0, 0, 40_000, -90_000, 30 * 86_400_000, -30 * 86_400_000, 50 * 365 * 86_400_000)
 
 
-class World:
+class World(Serving):
     """Everything that happens, decided by one seed.
 
     The attributes of the class are what a larger world has more of (``tests.prove.country``).
@@ -61,6 +50,8 @@ class World:
     worker_class: type[Worker] = Worker
     office_class: type[Office] = Office
     tombstones_ms: Sequence[int] = (0, 0, upkeep.HOUR_MS)
+    portions: Sequence[int] = (1, 2, sys.maxsize)
+    """After how many portions a compaction is stopped, if it is."""
 
     def __init__(self, seed: int, stand: Stand) -> None:
         self.rng = random.Random(seed)
@@ -68,7 +59,7 @@ class World:
         self.now_ms = START_MS
         self.grants = self.grants_class()
         self.checks = self.checks_class(self)
-        self.parcels: list[Parcel] = []
+        self.parcels: list[Any] = []
         self.orders = itertools.count()
         self.epochs = itertools.count(2)
         self.copies: list[Any] = []
@@ -189,7 +180,10 @@ class World:
     def compact(self) -> bool:
         """What is old is forgotten, unless the command is stopped before it comes to records."""
         keeping = upkeep.keeping(self.rng, self.tombstones_ms)
-        reached = upkeep.compact(self.stand, self.now_ms, keeping, self.rng.choice(PORTIONS))
+        return self._forget(keeping, self.rng.choice(self.portions))
+
+    def _forget(self, keeping: Keeping, portions: int) -> bool:
+        reached = upkeep.compact(self.stand, self.now_ms, keeping, portions)
         if reached:
             self.checks.replaced()
         return reached
@@ -233,7 +227,7 @@ class World:
     def _later(self) -> int:
         return self.now_ms + self.rng.choice((20, 100, 900, 15_000, 50_000, 400_000))
 
-    def _post(self, parcel: Parcel) -> None:
+    def _post(self, parcel: Any) -> None:
         heapq.heappush(self.parcels, parcel)
 
     def _deliver(self) -> None:
@@ -245,14 +239,17 @@ class World:
             if parcel.reply is None:
                 self._answer(parcel)
             elif parcel.life == parcel.handset.life:
-                self.take_in(parcel)
+                self._hand_over(parcel)
         self.now_ms = until
 
-    def _answer(self, parcel: Parcel) -> None:
-        parcel.granted = tuple(self.grants.scopes(parcel.handset.user, self.now_ms))
+    def _hand_over(self, parcel: Any) -> None:
+        self.take_in(parcel)
+
+    def _answer(self, parcel: Any) -> None:
+        parcel.granted = tuple(self.granted(parcel.handset.user))
         parcel.lingering = self._lingering(parcel.handset)
         try:
-            parcel.reply = self.serve(dump(parcel.request), parcel.handset.user,
+            parcel.reply = self.serve(self._text(parcel), parcel.handset.user,
                                       dies=self.rng.random() < 0.04)  # fmt: skip
         except Crash:
             return
@@ -260,6 +257,9 @@ class World:
         for _ in range(copies):
             if self.rng.random() >= self.loss:
                 self._post(replace(parcel, due_ms=self._later(), order=next(self.orders)))
+
+    def _text(self, parcel: Any) -> str:
+        return dump(parcel.request)
 
     def take_in(self, parcel: Parcel) -> bool:
         """Let a phone receive an answer; tell whether it was a page that moved it."""
@@ -270,15 +270,7 @@ class World:
             handset.phone.problem(request, reply["problem"])
             self._note_wipe(handset, reply["problem"])
             return True
-        moved = False
-        for part in self.first_copies.parts(reply):
-            before = handset.phone.cursor
-            if handset.phone.receive(request, part, sent=parcel.sent,
-                                     now=handset.instant(self.now_ms)):  # fmt: skip
-                self.checks.page_applied(handset, part["pull"], before, parcel.granted,
-                                         parcel.lingering)  # fmt: skip
-                moved = moved or bool(part["pull"]["items"] or not part["pull"]["complete"])
-            self.checks.own_edits_shown(handset)
+        moved = unpacked(parcel, parts(reply), self.now_ms, self.checks)
         return self.first_copies.mend(handset) or moved
 
     def _note_wipe(self, handset: Handset, problem: Mapping[str, Any]) -> None:
@@ -286,84 +278,6 @@ class World:
             handset.wiped, handset.pending = True, {}
             handset.late = handset.late or not problem["drain"]
             handset.life += 1
-
-    # -- the server ---------------------------------------------------------------------------
-
-    def serve(self, text: str, user: int, *, dies: bool = False) -> str:
-        """Answer a request, as JSON.
-
-        Raises:
-            Crash: the server died; nobody gets an answer.
-        """
-        request = load(text)
-        self.figures["exchanges"] += 1
-        try:
-            self._demand_work(request, user)
-            pushed = self._push(request["device"], read_drafts(request["edits"]), user, dies=dies)
-            if user in self.leavers:
-                return dump({"push": pushed, "pull": None})
-            marks = self.first_copies.marks()
-            page = self._pull(request, user, marks)
-        except Problem as problem:
-            return dump({"problem": {"code": problem.code, **problem.extra}})
-        said = (moment(self.now_ms), ANCHORS.issue(self.now_ms, request["device"]))
-        text = page.as_json(*said)
-        self.checks.page_made(text, self.grants.scopes(user, self.now_ms))
-        if not marks:
-            return f'{{"push":{dump(pushed)},"pull":{text}}}'
-        return dump({"push": pushed, "lines": self.first_copies.lines_of(page, *said)})
-
-    def _demand_work(self, request: Mapping[str, Any], user: int) -> None:
-        """Let the phone of somebody who left send what it holds, and do nothing else."""
-        until = self.leavers.get(user)
-        if until is None or (self.now_ms <= until and request["edits"]):
-            return
-        with self.stand.open() as store:
-            device = store.device(request["device"])
-        if device is None:
-            raise Problem(404, "unknown_device")
-        raise Problem(403, "device_wipe", drain=self.now_ms <= until, expected=device.last_n + 1)
-
-    def _push(
-        self, device: str, drafts: list[Draft], user: int, *, dies: bool = False
-    ) -> Mapping[str, Any]:
-        gate = DatedGate(self.grants, user, self.now_ms, user == OFFICE_USER, self.regrid.present)
-        context = Push(device, user, self.now_ms, ANCHORS, gate, KINDS,
-                       present=self.regrid.present_scope)  # fmt: skip
-        with self.stand.open(dies=dies) as store:
-            reply = push(store, drafts, context)
-        self._committed(store, user)
-        return {"expected": reply.expected, "last_id": reply.last_id, "results": reply.results}
-
-    def _committed(self, store: Watched, user: int) -> None:
-        if store.batch:
-            self.figures["edits"] += len(store.batch.ledger)
-            self.checks.committed(store.batch, user=user)
-
-    def _pull(self, request: Mapping[str, Any], user: int, marks: int) -> Page:
-        scopes = self.grants.scopes(user, self.now_ms)
-        with self.stand.open() as store:
-            device = store.device(request["device"])
-            if device is None:
-                raise Problem(404, "unknown_device")
-            brief = request.get("brief", False) and user != 2
-            asked = Pull(scopes, request["cursor"], device, request["want_bytes"],
-                         mark_every=marks, brief=brief,
-                         linger=partial(self.regrid.lingering, user))  # fmt: skip
-            page = pull(store, asked)
-            if page.wiped:
-                upkeep.of(store).wiped(device.id, page.wiped, self.now_ms)
-        return page
-
-    def as_office(
-        self, op: str, kind: str, rec: str, values: Mapping[str, Any], *, base: int = 0
-    ) -> None:
-        """Write an edit at the desk, which is always connected."""
-        with self.stand.open() as store:
-            device = store.device(self.office_device)
-        edit = Edit(device.last_n + 1, new_id(self.rng), op, kind, rec, base, values,
-                    at={"claimed": self.now_ms})  # fmt: skip
-        self._push(self.office_device, [Draft(edit)], OFFICE_USER)
 
     # -- coming to rest -----------------------------------------------------------------------
 
@@ -386,7 +300,7 @@ class World:
             self._enrol(handset)
         request = handset.phone.request(want_bytes=4_000_000)
         sent = handset.instant(self.now_ms)
-        granted = tuple(self.grants.scopes(handset.user, self.now_ms))
+        granted = tuple(self.granted(handset.user))
         reply = self.serve(dump(request), handset.user)
         parcel = Parcel(0, 0, handset, handset.life, sent, request, reply, granted,
                         self._lingering(handset))  # fmt: skip

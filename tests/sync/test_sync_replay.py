@@ -12,8 +12,9 @@ from sync.push import Push
 from sync.replay import replay
 from tests.simulation import world as worlds
 from tests.simulation.gate import DatedGate
+from tests.simulation.serving import ANCHORS, OFFICE_USER
 from tests.simulation.stands import MemorySim, SqlSim
-from tests.simulation.world import ANCHORS, OFFICE_USER, WORLD_EVENTS, World
+from tests.simulation.world import WORLD_EVENTS, World
 from tests.sync.conftest import postgres_engine
 from tests.sync.house import ALL_KINDS, KINDS, SqlStand, upkeep_of
 
