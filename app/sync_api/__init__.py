@@ -5,7 +5,7 @@ from flask import Flask
 from app.core.feature import Feature
 from app.core.jobs import Job
 from app.core.problems import Words
-from app.sync_api import copies, epochs, restore_command, upkeep_commands, waiting
+from app.sync_api import copies, epochs, lane, restore_command, upkeep_commands, waiting
 from app.sync_api.commands import sync
 from app.sync_api.copying import CopyRoom
 from app.sync_api.cupboard import Cupboard
@@ -37,6 +37,7 @@ def _init_app(app: Flask) -> None:
     cupboard = Cupboard(settings.data_dir / "snapshots", app.extensions["wangge_cipher"])
     app.extensions[epochs.EXTENSION].begun = cupboard.empty
     app.extensions["wangge_copies"] = CopyRoom(database, engine, cupboard)
+    app.extensions[lane.EXTENSION] = lane.Lane(lane.PLACES[database.is_sqlite])
     app.extensions["wangge_waiting_room"] = WaitingRoom(database, engine)
 
 

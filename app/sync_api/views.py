@@ -1,7 +1,7 @@
 """The sync endpoints for phones; bodies are checked by hand, because they are the hot path."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, request
@@ -18,8 +18,10 @@ from app.core.settings import current_settings
 from app.core.statuses import PROBLEM
 from app.core.web import Blueprint, read_json_body
 from app.sync_api import services, unread
+from app.sync_api.lane import current_lane
 from app.sync_api.scopes import scopes_of
 from app.sync_api.services import Phone, Wish
+from sync.edits import Draft
 from sync.errors import Problem
 from sync.lines import MARK_EVERY, NDJSON
 from sync.pull import Page
@@ -208,6 +210,13 @@ def exchange() -> Response:
         body = json_body()
         phone, drafts = phone_of(body), read_drafts(body.get("edits", []))
         wish = _wish(body)
+    with current_lane().place():
+        return _exchanged(phone, body, drafts, wish)
+
+
+def _exchanged(
+    phone: Phone, body: Mapping[str, Any], drafts: Sequence[Draft], wish: Wish
+) -> Response:
     reply = phone.push(drafts)
     pushed = _push_json(reply, phone.device, body)
     phone.demand_work(drafts, reply)
@@ -241,7 +250,8 @@ def push() -> Response:
     with unread.kept():
         body = json_body()
         phone, drafts = phone_of(body), read_drafts(body.get("edits", []))
-    reply = phone.push(drafts)
+    with current_lane().place():
+        reply = phone.push(drafts)
     phone.demand_work(drafts, reply)
     return json_reply(_push_json(reply, phone.device, body))
 
@@ -259,7 +269,8 @@ def pull() -> Response:
     body = json_body()
     phone, wish = phone_of(body), _wish(body)
     _demand_schema(body)
-    page = phone.pull_anywhere(body.get("cursor"), wish)
+    with current_lane().place():
+        page = phone.pull_anywhere(body.get("cursor"), wish)
     if wish.mark_every:
         return _lines_reply(page, phone.device)
     return json_reply(_pull_json(page, phone.device))
