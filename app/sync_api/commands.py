@@ -19,14 +19,29 @@ sync.add_command(support.unread_group)
 
 @sync.command("alarms")
 def show_alarms() -> None:
-    """List the devices whose copy was ever wrong; there should be none."""
+    """列出副本曾出错的手机 / List the devices whose copy was wrong; there should be none.
+
+    The phones mend themselves. Once the cause is known, `flask sync settle-alarms` forgets what
+    is listed here.
+    """
     with current_database().transaction(Mode.READ) as session:
         found = copying.alarms(session)
     for device, count, buckets, last_ms in found:
         click.echo(f"{device}  {count} 次 / times  {buckets} 桶 / buckets  {as_text(last_ms)}")
     if found:
-        raise click.ClickException("手机副本曾与服务器不一致 / copies on phones were wrong")
+        raise click.ClickException(
+            "手机副本曾与服务器不一致；查明原因后执行 / copies on phones were wrong; "
+            "once you know why: flask sync settle-alarms"
+        )
     click.echo("摘要警报 / digest alarms: 0")
+
+
+@sync.command("settle-alarms")
+def settle_alarms() -> None:
+    """清除已查明原因的警报 / Forget the alarms, whose cause is known; new ones are listed again."""
+    with current_database().transaction(Mode.WRITE) as session:
+        count = copying.settle_alarms(session)
+    click.echo(f"已清除 {count} 部手机的警报 / alarms of {count} devices are settled")
 
 
 @sync.command("kinds")

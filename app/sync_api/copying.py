@@ -197,3 +197,8 @@ def alarms(session: Session) -> list[tuple[str, int, int, int]]:
     columns = (t.device, t.alarms, t.buckets, t.last_ms)
     rows = session.execute(sa.select(*columns).order_by(t.last_ms.desc()).limit(1000))
     return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def settle_alarms(session: Session) -> int:
+    """Forget the alarms that there are; return how many devices they were of."""
+    return len(session.execute(sa.delete(DigestAlarm).returning(DigestAlarm.device)).all())

@@ -88,3 +88,6 @@ def test_a_spoilt_row_is_mended_alone(
     assert _same(phone, full) and phone.replica.alarms == []
     alarms = county.app.test_cli_runner().invoke(args=["sync", "alarms"])
     assert alarms.exit_code == 1 and str(phone.replica.device) in alarms.output
+    settled = county.app.test_cli_runner().invoke(args=["sync", "settle-alarms"])
+    assert settled.exit_code == 0 and "1 部手机" in settled.output
+    assert county.app.test_cli_runner().invoke(args=["sync", "alarms"]).exit_code == 0

@@ -10,15 +10,20 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from app.core.database import Mode
 from app.demo.staff import FACTOR as DEMO_FACTOR
 from app.demo.staff import LOGINS
 from app.demo.staff import PASSWORD as DEMO_PASSWORD
+from app.identity.models import User
 from app.phone import story_command
+from app.phone.client import Phone
 from app.phone.commands import group
+from app.phone.home import Home
 from tests.app.core.county import County, incident
-from tests.app.identity.town import TOWNSHIP
+from tests.app.identity.town import GRID, TOWNSHIP
 from tests.app.phone.test_phone_forms import bring_forms
 from tests.conftest import SECRETS
 
@@ -73,6 +78,21 @@ def tell(server: str) -> Result:
     words = ["story", "--server", server, "--supervisor-login", "supervisor",
              "--password", PASSWORD, "--factor", FACTOR]  # fmt: skip
     return CliRunner().invoke(group, words)
+
+
+def test_the_code_of_a_worker_with_a_login_still_enrols_after_the_story(
+    county: County, granian: str, tmp_path: Path
+) -> None:
+    county.person("third", "gw", GRID)
+    with county.database.transaction(Mode.WRITE) as session:
+        named = sa.update(User).where(User.id == county.ids["gw"]).values(login="worker")
+        session.execute(named)
+    code = county.code_for("gw")
+    assert tell(granian).exit_code == 0
+    phone = Phone(Home(tmp_path / "by hand"))
+    phone.enrol(code, granian)
+    assert phone.sync().received
+    phone.close()
 
 
 def test_the_story_comes_true_and_can_be_played_again(county: County, granian: str) -> None:
