@@ -37,7 +37,8 @@ def _init_app(app: Flask) -> None:
     cupboard = Cupboard(settings.data_dir / "snapshots", app.extensions["wangge_cipher"])
     app.extensions[epochs.EXTENSION].begun = cupboard.empty
     app.extensions["wangge_copies"] = CopyRoom(database, engine, cupboard)
-    app.extensions[lane.EXTENSION] = lane.Lane(lane.PLACES[database.is_sqlite])
+    places = lane.PLACES_ON_SQLITE if database.is_sqlite else lane.PLACES_ELSEWHERE
+    app.extensions[lane.EXTENSION] = lane.Lane(places)
     app.extensions["wangge_waiting_room"] = WaitingRoom(database, engine)
 
 

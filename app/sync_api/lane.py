@@ -7,15 +7,14 @@ all of them are answered later (page 38 of the decisions).
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 
 from flask import current_app
 
 EXTENSION = "wangge_lane"
-PLACES = {True: 1, False: 2}
+PLACES_ON_SQLITE, PLACES_ELSEWHERE = 1, 2
 """On SQLite all work is done in this process; elsewhere the database works while one waits."""
 PATIENCE_S = 0.5
 
@@ -27,50 +26,42 @@ class Lane:
     database perhaps, and no longer counts: he must not hold up all others.
     """
 
-    def __init__(
-        self,
-        places: int,
-        *,
-        patience_s: float = PATIENCE_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, places: int, *, patience_s: float = PATIENCE_S) -> None:
         self._places = places
         self._patience_s = patience_s
-        self._clock = clock
-        self._numbers = count()
-        self._inside: dict[int, float] = {}
-        """Who holds a place, and since when."""
-        self._waiting: OrderedDict[int, threading.Event] = OrderedDict()
+        self._inside: dict[threading.Event, float] = {}
+        """Whose turn it is, and since when."""
+        self._waiting: deque[threading.Event] = deque()
         self._guard = threading.Lock()
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Wait for a place, and hold it."""
-        number = self._enter()
+        turn = self._enter()
         try:
             yield
         finally:
             with self._guard:
-                del self._inside[number]
+                del self._inside[turn]
                 self._let_in()
 
-    def _enter(self) -> int:
+    def _enter(self) -> threading.Event:
+        turn = threading.Event()
         with self._guard:
-            number, turn = next(self._numbers), threading.Event()
-            self._waiting[number] = turn
+            self._waiting.append(turn)
             self._let_in()
         while not turn.wait(self._patience_s):
             with self._guard:
                 self._let_in()
-        return number
+        return turn
 
     def _let_in(self) -> None:
         """Give free places to those who have waited longest; under the guard."""
-        now = self._clock()
+        now = time.monotonic()
         at_work = sum(now - since < self._patience_s for since in self._inside.values())
         while self._waiting and at_work < self._places:
-            number, turn = self._waiting.popitem(last=False)
-            self._inside[number] = now
+            turn = self._waiting.popleft()
+            self._inside[turn] = now
             at_work += 1
             turn.set()
 

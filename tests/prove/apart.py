@@ -13,18 +13,20 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from tests.prove.beside import AtOnce
-from tests.prove.phones import Phones
-from tests.prove.plan import silent
+from tests.prove.phones import Phones, unheeded
 from tests.simulation.demands import Violation
 
 URGENT = "request"
 PIPE_BYTES = 1 << 20
 WAITING_MAX = 200
+Coming = Callable[[], Any]
+"""An answer that may still be on its way: to call it is to wait for it."""
 
 
 class Errand(NamedTuple):
@@ -41,17 +43,6 @@ class Errand(NamedTuple):
     told: tuple[Any, ...]
 
 
-class Answer:
-    """What a phone will have answered when somebody looks."""
-
-    def __init__(self, given: Any) -> None:
-        self._given = given
-
-    def get(self) -> Any:
-        """Return the answer."""
-        return self._given
-
-
 class Here:
     """Phones in this process: what they are told is done at once."""
 
@@ -62,9 +53,10 @@ class Here:
         """Tell a phone, or all of them, to do something."""
         getattr(self.phones, name)(number, *told)
 
-    def ask(self, name: str, number: int | None, *told: Any) -> Answer:
+    def ask(self, name: str, number: int | None, *told: Any) -> Coming:
         """Tell a phone, or all of them, to do something and answer."""
-        return Answer(getattr(self.phones, name)(number, *told))
+        given = getattr(self.phones, name)(number, *told)
+        return lambda: given
 
     def close(self) -> None:
         """Let the phones go: here they go with the world."""
@@ -82,25 +74,7 @@ class Aside:
 
     judge: Callable[[], AtOnce] = AtOnce
     line: Callable[[Phones], Here] = Here
-    grown: Callable[[str], None] = silent
-
-
-class Later(Answer):
-    """An answer that may still be on its way."""
-
-    def __init__(self, apart: "Apart", serial: int) -> None:
-        self._apart, self._serial, self._come = apart, serial, False
-
-    def get(self) -> Any:
-        """Wait for the answer.
-
-        Raises:
-            Violation: the phones have found that something does not hold.
-            RuntimeError: they have failed otherwise.
-        """
-        if not self._come:
-            self._given, self._come = self._apart.answer(self._serial), True
-        return self._given
+    grown: Callable[[], None] = unheeded
 
 
 class Apart(Here):
@@ -125,14 +99,14 @@ class Apart(Here):
         """Tell a phone, or all of them, to do something; go on at once."""
         self._send(Errand(0, name, number, told))
 
-    def ask(self, name: str, number: int | None, *told: Any) -> Answer:
+    def ask(self, name: str, number: int | None, *told: Any) -> Coming:
         """Tell a phone, or all of them, to do something and answer; go on at once."""
         self._serial += 1
         self._send(Errand(self._serial, name, number, told))
-        return Later(self, self._serial)
+        return partial(self.answer, self._serial)
 
     def answer(self, serial: int) -> Any:
-        """Wait for one answer; others that come before it are kept.
+        """Wait for one answer, once; others that come before it are kept.
 
         Raises:
             Violation: the phones have found that something does not hold.

@@ -149,7 +149,7 @@ class Country(Traffic):
         found = self.line.ask("at_the_end", None, *self._what_should_be())
         self.judge.wait(self.checks)
         self.checks.at_rest()
-        demanded, self.figures["problems"] = found.get()
+        demanded, self.figures["problems"] = found()
         self.checks.done.update(demanded)
 
     def _what_should_be(self) -> tuple[dict[str, Wanted], list[list[str]], set[str]]:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from sync.encoding import dump, load
 from sync.replica import Instant
 from tests.prove.beside import AtOnce
-from tests.prove.plan import silent
 from tests.prove.remembered import forget_hashes
 from tests.prove.staff import Walker
 from tests.prove.wide_phone_checks import WidePhoneChecks
@@ -25,6 +24,10 @@ from tests.simulation.phone_checks import Key, Wanted
 
 FOR_CHILD = 2
 """One in so many phones is looked at by a child at the end of a year, when it is free."""
+
+
+def unheeded() -> None:
+    """Do nothing when there is more in memory than before."""
 
 
 class Said(NamedTuple):
@@ -98,7 +101,7 @@ class Phones:
     handsets: Sequence[Handset]
     grids: Sequence[int]
     judge: AtOnce = field(default_factory=AtOnce)
-    grown: Callable[[str], None] = silent
+    grown: Callable[[], None] = unheeded
     checks: WidePhoneChecks = field(default_factory=WidePhoneChecks)
     problems: int = 0
     news: dict[int, list[Made]] = field(default_factory=dict)
@@ -182,7 +185,7 @@ class Phones:
         if forget:
             forget_hashes()
         if grown:
-            self.grown("")
+            self.grown()
 
     def at_rest(
         self, _all: None, wanted: Mapping[str, Wanted], granted: Sequence[Sequence[str]],

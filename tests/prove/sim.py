@@ -90,7 +90,7 @@ def main() -> int:
 
     plan = Plan(phones=told.phones, edits=told.edits, days=told.days)
     # Only a store in memory shares nothing with the phones that a process could spoil.
-    beside = Aside(lambda: Beside(pages.ask_anew), Apart, lambda _: pages.ask())
+    beside = Aside(lambda: Beside(pages.ask_anew), Apart, pages.ask)
     aside = beside if told.engine == "memory" else ALONE
     found = prove(told.engine, told.seed, plan, told.sabotage, tell, aside)
     print(json.dumps({**vars(told), **found}, ensure_ascii=False))

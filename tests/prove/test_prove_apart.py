@@ -52,5 +52,5 @@ def test_what_is_found_on_a_phone_is_told_by_whoever_lives_with_the_world(sabota
 def test_a_mistake_among_the_phones_is_not_taken_for_silence() -> None:
     line = Apart(Phones([], ()))
     with pytest.raises(RuntimeError, match="IndexError"):
-        line.ask("reboot", 7, 0).get()
+        line.ask("reboot", 7, 0)()
     line.close()

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tests.prove.apart import Answer, Here
+from tests.prove.apart import Coming, Here
 from tests.prove.phones import Delivered, Said, TakenIn
 from tests.prove.wide import Bag
 from tests.simulation.handset import Made
+from tests.simulation.parcel import OnItsWay
 from tests.simulation.stands import Stand
 from tests.simulation.world import SKEWS_MS, World
 
@@ -50,23 +51,17 @@ class Asked:
         sessions: how often somebody had worked on the phone by then.
     """
 
-    coming: Answer
+    coming: Coming
     sessions: int
     said: Said | None = None
 
 
 @dataclass(order=True)
-class Letter:
-    """A request or a reply on its way, as a ``Parcel`` of the small world is."""
+class Letter(OnItsWay):
+    """A request that a phone somewhere else was told to say."""
 
-    due_ms: int
-    order: int
     handset: Distant = field(compare=False)
-    life: int = field(compare=False)
     asked: Asked = field(compare=False)
-    reply: str | None = field(compare=False, default=None)
-    granted: tuple[str, ...] = field(compare=False, default=())
-    lingering: frozenset[str] = field(compare=False, default=frozenset())
 
 
 class Traffic(World):
@@ -146,7 +141,7 @@ class Traffic(World):
     def _heard(self, phone: Distant, asked: Asked) -> Said:
         """Return a request once the phone has said it, and note what else it tells."""
         if asked.said is None:
-            said = asked.said = asked.coming.get()
+            said = asked.said = asked.coming()
             if said.device:
                 self.stand.enrol(said.device, phone.user)
             self.made.update((one.id, one) for one in said.made)
@@ -215,7 +210,7 @@ class Traffic(World):
             coming = self.line.ask("settle", phone.number, self.now_ms, come)
             moved = said.has_edits or said.device is not None
             taking.append((phone, moved, coming))
-        return ((phone, moved, coming.get()) for phone, moved, coming in taking)
+        return ((phone, moved, coming()) for phone, moved, coming in taking)
 
 
 def _delivered(letter: Letter) -> Delivered:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from sync.digest import as_hex
 from sync.edits import LedgerEntry, Record
 from sync.encoding import dump
 from sync.store import Batch
@@ -11,7 +10,6 @@ from tests.prove.wide import WideSim
 from tests.simulation.checks import FOLLOWED, Checks, Key
 from tests.simulation.handset import Made
 from tests.simulation.phone_checks import Wanted
-from tests.simulation.rest import waits
 
 if TYPE_CHECKING:
     from tests.prove.country import Country
@@ -71,16 +69,11 @@ class WideChecks(Checks):
     def wanted(self, scopes: Collection[str]) -> dict[str, Wanted]:
         """Return what phones ought to hold of each scope."""
         states = self.world.stand.states()
-        found = {}
-        for scope in scopes:
-            here = {key: self.world.parked.get(key) or self.shadow[key]
-                    for key in self.world.by_scope.get(scope, ())}  # fmt: skip
-            found[scope] = Wanted(
-                {key: (one.rv, self._text(key, one)) for key, one in here.items()},
-                {name for (_, name), one in here.items() if waits(one)},
-                {scope: as_hex(states[scope].digest) if scope in states else None},
-            )
-        return found
+        return {scope: self._wanted([scope], self._lying(scope), states) for scope in scopes}
+
+    def _lying(self, scope: str) -> dict[Key, Record]:
+        keys = self.world.by_scope.get(scope, ())
+        return {key: self.world.parked.get(key) or self.shadow[key] for key in keys}
 
     def _text(self, key: Key, record: Record) -> str:
         """Return the values of a record as text, written once for all phones that hold it."""

@@ -2,26 +2,40 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sync.replica import Instant
 from tests.simulation.handset import Handset
 from tests.simulation.phone_checks import PhoneChecks
 
 
+class Sender(Protocol):
+    """A phone, as far as the network knows it."""
+
+    user: int
+    life: int
+
+
 @dataclass(order=True)
-class Parcel:
-    """A request or a reply on its way."""
+class OnItsWay:
+    """A request, or the reply to it once there is one, on its way."""
 
     due_ms: int
     order: int
-    handset: Handset = field(compare=False)
+    handset: Sender = field(compare=False)
     life: int = field(compare=False)
+    reply: str | None = field(compare=False, default=None, kw_only=True)
+    granted: tuple[str, ...] = field(compare=False, default=(), kw_only=True)
+    lingering: frozenset[str] = field(compare=False, default=frozenset(), kw_only=True)
+
+
+@dataclass(order=True)
+class Parcel(OnItsWay):
+    """A request of a phone that is at hand."""
+
+    handset: Handset = field(compare=False)
     sent: Instant = field(compare=False)
     request: Mapping[str, Any] = field(compare=False)
-    reply: str | None = field(compare=False, default=None)
-    granted: tuple[str, ...] = field(compare=False, default=())
-    lingering: frozenset[str] = field(compare=False, default=frozenset())
 
 
 def unpacked(

@@ -10,7 +10,7 @@ from sync.digest import as_hex, as_signed, scope_digest
 from sync.edits import Record
 from sync.encoding import dump
 from sync.parking import OPEN_STATES, PARKING, REPAIRED, as_record
-from sync.store import ERASED
+from sync.store import ERASED, ScopeState
 from tests.simulation.gone import Gone
 from tests.simulation.phone_checks import PhoneChecks, Wanted
 from tests.simulation.stands import Line
@@ -43,11 +43,14 @@ class RestChecks(PhoneChecks):
         self._repaired_for_good(lines)
         Gone(self).at_rest(records, lines)
         self._lie_together(records)
+        states, known = self.world.stand.states(), {line.edit for line in lines}
         for handset in self.world.handsets:
             # The phone of somebody who has left holds nothing, not even what was parked of his.
             scopes = () if handset.wiped else self.world.granted(handset.user)
-            self.phone_equals(handset, self._wanted(scopes, seen))
-            self.nothing_lost(handset, {line.edit for line in lines})
+            here = {key: one for key, one in seen.items()
+                    if not set(scopes).isdisjoint(scopes_of(one))}  # fmt: skip
+            self.phone_equals(handset, self._wanted(scopes, here, states))
+            self.nothing_lost(handset, known)
 
     def _parked(self) -> dict[Key, Record]:
         """Return the parked edits as the records that phones see, as JSON brings them."""
@@ -138,19 +141,22 @@ class RestChecks(PhoneChecks):
             stands = record.values["owner"] == last.values["owner"]
             self.demand("order_does_not_matter", stands, (record, last))
 
-    def _wanted(self, scopes: Collection[str], records: Mapping[Key, Record]) -> Wanted:
-        """Return what a phone with some scopes ought to hold of all there is."""
-        here = {key: one for key, one in records.items()
-                if not set(scopes).isdisjoint(scopes_of(one))}  # fmt: skip
-        states = self.world.stand.states()
+    def _wanted(
+        self, scopes: Collection[str], here: Mapping[Key, Record], states: Mapping[str, ScopeState]
+    ) -> Wanted:
+        """Return what a phone with some scopes ought to hold, by the records that lie in them."""
         return Wanted(
-            {key: (one.rv, dump(one.values)) for key, one in here.items()},
-            {name for (_, name), one in here.items() if waits(one)},
+            {key: (one.rv, self._text(key, one)) for key, one in here.items()},
+            {name for (_, name), one in here.items() if _waits(one)},
             {s: as_hex(states[s].digest) if s in states else None for s in scopes},
         )
 
+    def _text(self, _key: Key, record: Record) -> str:
+        """Return the values of a record as text."""
+        return dump(record.values)
 
-def waits(record: Record) -> bool:
+
+def _waits(record: Record) -> bool:
     """Tell whether a record is a parked edit that a human has still to look at."""
     return record.kind == PARKING.name and record.values["state"] in OPEN_STATES
 

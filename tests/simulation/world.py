@@ -17,7 +17,7 @@ from tests.simulation.copies import Copies, parts
 from tests.simulation.deeds import GRIDS, Office, Worker, new_id
 from tests.simulation.gate import Grant, Grants
 from tests.simulation.handset import Handset
-from tests.simulation.parcel import Parcel, unpacked
+from tests.simulation.parcel import OnItsWay, Parcel, Sender, unpacked
 from tests.simulation.regrid import Regrid
 from tests.simulation.serving import OFFICE_USER, Serving
 from tests.simulation.stands import Crash, Stand
@@ -59,7 +59,7 @@ class World(Serving):
         self.now_ms = START_MS
         self.grants = self.grants_class()
         self.checks = self.checks_class(self)
-        self.parcels: list[Any] = []
+        self.parcels: list[OnItsWay] = []
         self.orders = itertools.count()
         self.epochs = itertools.count(2)
         self.copies: list[Any] = []
@@ -221,13 +221,13 @@ class World(Serving):
         handset.phone.take_device(device)
         handset.devices.add(device)
 
-    def _lingering(self, handset: Handset) -> frozenset[str]:
+    def _lingering(self, handset: Sender) -> frozenset[str]:
         return frozenset(self.regrid.lingering(handset.user, map("grid:{}".format, self.grids)))
 
     def _later(self) -> int:
         return self.now_ms + self.rng.choice((20, 100, 900, 15_000, 50_000, 400_000))
 
-    def _post(self, parcel: Any) -> None:
+    def _post(self, parcel: OnItsWay) -> None:
         heapq.heappush(self.parcels, parcel)
 
     def _deliver(self) -> None:
@@ -245,7 +245,7 @@ class World(Serving):
     def _hand_over(self, parcel: Any) -> None:
         self.take_in(parcel)
 
-    def _answer(self, parcel: Any) -> None:
+    def _answer(self, parcel: OnItsWay) -> None:
         parcel.granted = tuple(self.granted(parcel.handset.user))
         parcel.lingering = self._lingering(parcel.handset)
         try:
@@ -302,8 +302,8 @@ class World(Serving):
         sent = handset.instant(self.now_ms)
         granted = tuple(self.granted(handset.user))
         reply = self.serve(dump(request), handset.user)
-        parcel = Parcel(0, 0, handset, handset.life, sent, request, reply, granted,
-                        self._lingering(handset))  # fmt: skip
+        parcel = Parcel(0, 0, handset, handset.life, sent, request, reply=reply,
+                        granted=granted, lingering=self._lingering(handset))  # fmt: skip
         moved = self.take_in(parcel) or renewed or bool(request["edits"])
         return moved or bool(handset.phone.needs_device)
 

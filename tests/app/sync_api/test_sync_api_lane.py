@@ -1,8 +1,6 @@
 """Few exchanges compute at a time, in the order in which they came; one held up holds up nobody."""
 
 import threading
-import time
-from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -10,16 +8,10 @@ from app.core.database import Mode
 from app.core.records import sync_tables
 from app.sync_api.lane import EXTENSION, Lane
 from tests.app.core.county import County, household
+from tests.app.sync_api.patience import until
 
 LONG_S = 60.0
-
-
-def _soon(truth: Callable[[], bool], within_s: float = 20.0) -> bool:
-    """Wait until something is true."""
-    end = time.monotonic() + within_s
-    while not truth() and time.monotonic() < end:
-        time.sleep(0.005)
-    return truth()
+AT_LAST_S = 20.0
 
 
 class Visitor(threading.Thread):
@@ -43,7 +35,7 @@ def _line_up(lane: Lane, order: list[int], count: int) -> list[Visitor]:
     for number in range(count):
         visitor = Visitor(lane, order, number)
         visitor.start()
-        assert _soon(lambda: len(order) + len(lane._waiting) > len(visitors))
+        until(lambda: len(order) + len(lane._waiting) > len(visitors), within_s=AT_LAST_S)
         visitors.append(visitor)
     return visitors
 
@@ -56,7 +48,7 @@ def test_no_more_are_inside_than_there_are_places_and_the_first_comes_first() ->
         visitor.go.set()
         visitor.join()
         entered = min(6, place + 3)
-        assert _soon(lambda: len(order) == entered)  # noqa: B023
+        until(lambda: len(order) == entered, within_s=AT_LAST_S)  # noqa: B023
     assert order == list(range(6))
 
 
@@ -106,9 +98,9 @@ def test_phones_whose_edits_wait_for_a_lock_keep_nobody_from_pulling(county: Cou
         session.execute(sa.select(devices).where(devices.c.id.in_(names)).with_for_update())
         for thread in pushing:
             thread.start()
-        assert _soon(lambda: len(lane._inside) + len(lane._waiting) == len(writers))
+        until(lambda: len(lane._inside) + len(lane._waiting) == len(writers), within_s=AT_LAST_S)
         pulling.start()
-        assert _soon(lambda: pulled == [True])
+        until(lambda: pulled == [True], within_s=AT_LAST_S)
         assert replies == []
     for thread in (pulling, *pushing):
         thread.join()

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -19,9 +19,9 @@ from app.sync_api.waiting_room import WaitingRoom
 from tests.app.core.asgi import Line
 from tests.app.core.county import County, SyncPhone, household
 from tests.app.identity.town import GRID, SAME_VILLAGE_GRID, outcome
+from tests.app.sync_api.patience import SOON_S, until
 
 SCOPE = f"grid:{GRID}"
-SOON_S = 3.0
 
 
 @pytest.fixture
@@ -47,13 +47,6 @@ def _whole(phone: SyncPhone) -> str:
 def _wait(line: Line, county: County, phone: SyncPhone, cursor: str, timeout: int = 20) -> Any:
     path = f"/api/v1/sync/wait?timeout={timeout}&cursor={quote(cursor)}"
     return line.ask("GET", path, headers=county.headers[phone.who])
-
-
-def _until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + SOON_S
-    while not true():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.02)
 
 
 # -- head -----------------------------------------------------------------------------------------
@@ -105,14 +98,14 @@ def test_a_waiting_phone_hears_of_a_change(county: County, line: Line, room: Wai
     phone, other = county.phone("gw"), county.phone("second")
     cursor = _whole(phone)
     waiting = _wait(line, county, phone, cursor)
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     assert not waiting.done()
     other.act("create", "household", set=household())
     status, headers, body = waiting.result(SOON_S)
     assert (status, json.loads(body)) == (200, {"changed": [SCOPE]})
     assert headers["content-type"] == "application/json" and "retry-after" not in headers
     assert headers["cache-control"] == "no-store"
-    _until(lambda: len(room) == 0)
+    until(lambda: len(room) == 0)
 
 
 def test_a_change_between_the_pull_and_the_wait_is_answered_at_once(
@@ -158,12 +151,12 @@ def test_who_waits_holds_no_connection_and_no_thread(
     phone = county.phone("gw")
     cursor = _whole(phone)
     waiting = _wait(line, county, phone, cursor)
-    _until(lambda: len(room) == 1)
-    _until(lambda: county.database.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
+    until(lambda: len(room) == 1)
+    until(lambda: county.database.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
     threads = threading.active_count()
     more = [_wait(line, county, county.another_phone("colleague"),
                   _whole(county.another_phone("colleague"))) for _ in range(3)]  # fmt: skip
-    _until(lambda: len(room) == 4)
+    until(lambda: len(room) == 4)
     assert threading.active_count() <= threads + 3
     assert county.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     line.door.let_go()
@@ -173,7 +166,7 @@ def test_who_waits_holds_no_connection_and_no_thread(
 def test_a_withdrawn_session_ends_its_wait(county: County, line: Line, room: WaitingRoom) -> None:
     phone = county.phone("gw")
     waiting = _wait(line, county, phone, _whole(phone))
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     county.sql(sa.update(AuthSession).values(revoked_at=datetime.now(UTC)))
     status, _, body = waiting.result(5.0)
     assert (status, json.loads(body)["code"]) == (401, "revoked")
@@ -185,7 +178,7 @@ def test_a_dismissed_user_and_another_post_end_a_wait_too(
     phone = county.phone("gw")
     cursor = _whole(phone)
     waiting = _wait(line, county, phone, cursor)
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     with county.database.transaction(Mode.WRITE) as session:
         session.add(Post(user_id=county.ids["gw"], role="gw", area_id=SAME_VILLAGE_GRID,
                          starts=datetime.now(UTC) - timedelta(seconds=1), ends=None, reason="",
@@ -193,7 +186,7 @@ def test_a_dismissed_user_and_another_post_end_a_wait_too(
     status, _, body = waiting.result(5.0)
     assert (status, json.loads(body)) == (200, {"changed": [f"grid:{SAME_VILLAGE_GRID}"]})
     waiting = _wait(line, county, phone, _whole(phone))
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     county.sql(sa.update(User).where(User.id == county.ids["gw"]).values(active=False))
     assert waiting.result(5.0)[0] == 401
 
@@ -201,7 +194,7 @@ def test_a_dismissed_user_and_another_post_end_a_wait_too(
 def test_a_new_epoch_ends_a_wait(county: County, line: Line, room: WaitingRoom) -> None:
     phone = county.phone("gw")
     waiting = _wait(line, county, phone, _whole(phone))
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     assert FlaskCliRunner(county.app).invoke(args=["sync", "new-epoch"]).exit_code == 0
     status, _, body = waiting.result(SOON_S)
     assert status == 200 and SCOPE in json.loads(body)["changed"]
@@ -210,9 +203,9 @@ def test_a_new_epoch_ends_a_wait(county: County, line: Line, room: WaitingRoom) 
 def test_who_has_gone_is_forgotten(county: County, line: Line, room: WaitingRoom) -> None:
     phone = county.phone("gw")
     waiting = _wait(line, county, phone, _whole(phone))
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     waiting.hang_up()
-    _until(lambda: len(room) == 0)
+    until(lambda: len(room) == 0)
 
 
 def test_of_one_session_only_the_last_wait_counts(
@@ -221,7 +214,7 @@ def test_of_one_session_only_the_last_wait_counts(
     phone = county.phone("gw")
     cursor = _whole(phone)
     first = _wait(line, county, phone, cursor)
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     second = _wait(line, county, phone, cursor)
     assert first.result(SOON_S)[0] == 204
     assert len(room) == 1 and not second.done()
@@ -248,7 +241,7 @@ def test_a_cursor_too_long_for_an_address_is_posted(
     body = json.dumps({"cursor": _whole(phone), "timeout": 20}).encode()
     headers = {**county.headers[phone.who], "Content-Type": "application/json"}
     waiting = line.ask("POST", "/api/v1/sync/wait", body=body, headers=headers)
-    _until(lambda: len(room) == 1)
+    until(lambda: len(room) == 1)
     phone.act("create", "household", set=household())
     assert waiting.result(SOON_S)[0] == 200
 
